@@ -5,8 +5,9 @@ Pure: `definitions.py` and `cli/` pass the environment in; no other module reads
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -85,6 +86,24 @@ def _pairs(text: str) -> frozenset[frozenset[Role]]:
             raise ValueError(word)
         pairs.add(pair)
     return frozenset(pairs)
+
+
+@dataclass(frozen=True)
+class ExportPlace:
+    """Where AWS Data Exports delivers an export: the folder that holds its `data` and `metadata`."""
+
+    bucket: str
+    folder: str
+
+    def __str__(self) -> str:
+        return f"s3://{self.bucket}/{self.folder}"
+
+
+def _export_place(text: str) -> ExportPlace:
+    found = re.fullmatch(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/([^*?\s]+?)/?", text)
+    if found is None or "" in found[2].split("/"):
+        raise ValueError(text)
+    return ExportPlace(*found.groups())
 
 
 def _yes(text: str) -> bool:
@@ -201,6 +220,9 @@ class Settings(BaseSettings):
         "CMDB_SCHEDULE", "30 3 * * *", "a cron line of five fields that some day fulfils"
     )
     bucket_content: Annotated[bool, _from_text(_yes)] = _set_by("CMDB_BUCKET_CONTENT", False, "yes or no")
+    data_export: Annotated[ExportPlace | None, _from_text(_export_place)] = _set_by(
+        "CMDB_DATA_EXPORT", None, "s3://BUCKET/PREFIX/EXPORT, the folder with the export's data and metadata"
+    )
     every_night: Annotated[bool, _from_text(_yes)] = _set_by("CMDB_EVERY_NIGHT", False, "yes or no")
     timezone: Annotated[str, AfterValidator(_timezone)] = _set_by(
         "CMDB_TIMEZONE", "Pacific/Auckland", "a time zone such as Pacific/Auckland"
@@ -237,7 +259,8 @@ class Settings(BaseSettings):
     @property
     def requested(self) -> frozenset[str]:
         """Names of the settings that enable listings which a run does not request by default (`Listing.on_request`)."""
-        return frozenset({"CMDB_BUCKET_CONTENT"} if self.bucket_content else ())
+        enabled = {"CMDB_BUCKET_CONTENT": self.bucket_content, "CMDB_DATA_EXPORT": self.data_export is not None}
+        return frozenset(name for name, is_enabled in enabled.items() if is_enabled)
 
     @property
     def objects(self) -> ObjectStore | None:

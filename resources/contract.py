@@ -61,8 +61,11 @@ CONTRACT: Final[Mapping[Role, Clause]] = MappingProxyType(
                 "ce:GetCostAndUsageWithResources",
                 "ce:ListCostAllocationTags",
                 "ce:ListCostAllocationTagBackfillHistory",
+                "s3:GetObject",
+                "s3:ListBucket",
             ),
-            remark="`billing:View*` is the letter of the contract; AWS has no action of that name today.",
+            remark="`billing:View*` is the letter of the contract; AWS has no action of that name today. "
+            "`s3:GetObject` and `s3:ListBucket` are for the data export: the policy grants them on its folder alone.",
         ),
         "workload": Clause(
             account="each workload account, through a profile of its own",
@@ -76,6 +79,9 @@ CONTRACT: Final[Mapping[Role, Clause]] = MappingProxyType(
 
 EVERY_ROLE: Final[tuple[str, ...]] = ("sts:GetCallerIdentity", "cloudtrail:LookupEvents")
 """The evidence that an empty response needs: the caller's identity, and CloudTrail's record of its calls."""
+
+OF_ONE_EXPORT: Final = ("s3:GetObject", "s3:ListBucket")
+"""Optional grants of the billing role on one folder of one bucket, that of the data export, and on nothing else."""
 
 NO_ACTION: Final = ""
 """The action of an operation for which AWS publishes none. No clause matches it."""
@@ -179,13 +185,32 @@ def check(role: Role, signing_name: str, operation: str) -> None:
         raise ContractViolation(role, f"{signing_name}:{operation}", action)
 
 
-def policy(role: Role, *, optional: bool = False) -> dict[str, Any]:
-    """The least-privilege IAM policy document of a role, optional grants in a statement of their own."""
+def policy(role: Role, *, optional: bool = False, export: str = "", partition: str = "aws") -> dict[str, Any]:
+    """The least-privilege IAM policy document of a role, optional grants in statements of their own.
+
+    Args:
+        role: the role.
+        optional: whether the document has the optional grants.
+        export: bucket and folder of the data export, `BUCKET/FOLDER`; without one nothing is granted in S3 for it.
+        partition: the partition of the bucket, such as `aws-cn`.
+    """
     clause = CONTRACT[role]
     statements = [_statement("Contract", clause.allow), _statement("EveryRole", EVERY_ROLE)]
-    if optional and clause.optional:
-        statements.append(_statement("OptionalGrants", clause.optional))
+    everywhere = [action for action in clause.optional if action not in OF_ONE_EXPORT]
+    if optional and everywhere:
+        statements.append(_statement("OptionalGrants", everywhere))
+    if optional and export and clause.optional != tuple(everywhere):
+        statements += _of_one_export(f"arn:{partition}:s3:::", *export.split("/", 1))
     return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _of_one_export(prefix: str, bucket: str, folder: str) -> list[dict[str, Any]]:
+    objects = _statement("DataExportObjects", ["s3:GetObject"])
+    listing = _statement("DataExportListing", ["s3:ListBucket"])
+    return [
+        {**objects, "Resource": f"{prefix}{bucket}/{folder}/*"},
+        {**listing, "Resource": f"{prefix}{bucket}", "Condition": {"StringLike": {"s3:prefix": f"{folder}/*"}}},
+    ]
 
 
 def _statement(sid: str, actions: Iterable[str]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from simulator.buckets import Buckets
 from simulator.budgets import Budgets
 from simulator.databases import Databases
 from simulator.explorer import Explorer
+from simulator.exports import DataExport
 from simulator.faults import FaultError, Faults, Lie, Rule, make_lie
 from simulator.functions import Functions
 from simulator.further import FurtherChanges
@@ -222,6 +223,7 @@ class Simulation:
         self.transfers = Transfers(self.world, self.settings)
         self.explorer = Explorer(self.ledger, self.settings, self.transfers.priced_at)
         self.budgets = Budgets(self.ledger, self.settings)
+        self.data_export = DataExport(self.ledger, self.settings, self.buckets.handlers)
         self.faults = Faults()
         self.lies: list[Lie] = []
         self.governance = Governance(self.world, enumeration("organizations", "PolicyType"), self.settings)
@@ -244,6 +246,7 @@ class Simulation:
                 self.metrics,
                 self.databases,
                 self.buckets,
+                self.data_export,
                 self.functions,
                 self.listings,
                 storage,

@@ -472,7 +472,7 @@ class Ledger:
 
     # ------------------------------------------------------------------ truth
 
-    def _days(self, start: dt.date, end: dt.date) -> Iterator[tuple[Line, dt.date, int]]:
+    def days(self, start: dt.date, end: dt.date) -> Iterator[tuple[Line, dt.date, int]]:
         """Every line on every day with its amount, one by one: nothing is shared with `total`."""
         today = self.world.today
         days = [start + dt.timedelta(days=n) for n in range((min(end, today) - start).days)]
@@ -495,14 +495,14 @@ class Ledger:
                     for metric, share in zip(METRICS, SHARES[line.shares], strict=True)
                 },
             }
-            for line, day, units in self._days(start, end)
+            for line, day, units in self.days(start, end)
         ]
 
     def sums(self, start: dt.date, end: dt.date, by: Sequence[str]) -> list[dict[str, str]]:
         """The rows of `detail` added up by some of their columns (`tag:KEY` for a tag, `month` for the month)."""
         keys = [row_key(name) for name in by]
         found: dict[tuple[str, ...], dict[str, int]] = defaultdict(lambda: defaultdict(int))
-        for line, day, units in self._days(start, end):
+        for line, day, units in self.days(start, end):
             found[tuple(key(line, day) for key in keys)][line.shares] += units
         return [
             {

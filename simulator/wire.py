@@ -49,11 +49,12 @@ GLOBAL_SERVICES = frozenset({"organizations", "ce", "budgets", "billing", "iam"}
 
 
 class AwsError(ServiceException):
-    """An error answer of AWS: code, message and HTTP status."""
+    """An error answer of AWS: code, message and HTTP status, with headers where they say something too."""
 
-    def __init__(self, code: str, message: str, status: int) -> None:
+    def __init__(self, code: str, message: str, status: int, headers: dict[str, str] | None = None) -> None:
         super().__init__(code, message)
         self.http_status = status
+        self.headers = headers or {}
 
 
 @dataclass(frozen=True)
@@ -392,7 +393,8 @@ class Call:
         made = serializer(operation_model=self.model).serialize(result)
         status = result.http_status if isinstance(result, AwsError) else int(made["status_code"])
         body = made["body"]
-        return Response(status, dict(made["headers"]), body.encode() if isinstance(body, str) else body)
+        further = result.headers if isinstance(result, AwsError) else {}
+        return Response(status, {**made["headers"], **further}, body.encode() if isinstance(body, str) else body)
 
     def parse_response(self, response: Response) -> dict[str, Any]:
         """An answer as a client would see it."""

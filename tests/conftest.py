@@ -61,9 +61,13 @@ LONG = frozenset(
 MakeOrganisation = Callable[..., Simulator]
 
 
+EXPORT = "acme-data-exports/billing/hourly-by-resource"
+"""Bucket and folder of the simulated data export."""
+
+
 def policies() -> dict[str, dict[str, Any]]:
     """What the contract grants each role, optional grants included."""
-    return {role: policy(role, optional=True) for role in ROLES}
+    return {role: policy(role, optional=True, export=EXPORT) for role in ROLES}
 
 
 def lead_to(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,7 +36,8 @@ REGION = "us-east-1"
 HASTE = Retry(seconds=0.5, transient_attempts=2, first_delay=0.001, longest_delay=0.002)
 SESSION = botocore.session.Session()
 
-LISTINGS = list(listings().values())
+# The content of an object is no response with records: tests/test_data_export.py.
+LISTINGS = [listing for listing in listings().values() if listing.call != "s3:GetObject"]
 ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:f"
 GIVEN: dict[str, Any] = {
     "ResourceArn": "arn:aws:s3:::a-bucket",

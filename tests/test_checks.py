@@ -100,6 +100,21 @@ OF_THE_SEEDS = "rates_are_published_and_recent"
 FIRST_DAY = "(select min(usage_date) from cost.daily)"
 LAST_DAY = "(select max(usage_date) from cost.daily)"
 
+EXPORTED = """
+    insert into cost.export_line by name
+    select
+        coverage.month, coverage.month as usage_date, daily.account_id, 'Usage' as charge_type,
+        'AmazonEC2' as service_code, 'BoxUsage' as usage_type, 'RunInstances' as operation, 'i-1' as resource_id,
+        12345.67 as cost, 'UnblendedCost' as metric, daily.currency, 1 as line_count, 'CUR 2.0' as export_format,
+        daily.run_id, daily.role, daily.caller_account_id, daily.cell_region,
+        'cost_export:' || strftime(coverage.month, '%Y-%m') as listing, daily.collected_at, false as is_stale
+    from cost.daily as daily
+    join cost.month_coverage as coverage on coverage.slice = 'service' and coverage.is_final
+    order by all
+    limit 1
+"""
+"""A line of a data export that has too little of its month."""
+
 BILL_CORRUPTIONS = {
     "allocation_adds_up_to_the_bill": [
         "delete from cost.allocation where direct_cost = (select max(direct_cost) from cost.allocation)"
@@ -148,6 +163,7 @@ BILL_CORRUPTIONS = {
         where ends_with(listing, strftime({FIRST_DAY}, ':%Y-%m')) and starts_with(listing, 'cost_daily:service:')
         """,
     ],
+    "exported_months_are_the_bill": [EXPORTED],
     "explained_spend_is_the_bill": [
         "insert into ref.service_action select * from ref.service_action where service = 'Amazon Route 53'"
     ],
@@ -218,6 +234,7 @@ ALSO = {
 
 
 FIRST_ROWS = {
+    "cost.export_line": EXPORTED,
     "cost.restatement": """
         insert into cost.restatement by name
         select

@@ -621,6 +621,7 @@ def test_ask_of_a_zero_shows_it_and_exits_1(organisation: Simulator, witnessed_n
     ("arguments", "words"),
     [
         (("billing", "ec2_instance"), ("billing requests no listing 'ec2_instance'", "cost_daily")),
+        (("billing", "cost_export"), ("cost_export is files of a bucket, and only a run reads them", "cmdb nightly")),
         (("workload", "ec2_instance"), ("Name one with --account",)),
         (("workload", "ec2_instance", "--account", "000000000000"), ("No workload profile reaches",)),
         (("management", "organizations_account_tag"), ("--parameter",)),

@@ -605,7 +605,11 @@ def everything(home: House) -> dict[str, list[dict[str, Any]]]:
 def test_only_rows_of_one_record_each_are_left_standing() -> None:
     """Where a row is of several records, of records of other tables or of other accounts, all must be read together."""
     accumulated = [model for model in MODELS.values() if model.materialized == "append_by_cell"]
-    assert {model.relation for model in accumulated} == {"cost.daily", "stage.cost_tag_service_daily"}
+    assert {model.relation for model in accumulated} == {
+        "cost.daily",
+        "cost.export_line",
+        "stage.cost_tag_service_daily",
+    }
     for model in accumulated:
         assert len(model.listings) == 1
         assert (model.uses, model.owner) == (frozenset(), "")

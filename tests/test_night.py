@@ -460,6 +460,8 @@ def expected_cells(truth: Row) -> dict[Cell, tuple[str, int | None, str | None]]
     cells["billing", central["billing"], "aws-global", "cost_tag_backfill"] = ("empty_verified", 0, None)
     # A first bill is compared with nothing.
     cells["billing", central["billing"], "aws-global", "cost_account_daily"] = ("skipped", None, "not_compared")
+    # No data export is named.
+    cells["billing", central["billing"], "aws-global", "cost_export"] = ("skipped", None, "not_requested")
     # The organisation has no DocumentDB, so that nothing is billed for its resources.
     unused = "cost_resource_daily:Amazon DocumentDB (with MongoDB compatibility)"
     cells["billing", central["billing"], "aws-global", unused] = ("empty_verified", 0, None)

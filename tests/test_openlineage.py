@@ -106,7 +106,7 @@ def test_what_a_step_reads_is_written_by_another_or_is_an_operation_of_aws(event
     assert ("aws", "ec2:DescribeInstances") in reads
     # What is listed on request only was not requested, and a first bill is compared with nothing.
     unasked = {name for namespace, name in reads - written if namespace != "aws"}
-    assert unasked == {"landing.s3_bucket_content", "landing.cost_account_daily"}
+    assert unasked == {"landing.s3_bucket_content", "landing.cost_account_daily", "landing.cost_export"}
     columns = facets_of(complete(events, "aws.ec2_instance"))["columnLineage"]["fields"]
     (source,) = columns["instance_id"]["inputFields"]
     assert (source["name"], source["field"]) == ("landing.ec2_instance", "InstanceId")

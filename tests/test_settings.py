@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.settings import REPOSITORY, Settings, SettingsError, read_settings
+from pipelines.settings import REPOSITORY, ExportPlace, Settings, SettingsError, read_settings
 from resources.identity_rules import Expectation
 from resources.objects.object_store import ObjectStore
 
@@ -64,6 +64,7 @@ def test_an_unset_profile_is_empty_and_never_another_one() -> None:
         ("CMDB_OBJECTS_PROFILE", "cmdb-store", "objects_profile", "cmdb-store"),
         ("CMDB_LOCK_URL", "postgresql://cmdb:x@db.invalid/cmdb", "lock_url", "postgresql://cmdb:x@db.invalid/cmdb"),
         ("CMDB_BUCKET_CONTENT", "Yes", "bucket_content", True),
+        ("CMDB_DATA_EXPORT", "s3://acme-exports/bill/x/", "data_export", ExportPlace("acme-exports", "bill/x")),
         (
             "CMDB_SHARED_ACCOUNTS",
             "management+billing, billing+operations",
@@ -114,6 +115,12 @@ def test_a_variable_decides_its_own_setting_and_no_other(variable: str, text: st
         ("CMDB_OBJECTS_ENDPOINT", "127.0.0.1:8333"),
         ("CMDB_OBJECTS_REGION", "Ireland"),
         ("CMDB_BUCKET_CONTENT", "true"),
+        ("CMDB_DATA_EXPORT", "acme-exports/bill"),
+        ("CMDB_DATA_EXPORT", "s3://acme-exports"),
+        ("CMDB_DATA_EXPORT", "s3://acme-exports/"),
+        ("CMDB_DATA_EXPORT", "s3://acme-exports/a//b"),
+        ("CMDB_DATA_EXPORT", "s3://Acme/bill"),
+        ("CMDB_DATA_EXPORT", "s3://acme-exports/*"),
         ("CMDB_REGIONS", "1-1"),
         ("CMDB_REGIONS", "Sydney"),
         ("CMDB_REGIONS", "us-east-1, ap-southeast"),

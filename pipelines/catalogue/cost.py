@@ -7,6 +7,7 @@ from pipelines.catalogue.names import (
     ACCOUNT,
     COST_ACCOUNT,
     COST_DAILY,
+    COST_EXPORT,
     COST_MONTHLY,
     COST_RESOURCE,
     COST_TAG,
@@ -88,6 +89,37 @@ COST = Family(
             scope="global",
             token=("NextPageToken", "NextPageToken"),
             skip_codes={REQUEST_LIMIT: "request_limit"},
+        ),
+    ),
+)
+
+DATA_EXPORT = Family(
+    name="data_export",
+    group="cost",
+    after=(ACCOUNT,),
+    priority=10,
+    listings=(
+        Listing(
+            COST_EXPORT,
+            "s3:GetObject",
+            roles=("billing",),
+            # A delivery without lines is not whole.
+            zero="impossible",
+            records="@",
+            required=("Body",),
+            key=(
+                "usage_date",
+                "account_id",
+                "charge_type",
+                "service_code",
+                "usage_type",
+                "operation",
+                "resource_id",
+                "currency",
+            ),
+            scope="global",
+            on_request="CMDB_DATA_EXPORT",
+            is_supplement=True,
         ),
     ),
 )

@@ -21,6 +21,9 @@ COST_TAG = "cost_allocation_tag"
 
 COST_TAG_BACKFILL = "cost_tag_backfill"
 
+COST_EXPORT = "cost_export"
+"""The lines of the bill that AWS Data Exports delivers to a bucket."""
+
 COST_BY_MONTH = (COST_DAILY, COST_TAG_SERVICE, COST_MONTHLY, COST_ACCOUNT)
 """The bill's listings that are requested by slice and month, and the listing of the monthly totals."""
 

@@ -18,7 +18,7 @@ from pipelines.catalogue import (
     rds_parts,
     s3,
 )
-from pipelines.catalogue.cost import BUDGET, COST
+from pipelines.catalogue.cost import BUDGET, COST, DATA_EXPORT
 from pipelines.catalogue.ec2 import REGIONS
 from pipelines.catalogue.family import Family
 from pipelines.catalogue.metrics import METRICS
@@ -53,6 +53,7 @@ FAMILIES: tuple[Family, ...] = (
     DELEGATION,
     COST,
     BUDGET,
+    DATA_EXPORT,
     REGIONS,
     INVENTORY,
     HUB,
@@ -64,6 +65,10 @@ FAMILIES: tuple[Family, ...] = (
 def listings(families: Iterable[Family] = FAMILIES) -> dict[str, Listing]:
     """Every listing by its name."""
     return {listing.name: listing for family in families for listing in family.listings}
+
+
+SUPPLEMENTS = frozenset(name for name, listing in listings().items() if listing.is_supplement)
+"""Names of the listings that tell once more what another one tells (`Listing.is_supplement`)."""
 
 
 def family_of(listing: str) -> Family:

@@ -40,6 +40,7 @@ SKIPPED: Mapping[str, tuple[str, str]] = {
     "account_left": ("the account is closed or no longer of the organisation; its rows are retired", ""),
     "account_suspended": ("the account is suspended, so AWS refuses every request there; its rows are kept, stale", ""),
     "caller_changed": ("another role collects this account now; see the cell of that role", ""),
+    "delivered_by_month": ("the export was listed; each of its months has a cell of its own", ""),
     "denied_by_policy": (
         "a policy of the organisation denies it to everybody in the account; its rows are kept, stale",
         "where it is to be known, exempt the role behind {profile} in the policy that the evidence names; where a "
@@ -56,9 +57,9 @@ SKIPPED: Mapping[str, tuple[str, str]] = {
     "no_resource_policy": ("the organisation has no resource policy", ""),
     "not_compared": ("the slices of the bill were requested whole, so their totals are not needed", ""),
     "not_offered": ("AWS does not offer the service in this region", ""),
-    "not_requested": ("it costs a call a resource and is not switched on", "set {on_request}=yes, then `cmdb nightly`"),
+    "not_requested": ("its setting is not set", "set {on_request} (docs/reference), then `cmdb nightly`"),
     "optional_grant_not_given": (
-        "only an optional grant would allow it, and the role does not have it",
+        "only an optional grant would allow it",
         "`cmdb policy {role} --optional` prints the grant; without it the cell stays unknown",
     ),
     "parent_gone": ("its parent is gone", ""),
@@ -76,10 +77,7 @@ SKIPPED: Mapping[str, tuple[str, str]] = {
         "enable the region in the account again, or delete what it left there",
     ),
     "region_not_enabled": ("the account has not opted in to the region", ""),
-    "region_not_selected": (
-        "CMDB_REGIONS leaves the region out; what was known there is kept, stale",
-        "add the region to CMDB_REGIONS to have it collected",
-    ),
+    "region_not_selected": ("CMDB_REGIONS leaves it out; its rows are kept, stale", "add the region to CMDB_REGIONS"),
     "request_limit": (
         "CMDB_COST_REQUEST_LIMIT was reached before it",
         "the next day (UTC) goes on; raise CMDB_COST_REQUEST_LIMIT to have it sooner (US$0.01 a request)",

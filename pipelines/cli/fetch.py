@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipelines.catalogue.metrics import MEASURED
-from pipelines.catalogue.names import COST_BY_MONTH, COST_MONTHLY, COST_RESOURCE, METRIC
+from pipelines.catalogue.names import COST_BY_MONTH, COST_EXPORT, COST_MONTHLY, COST_RESOURCE, METRIC
 from pipelines.catalogue.registry import listings
 from pipelines.cli.command import (
     Command,
@@ -104,6 +104,11 @@ def fetch_once(
     if listing.each is not None and listing.each.parameter and not parameter:
         raise InvalidRequest(
             f"{listing_name} is requested once for each {listing.each.parameter}. Name one with --parameter."
+        )
+    if listing.name == COST_EXPORT:
+        raise InvalidRequest(
+            f"{COST_EXPORT} is files of a bucket, and only a run reads them. Nothing was requested. "
+            "`cmdb nightly --only-untrusted` fetches what could not be read."
         )
     paid_requests = PaidRequests(Store(settings.database), f"ask-{uuid.uuid4()}", daily_limits(settings))
     paid_requests.require(listing.service)

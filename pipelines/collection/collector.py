@@ -10,6 +10,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -81,22 +82,8 @@ class Collector:
         done: Counter[str] = Counter()
         began = time.monotonic()
         for request in plan:
-            listing, key = request.listing, request.key
-            plan_keys(state, [key])
-            parents: list[ParentRecord] = []
-            # A month of a large organisation's bill does not fit into memory, nor do all records of AWS Config.
-            with state.writer(listing).spool(key, listing) as spool:
-                keep = checking(state.record_rules[listing.name], listing, self._keeping(key, spool, parents))
-                response = state.client(request.listing_role).fetch(request, keep=keep, meter=state.paid_requests)
-                if response.outcome == "found":
-                    try:
-                        response = replace(response, record_count=spool.land())
-                    except Failed as failure:
-                        response = _unusable(response, failure)
-            self._take(response)
-            if response.outcome == "found":
-                state.batch.parent_records[listing.name] += parents
-            skip_denied(state, [key])
+            listing, client = request.listing, state.client(request.listing_role)
+            self.land(request, partial(client.fetch, request, meter=state.paid_requests))
             done[listing.name] += 1
             entries = [e for k, e in state.attempts.items() if k.name == listing.name]
             reports[listing.name](
@@ -109,6 +96,30 @@ class Collector:
                     elapsed=time.monotonic() - began,
                 )
             )
+
+    def land(self, request: Request, fetch: Callable[[Callable[[dict[str, Any]], None]], Response]) -> None:
+        """Land the records of one cell as they arrive.
+
+        Args:
+            request: the cell's request.
+            fetch: sends it. It passes each record on, and all of them count, or none.
+        """
+        state, listing, key = self.state, request.listing, request.key
+        plan_keys(state, [key])
+        parents: list[ParentRecord] = []
+        # A month of a large organisation's bill does not fit into memory, nor do all records of AWS Config.
+        with state.writer(listing).spool(key, listing) as spool:
+            keep = checking(state.record_rules[listing.name], listing, self._keeping(key, spool, parents))
+            response = fetch(keep)
+            if response.outcome == "found":
+                try:
+                    response = replace(response, record_count=spool.land())
+                except Failed as failure:
+                    response = _unusable(response, failure)
+        self._take(response)
+        if response.outcome == "found":
+            state.batch.parent_records[listing.name] += parents
+        skip_denied(state, [key])
 
     def _keeping(self, key: CellKey, spool: Spool, parents: list[ParentRecord]) -> Callable[[dict[str, Any]], None]:
         """What takes each record of a spooled cell: the spool, and `parents` where the listing decides requests."""

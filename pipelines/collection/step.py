@@ -7,13 +7,14 @@ account and region with a zero, and every cell is judged. `Collector.commit` sto
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from pipelines.catalogue.names import REGION
+from pipelines.catalogue.names import COST_EXPORT, REGION
 from pipelines.collection import previous
 from pipelines.collection.accounts import Reached, account_coverage, too_many_unplaced
 from pipelines.collection.batches import account_batches, match_accounts
 from pipelines.collection.collector import Collector
 from pipelines.collection.completeness import plan_places
 from pipelines.collection.cost_collector import collect_costs
+from pipelines.collection.data_export import collect_export
 from pipelines.collection.plan import Plan, central_plan, workload_plan
 from pipelines.trust.gate import refuse
 from resources.audit.cells import Cell
@@ -46,19 +47,22 @@ def collect(collector: Collector, what: str, judged: Callable[[Sequence[Cell]], 
         if stop is not None:
             raise refuse(f"{what} was not requested. {stop}")
     bill = [listing for listing in state.listings if listing.service == "ce"]
+    export = [listing for listing in state.listings if listing.name == COST_EXPORT]
     plan_places(state, reached)
     portions = account_batches(state, reached)
     for share in portions:
         state.begin(share.whose, share.part)
         if bill:
             collect_costs(collector, bill)
+        for listing in export:
+            collect_export(collector, listing)
         plans: list[tuple[Listing, Plan]] = []
         for listing in state.listings:
             for role in listing.roles:
                 if role == "workload":
                     if share.reached is not None:
                         plans.append((listing, workload_plan(state, listing, share.reached)))
-                elif listing not in bill and state.identity(role).account_id in share.whose:
+                elif listing not in (*bill, *export) and state.identity(role).account_id in share.whose:
                     plans.append((listing, central_plan(state, listing, role)))
         collector.fetch_plans(plans)
         collector.settle()

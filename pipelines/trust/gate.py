@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from pipelines.catalogue.names import ACCOUNT
+from pipelines.catalogue.registry import SUPPLEMENTS
 from pipelines.errors import LandingError, SqlFileError
 from pipelines.plain_text import plain
 from pipelines.reference import ReferenceFileError
@@ -209,6 +210,7 @@ def listing_checks(
             settings.untrusted_tolerance,
             trusted=stands.get(name, nothing).trusted,
             waiting=stands.get(name, nothing).waiting,
+            is_supplement=name in SUPPLEMENTS,
         )
         for name in listings
     }

@@ -27,7 +27,13 @@ from resources.check_result import CheckResult
 
 
 def listing_check(
-    listing: str, cells: Sequence[CellState], tolerance: Decimal, *, trusted: int = 0, waiting: int = 0
+    listing: str,
+    cells: Sequence[CellState],
+    tolerance: Decimal,
+    *,
+    trusted: int = 0,
+    waiting: int = 0,
+    is_supplement: bool = False,
 ) -> CheckResult:
     """The silent-zero rule for one listing: whether models may be built from its cells.
 
@@ -39,6 +45,8 @@ def listing_check(
     Args:
         tolerance: the largest ratio of untrusted workload cells to requested cells that does not block, 0 to 1.
         trusted: how many trusted cells there are beside `cells`; of hundreds of thousands only the number matters.
+        is_supplement: whether the listing tells once more what another one tells (`Listing.is_supplement`). Then only a
+            response of another account blocks.
         waiting: how many zeros beside `cells` wait for CloudTrail's record of the call.
     """
     requested = [cell for cell in cells if cell.outcome != "skipped"]
@@ -74,7 +82,8 @@ def listing_check(
     suspect = [cell for cell in untrusted if cell.outcome == "empty_suspect"]
     if suspect:
         return CheckResult(False, _sentence(listing, suspect), at_fault=_rows(suspect))
-    central = [cell for cell in untrusted if cell.role != "workload" and cell.outcome in FAILURES]
+    blocking = {"wrong_account"} if is_supplement else FAILURES
+    central = [cell for cell in untrusted if cell.role != "workload" and cell.outcome in blocking]
     if central:
         return CheckResult(
             False,

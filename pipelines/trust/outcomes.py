@@ -19,8 +19,12 @@ REMEDIES: Mapping[str, str] = {
 }
 """What the operator does about each failure."""
 
+BY_MONTH = "delivered_by_month"
+"""Skip reason of the data export as a whole: each of its months is a cell of its own."""
+
 CONCLUSIVE_SKIPS = frozenset(
     {
+        BY_MONTH,
         "group_unresolved",
         "no_parents",
         "no_resource_policy",

@@ -26,6 +26,7 @@ from resources.aws.messages import (
     TrailEvents,
 )
 from resources.aws.meter import Meter
+from resources.aws.objects import Objects
 from resources.aws.paging import Pager
 from resources.aws.profile_errors import ProfileError
 from resources.aws.records import Pages, record_path
@@ -100,6 +101,7 @@ class AwsClient:
     Attributes:
         counter: counts the requests that were sent.
         sessions: the shared clients, and the sessions and credentials behind them.
+        objects: downloads objects of S3.
     """
 
     def __init__(
@@ -126,6 +128,7 @@ class AwsClient:
         self._requests = RetryingSender(patience, self.sessions, sender)
         self._pager = Pager(patience, self.sessions, sender, self._requests)
         self._identities = Identities(self.sessions, self._requests, concurrency)
+        self.objects = Objects(role, self.sessions, self._requests, self._identities)
         self._trail = CloudTrail(self.sessions, self._requests, self._identities)
         self._checked: set[tuple[str, str]] = set()
 
@@ -198,7 +201,7 @@ class AwsClient:
                         request_ids.append(str(page.get("ResponseMetadata", {}).get("RequestId") or ""))
                     pages.take(page, model, parameters)
         except Failed as failure:
-            skip_reason = self._skip_reason(listing, failure)
+            skip_reason = self.skip_reason(listing, failure)
             response = pending.failed(failure, pages.count)
             return response if skip_reason is None else replace(response, outcome="skipped", skip_reason=skip_reason)
         try:
@@ -291,7 +294,7 @@ class AwsClient:
         """Whether only an optional grant covers a listing, so that a refusal means that the grant was not given."""
         return is_optional(self.role, self.action_of(listing))
 
-    def _skip_reason(self, listing: Listing, failure: Failed) -> str | None:
+    def skip_reason(self, listing: Listing, failure: Failed) -> str | None:
         """The skip reason of a failure; None for a failure that is not a skip."""
         reason = listing.skip_codes.get(failure.code)
         refused = failure.outcome == "denied" and failure.code not in CREDENTIAL_CODES

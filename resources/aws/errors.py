@@ -81,7 +81,7 @@ TRANSIENT_CODES = frozenset(
 WRONG_REGION_CODES = frozenset(
     {"AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect", "TemporaryRedirect"}
 )
-"""Codes by which S3 reports that a bucket lies in another region."""
+"""Codes by which S3 reports that a bucket lies in another region; the response is kept, since it names the region."""
 
 UNREADABLE = (
     ResponseParserError,

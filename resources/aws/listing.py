@@ -104,6 +104,8 @@ class Listing:
         first_page_only: one page is enough, such as to learn whether there is any record at all.
         on_request: name of the setting that enables the listing, since it costs one call per resource; empty for a
             listing that is always fetched.
+        is_supplement: a second source of what another listing tells. Where it fails, its last rows stay and the run
+            goes on, although a central role requests it.
         is_large: a response does not fit into memory; its requests are sent one at a time.
         each: the parents or the enum for which the listing is fetched once each.
         token: request and response field of the page token, where botocore has no paginator.
@@ -136,6 +138,7 @@ class Listing:
     errors: str = ""
     first_page_only: bool = False
     on_request: str = ""
+    is_supplement: bool = False
     is_large: bool = False
     each: Each | None = None
     zero_of: Mapping[str, EmptyPolicy] = field(default_factory=lambda: MappingProxyType({}))

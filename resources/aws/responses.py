@@ -258,6 +258,9 @@ class RestXmlParser(StrictParser):
         """
         if response["status_code"] > 300:
             return self._inner.parse(response, shape)
+        if is_streamed(shape):
+            # An object's content is no XML; whoever reads it compares its ETag and length.
+            return self._inner.parse(response, shape)
         operation = operation_of(response)
         if operation not in ROOTS:
             raise ForeignResponse("of unknown form: its root is not in resources/aws/responses.py ROOTS")
@@ -271,6 +274,12 @@ class RestXmlParser(StrictParser):
         if operation in EMPTY_MEANS_NONE and root is not None and not len(root):
             parsed |= {name: [] for name in EMPTY_MEANS_NONE[operation]}
         return parsed
+
+
+def is_streamed(shape: Any) -> bool:
+    """Whether the body of a response is content to be read piece by piece, and not a document."""
+    payload = None if shape is None else shape.serialization.get("payload")
+    return payload is not None and bool(shape.members[payload].serialization.get("streaming"))
 
 
 def xml_root(body: bytes) -> Any:

@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as AwsConnectionError
 
 from resources.aws.clock import SET_THE_CLOCK, clock_error
-from resources.aws.errors import REFUSAL_CODES, TRANSIENT_CODES, UNREADABLE, Failed, is_throttle
+from resources.aws.errors import REFUSAL_CODES, TRANSIENT_CODES, UNREADABLE, WRONG_REGION_CODES, Failed, is_throttle
 from resources.aws.messages import Outcome
 from resources.aws.meter import PRICES_USD, Unmetered, units_of
 from resources.aws.profile_errors import ProfileError
@@ -178,6 +178,8 @@ def _classified(error: Any, operation: str) -> Failed | _Unsettled:
         return Failed("failed", code, f"{clock} {SET_THE_CLOCK} AWS reported: {message}", response)
     if code in REFUSAL_CODES or status in (401, 403):
         return Failed("denied", code, message, response)
+    if code in WRONG_REGION_CODES:
+        return Failed("failed", code, message, response)
     failure = Failed("failed", code, message)
     if code in TRANSIENT_CODES or status >= 500:
         return _Unsettled(failure, throttled=False)

@@ -1,0 +1,333 @@
+"""The data export: what is read of a delivery, what is refused, and which months count."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from conftest import EXPORT, lead_to
+from given import House, house, record_rules
+from test_bill import Billing
+from test_bill import collect as collect_bill
+
+from pipelines.catalogue.cost import DATA_EXPORT
+from pipelines.cli.policy import policy
+from pipelines.collection import cost_slices
+from pipelines.collection.collector import Collector
+from pipelines.collection.cost_slices import first_of
+from pipelines.collection.data_export import collect_export
+from pipelines.collection.state import StepState
+from pipelines.reference import DEMO_FOLDER
+from pipelines.settings import read_settings
+from resources.audit.runs import record_run
+from resources.check_result import CheckResult
+from resources.store.store import Store
+from simulator.client import Simulator
+from simulator.exports import FAULTS
+
+Row = dict[str, Any]
+
+PLACE = f"s3://{EXPORT}"
+TODAY = dt.datetime.now(dt.UTC).date()
+HISTORY = 2
+OPEN, CLOSED = f"{TODAY:%Y-%m}", f"{first_of(TODAY, 2):%Y-%m}"
+"""This month, and one that AWS changes no more on any day of this month."""
+
+LISTING = DATA_EXPORT.listings[0]
+CENT = Decimal("0.01")
+
+
+def night(home: House, run_id: str, **settings: str) -> CheckResult:
+    """What the bucket is asked in one run: the silent-zero rule's result."""
+    resource: Any = Billing()
+    given = {"CMDB_DATA_EXPORT": PLACE, "CMDB_COST_MONTHS": str(HISTORY), "CMDB_REFERENCE": str(DEMO_FOLDER)}
+    read = read_settings({name: value for name, value in {**given, **settings}.items() if value})
+    state = StepState(
+        home.store, run_id, {"billing": resource}, [LISTING], read, lambda _: None, record_rules=record_rules()
+    )
+    collector = Collector(state)
+    with home.store.transaction() as connection:
+        record_run(connection, run_id, "test")
+    try:
+        collect_export(collector, LISTING)
+        collector.settle()
+        collector.judge()
+        return collector.commit()[LISTING.name]
+    finally:
+        collector.close()
+        resource.client.close()
+
+
+def cells(home: House, run_id: str) -> dict[str, Row]:
+    """The cells of a run by month; of the export as a whole by an empty name."""
+    rows = home.rows(
+        "select *, evidence ->> '$.execution_id' as execution from audit.collection where run_id = $run and "
+        "starts_with(listing, 'cost_export')",
+        {"run": run_id},
+    )
+    return {row["listing"].partition(":")[2]: row for row in rows}
+
+
+def lines(home: House) -> list[Row]:
+    home.build("cost.export_line")
+    return home.rows("select * from cost.export_line order by all")
+
+
+def verdicts(home: House, month: str) -> dict[str | None, Row]:
+    """What the reconciliation says of a month, by account; of the total by None."""
+    home.build("cost.export_reconciliation")
+    rows = home.rows('select * from cost.export_reconciliation where "month" = $month::date', {"month": f"{month}-01"})
+    return {row["account_id"]: row for row in rows}
+
+
+def deliver(simulator: Simulator, *months: str, **how: str) -> None:
+    simulator.change("deliver_export", months=list(months), **how)
+
+
+def ledger(simulator: Simulator, month: str, metric: str) -> Mapping[str, Decimal]:
+    """The truth: what each account cost in a month."""
+    first = dt.date.fromisoformat(f"{month}-01")
+    rows = simulator.ledger_sums(first, first_of(first, -1), "account_id")
+    return {row["account_id"]: Decimal(row[metric]) for row in rows}
+
+
+@pytest.fixture(scope="module")
+def billed(small_process: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A warehouse that has the bill of Cost Explorer, and no export."""
+    with pytest.MonkeyPatch.context() as patch, house(tmp_path_factory.mktemp("billed")) as made:
+        lead_to(small_process, patch)
+        small_process.reset()
+        collect_bill(made, "bill", budgets=False, CMDB_COST_MONTHS=str(HISTORY))
+        made.build("cost.daily", "cost.month_coverage", "stage.cost_monthly")
+    return made.store
+
+
+@pytest.fixture
+def home(billed: Store, tmp_path: Path) -> Iterator[House]:
+    shutil.copytree(billed.landing, tmp_path / billed.landing.name)
+    with house(tmp_path, working=billed.working.read_bytes()) as made:
+        yield made
+
+
+# ------------------------------------------------------------------------------------------------ what is delivered
+
+
+@pytest.mark.parametrize(("table", "metric"), [("CUR 2.0", "unblended_cost"), ("FOCUS 1.2", "billed_cost")])
+def test_a_closed_month_of_each_table_is_the_bill_by_resource_to_the_cent(
+    table: str, metric: str, home: House, small: Simulator
+) -> None:
+    deliver(small, CLOSED, table=table, delivery="create new" if table == "FOCUS 1.2" else "overwrite")
+    assert night(home, "night-1").passed
+    truth = ledger(small, CLOSED, metric)
+    told = lines(home)
+    of_account: dict[str, Decimal] = {}
+    for row in told:
+        of_account[row["account_id"]] = of_account.get(row["account_id"], Decimal()) + Decimal(row["cost"])
+    assert of_account.keys() == truth.keys()
+    assert all(abs(of_account[account] - cost) < CENT / 2 for account, cost in truth.items())
+    # Two lines of twelve hours are one row.
+    assert {row["line_count"] % 2 for row in told} == {0}
+    assert {(row["run_id"], row["listing"], row["is_stale"]) for row in told} == {
+        ("night-1", f"cost_export:{CLOSED}", False)
+    }
+    found = verdicts(home, CLOSED)
+    assert found.keys() == {None, *truth}
+    assert {row["verdict"] for row in found.values()} == {"reconciled"}
+    assert found[None]["account_count"] == found[None]["reconciled_count"] == len(truth)
+    home.build("cost.export_resource_cost")
+    rows = home.rows("select * from cost.export_resource_cost")
+    assert abs(sum(Decimal(row["cost"]) for row in rows) - sum(truth.values())) < CENT
+    assert len({row["resource_id"] for row in rows}) > 3
+    assert cells(home, "night-1")[CLOSED]["execution"]
+
+
+def test_an_open_month_is_unknown_with_its_reason_and_not_among_the_costs_by_resource(
+    home: House, small: Simulator
+) -> None:
+    deliver(small, OPEN, CLOSED)
+    night(home, "night-1")
+    lines(home)
+    found = verdicts(home, OPEN)
+    assert {row["verdict"] for row in found.values()} == {"unknown"}
+    assert "AWS still changes it" in found[None]["reason"]
+    assert not found[None]["is_counted"]
+    home.build("cost.export_resource_cost")
+    assert {row["month"][:7] for row in home.rows('select "month" from cost.export_resource_cost')} == {CLOSED}
+    # What only Cost Explorer has is unknown too, and no zero.
+    between = f"{first_of(TODAY, 1):%Y-%m}"
+    missing = verdicts(home, between)[None]
+    assert (missing["export_cost"], missing["difference"], missing["verdict"]) == (None, None, "unknown")
+    assert missing["cost_explorer_cost"] is not None
+    assert missing["reason"] == "The export has nothing of the month."
+
+
+def test_only_what_was_delivered_anew_is_fetched_again(home: House, small: Simulator) -> None:
+    deliver(small, OPEN, CLOSED)
+    night(home, "night-1")
+    lines(home)
+    small.clear_log()
+    assert night(home, "night-2").passed
+    assert cells(home, "night-2").keys() == {""}
+    assert {call["operation"] for call in small.log() if call["service"] == "s3"} == {"ListObjectsV2"}
+    deliver(small, OPEN)
+    night(home, "night-3")
+    assert cells(home, "night-3").keys() == {"", OPEN}
+    told = lines(home)
+    assert {(row["month"][:7], row["run_id"]) for row in told} == {(OPEN, "night-3"), (CLOSED, "night-1")}
+
+
+def test_a_bucket_in_another_region_is_found_there(home: House, small: Simulator) -> None:
+    deliver(small, CLOSED, region="ap-southeast-2")
+    assert night(home, "night-1").passed
+    assert cells(home, "night-1")[CLOSED]["outcome"] == "found"
+
+
+def test_pages_of_objects_are_read_to_the_end(home: House, small: Simulator) -> None:
+    small.configure(page_sizes={"s3:ListObjectsV2": 1})
+    deliver(small, OPEN, CLOSED, delivery="create new")
+    assert night(home, "night-1").passed
+    assert {name for name, cell in cells(home, "night-1").items() if cell["outcome"] == "found"} == {OPEN, CLOSED}
+
+
+# ------------------------------------------------------------------------------------------------ what is refused
+
+REFUSED = {
+    "absent": ("failed", "NotWhole", "are not there"),
+    "stale": ("failed", "NotWhole", "is newer than the manifest"),
+    "cut": ("failed", "UnreadableExport", "cannot be read"),
+    "payer": ("wrong_account", "ForeignExport", "the bill of 999999999999"),
+    "month": ("failed", "UnreadableExport", "lines of another bill"),
+    "currency": ("failed", "UnreadableExport", "several currencies: EUR, USD"),
+    "empty": ("failed", "NotWhole", "hold no line"),
+    "columns": ("failed", "UnreadableExport", "lacks columns of CUR 2.0: line_item_resource_id"),
+}
+
+
+@pytest.mark.parametrize("fault", REFUSED)
+def test_a_delivery_that_is_not_the_whole_bill_of_its_month_keeps_the_rows_before_it(
+    fault: str, home: House, small: Simulator
+) -> None:
+    deliver(small, CLOSED)
+    night(home, "night-1")
+    before = lines(home)
+    deliver(small, CLOSED, fault=fault)
+    result = night(home, "night-2")
+    outcome, code, said = REFUSED[fault]
+    cell = cells(home, "night-2")[CLOSED]
+    assert (cell["outcome"], cell["error_code"], cell["is_trusted"]) == (outcome, code, False)
+    assert said in cell["error_message"]
+    # A second source of the bill stops nothing but where it is somebody else's.
+    assert (result.passed, result.blocks) == (False, outcome == "wrong_account")
+    after = lines(home)
+    assert [row | {"is_stale": False} for row in after] == before
+    assert {row["is_stale"] for row in after} == {True}
+    assert verdicts(home, CLOSED)[None]["is_stale"]
+
+
+def test_every_fault_of_a_delivery_is_refused_or_does_not_reconcile() -> None:
+    assert FAULTS.keys() == {"", "cent", "account", *REFUSED}
+
+
+@pytest.mark.parametrize("fault", ["cent", "account"])
+def test_a_month_that_differs_by_a_cent_or_an_account_does_not_count(fault: str, home: House, small: Simulator) -> None:
+    deliver(small, CLOSED, fault=fault)
+    assert night(home, "night-1").passed
+    lines(home)
+    found = verdicts(home, CLOSED)
+    wrong = {account: row for account, row in found.items() if row["verdict"] == "not reconciled"}
+    assert not any(row["is_counted"] for row in found.values())
+    if fault == "cent":
+        assert None in wrong
+        assert {abs(Decimal(row["difference"]) - CENT) < CENT / 100 for row in wrong.values()} == {True}
+        assert {row["reason"] for row in wrong.values()} == {"The export has 0.0100 USD more than Cost Explorer."}
+        assert found[None]["reconciled_count"] == found[None]["account_count"] - 1
+    else:
+        # The total is the same: only account by account it shows.
+        assert "999999999999" in wrong
+        assert None not in wrong
+    home.build("cost.export_resource_cost")
+    assert home.rows("select * from cost.export_resource_cost") == []
+
+
+def test_without_the_grant_the_rows_stay_and_nothing_is_taken_for_nothing(home: House, small: Simulator) -> None:
+    deliver(small, CLOSED)
+    night(home, "night-1")
+    before = lines(home)
+    for number, actions in enumerate((["s3:ListBucket"], ["s3:GetObject"]), 2):
+        deliver(small, CLOSED)
+        small.configure(refused_actions={"billing": actions})
+        result = night(home, f"night-{number}")
+        found = cells(home, f"night-{number}")
+        assert (found[CLOSED]["outcome"], found[CLOSED]["skip_reason"]) == ("skipped", "optional_grant_not_given")
+        assert not result.blocks
+        after = lines(home)
+        assert [row | {"is_stale": False} for row in after] == before
+        assert {row["is_stale"] for row in after} == {True}
+
+
+def test_an_export_that_was_never_delivered_or_is_gone_is_no_zero(home: House, small: Simulator) -> None:
+    deliver(small, CLOSED)
+    small.change("delete_export", month=CLOSED)
+    result = night(home, "night-1")
+    assert (result.passed, result.blocks) == (False, False)
+    (cell,) = cells(home, "night-1").values()
+    assert (cell["listing"], cell["outcome"], cell["error_code"]) == ("cost_export", "failed", "NotWhole")
+    assert "holds no manifest" in cell["error_message"]
+    deliver(small, OPEN, CLOSED)
+    night(home, "night-2")
+    before = lines(home)
+    small.change("delete_export", month=CLOSED)
+    night(home, "night-3")
+    assert cells(home, "night-3")[CLOSED]["outcome"] == "failed"
+    after = lines(home)
+    assert len(after) == len(before)
+    assert {row["is_stale"] for row in after if row["month"][:7] == CLOSED} == {True}
+
+
+def test_without_the_setting_nothing_is_sent(home: House, small: Simulator) -> None:
+    small.clear_log()
+    result = night(home, "night-1", CMDB_DATA_EXPORT="")
+    assert result.passed
+    assert [call for call in small.log() if call["service"] == "s3"] == []
+    (cell,) = cells(home, "night-1").values()
+    assert (cell["outcome"], cell["skip_reason"]) == ("skipped", "not_requested")
+
+
+def test_a_content_that_changes_while_it_is_read_is_refused(home: House, small: Simulator) -> None:
+    """The manifest was listed; before the first file is read AWS delivers anew."""
+    deliver(small, CLOSED)
+    again = {"do": "deliver_export", "arguments": {"months": [CLOSED], "fault": "cent"}}
+    small.faults([{"action": "change", "op": "GetObject", "skip": 1, "times": 1, **again}])
+    night(home, "night-1")
+    cell = cells(home, "night-1")[CLOSED]
+    assert (cell["outcome"], cell["error_code"]) == ("failed", "PreconditionFailed")
+
+
+def test_months_outside_of_the_bill_are_left(home: House, small: Simulator) -> None:
+    old = f"{first_of(TODAY, HISTORY + 1):%Y-%m}"
+    deliver(small, old, CLOSED)
+    night(home, "night-1")
+    assert cells(home, "night-1").keys() == {"", CLOSED}
+    assert cost_slices.whole_history(TODAY, HISTORY).name > old
+
+
+def test_the_policy_names_the_folder_and_a_wrong_place_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CMDB_DATA_EXPORT", PLACE)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "ap-southeast-2")
+    done = CliRunner().invoke(policy, ["billing", "--optional"])
+    assert done.exit_code == 0
+    assert f"arn:aws:s3:::{EXPORT}/*" in done.stdout
+    assert EXPORT not in CliRunner().invoke(policy, ["billing"]).stdout
+    monkeypatch.setenv("CMDB_DATA_EXPORT", "acme-exports")
+    refused = CliRunner().invoke(policy, ["billing", "--optional"])
+    assert refused.exit_code == 2
+    assert "it must be s3://BUCKET/PREFIX/EXPORT" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    # The other roles' policies do not depend on it.
+    assert CliRunner().invoke(policy, ["workload", "--optional"]).exit_code == 0
