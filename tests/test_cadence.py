@@ -20,7 +20,7 @@ from steps import asked
 from pipelines.catalogue.registry import INVENTORY, listings
 from pipelines.collection import cadence
 from pipelines.collection.billed import BilledItem
-from pipelines.collection.state import StepState
+from pipelines.collection.known import KnownFromWarehouse
 from pipelines.models import checks
 from pipelines.trust import ages, publish_rules
 from resources.audit.cells import CellState, renew_coverage
@@ -313,7 +313,7 @@ def test_what_the_bill_shows_and_no_cell_holds_is_requested(home: Nights, monkey
     having = max(account for (account, _), outcome in home.first.items() if outcome == "found")
     assert having != empty
     shown = {(empty, "ec2_volume"): (volumes,), (having, "ec2_volume"): (volumes,)}
-    monkeypatch.setattr(StepState, "billed_services", property(lambda _: shown))
+    monkeypatch.setattr(KnownFromWarehouse, "billed_services", property(lambda _: shown))
     # The bill has no region, so every region of the account is requested.
     assert home.night().keys() == {place for place in home.first if place[0] == empty}
 

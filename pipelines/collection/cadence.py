@@ -8,19 +8,15 @@ the bill, the tagging API or AWS Config.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING
 
 from pipelines.collection.billed import unexplained
 from pipelines.collection.cells import Cadence
 from pipelines.collection.state import StepState
 from resources.aws.listing import Listing
 from resources.aws.messages import Request
-from resources.store.sql import exists
-
-if TYPE_CHECKING:
-    import duckdb
 
 Place = tuple[str, str, str]
 """Account id, region and listing; the region is empty where every region of the account is meant."""
@@ -75,18 +71,8 @@ def _is_due(state: StepState, request: Request) -> bool:
 def _known(state: StepState) -> Cadence:
     if state.batch.cadence is None:
         seldom = [listing for listing in state.listings if listing.every > 1]
-        with state.store.read() as connection:
-            rows = connection.execute(
-                """
-                select run_id, listing, listing_fingerprint from audit.step_plan
-                where list_contains($listings, listing) and listing_fingerprint is not null
-                """,
-                {"listings": [listing.name for listing in seldom]},
-            ).fetchall()
-            named = _named_elsewhere(connection, seldom, state.batch.accounts.parameters)
-        state.batch.cadence = Cadence(
-            {(run, listing): found for run, listing, found in rows}, frozenset(named | _billed(state, seldom))
-        )
+        known = state.known.cadence(seldom, state.batch.accounts)
+        state.batch.cadence = replace(known, named=known.named | _billed(state, seldom))
     return state.batch.cadence
 
 
@@ -94,46 +80,4 @@ def _billed(state: StepState, listings: Iterable[Listing]) -> set[Place]:
     """Accounts of which the bill shows something that no cell holds; the bill has no region."""
     names = {listing.name for listing in listings}
     held = {(key.account_id, key.name) for key, cell in state.earlier.items() if cell.last_trusted_count}
-    return {(account, "", name) for account, name in unexplained(state.billed_services, held) if name in names}
-
-
-def _named_elsewhere(
-    connection: "duckdb.DuckDBPyConnection", listings: Sequence[Listing], accounts: Mapping[str, str]
-) -> set[Place]:
-    """Places of which the tagging API or AWS Config names a resource that no cell holds."""
-    tables = (("aws", "tagged_resource"), ("aws", "config_resource"), ("cmdb", "resource"))
-    if not all(exists(connection, schema, name) for schema, name in tables):
-        return set()
-    rows = connection.execute(
-        """
-        with wanted as (
-            select unnest($names) as listing, unnest($types) as resource_type, unnest($forms) as arn_form
-        ),
-
-        named as (
-            select wanted.listing, entry.account_id, entry.region, entry.arn
-            from aws.config_resource as entry
-            join wanted using (resource_type)
-            where not entry.is_stale and not starts_with(coalesce(entry.state, ''), 'ResourceDeleted')
-            union
-            select wanted.listing, entry.account_id, entry.region, entry.arn
-            from aws.tagged_resource as entry
-            join wanted
-                on starts_with(entry.service || ':' || regexp_replace(entry.arn, '^([^:]*:){5}', ''), wanted.arn_form)
-            where not entry.is_stale
-        )
-
-        select distinct account_id, region, listing
-        from named
-        anti join (select arn from cmdb.resource where status <> 'retired') as held using (arn)
-        where account_id >= $since_account and account_id < $before_account
-        """,
-        {
-            "names": [listing.name for listing in listings],
-            "types": [listing.resource_type for listing in listings],
-            "forms": [listing.arn_form for listing in listings],
-            **accounts,
-        },
-    ).fetchall()
-    regional = {listing.name: listing.scope == "regional" for listing in listings}
-    return {(account, region if regional[name] else "", name) for account, region, name in rows}
+    return {(account, "", name) for account, name in unexplained(state.known.billed_services, held) if name in names}

@@ -17,7 +17,7 @@ RUNS_UNTIL_FULL = 7
 DAYS_UNTIL_FULL = timedelta(days=7)
 """Maximum age of a cell's own refusal, for those who run less often than every night."""
 
-Place = tuple[Role, str, str, str, str]
+DeniedPlace = tuple[Role, str, str, str, str]
 """Role, account id, region, and kind and id of the policy."""
 
 
@@ -53,8 +53,8 @@ class DeniedBefore:
     """
 
     refusals: dict[CellKey, Refusal]
-    probes: dict[Place, str]
-    sent: dict[Place, CellKey]
+    probes: dict[DeniedPlace, str]
+    sent: dict[DeniedPlace, CellKey]
 
 
 @dataclass(frozen=True, slots=True)

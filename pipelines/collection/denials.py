@@ -22,15 +22,15 @@ def skip_denied(state: StepState, keys: Iterable[CellKey]) -> None:
             continue
         denial = organization_policies.named_in(response.error_message)
         if denial is not None:
-            known = state.policies.named(denial) if denial.policy_id else _likely(state, key, denial)
+            known = state.known.policies.named(denial) if denial.policy_id else _likely(state, key, denial)
             state.attempts[key].deny(known)
         elif organization_policies.is_bare(response.error_code, response.error_message):
             bare.append(key)
-    if not bare or not state.policies.attached:
+    if not bare or not state.known.policies.attached:
         return
     refuted = _refuted(state, {key.account_id for key in bare})
     for key in bare:
-        for denial in state.policies.denials(_denied_request(state, key)):
+        for denial in state.known.policies.denials(_denied_request(state, key)):
             if (key.account_id, denial.policy_id) not in refuted:
                 state.attempts[key].deny(denial)
                 break
@@ -39,7 +39,7 @@ def skip_denied(state: StepState, keys: Iterable[CellKey]) -> None:
 
 def _likely(state: StepState, key: CellKey, denial: PolicyDenial) -> PolicyDenial:
     """The stored policy that denies the request, where AWS's message names the kind of policy but not which."""
-    stored = state.policies.denials(_denied_request(state, key))
+    stored = state.known.policies.denials(_denied_request(state, key))
     return next((replace(one, known_by=denial.known_by) for one in stored if one.kind == denial.kind), denial)
 
 
@@ -49,7 +49,7 @@ def _refuted(state: StepState, accounts: set[str]) -> set[tuple[str, str]]:
         (key.account_id, denial.policy_id)
         for key, entry in state.attempts.items()
         if key.account_id in accounts and entry.response.outcome == "found"
-        for denial in state.policies.denials(_denied_request(state, key))
+        for denial in state.known.policies.denials(_denied_request(state, key))
     }
 
 

@@ -10,12 +10,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from pipelines.collection.cells import DeniedBefore, Place, Refusal
+from pipelines.collection.cells import DeniedBefore, DeniedPlace, Refusal
 from pipelines.collection.completeness import plan_keys
 from pipelines.collection.state import StepState
 from pipelines.trust.ages import moment
-from pipelines.trust.organization_policies import BY_WORDS, PolicyDenial
-from resources.aws.listing import GLOBAL_REGION
+from pipelines.trust.organization_policies import PolicyDenial
 from resources.aws.messages import DENIED_BY_POLICY, CellKey, Request
 
 
@@ -74,81 +73,18 @@ def _skip(state: StepState, request: Request, refusal: Refusal, probe: str) -> N
     )
 
 
-def _place(key: CellKey, denial: PolicyDenial) -> Place:
+def _place(key: CellKey, denial: PolicyDenial) -> DeniedPlace:
     return (key.role, key.account_id, key.region, denial.kind, denial.policy_id)
 
 
 def _is_unchanged(state: StepState, denial: PolicyDenial) -> bool:
     """Whether the policy's document is the one that denied the request, or is as unknown as it was then."""
-    return state.policies.fingerprint(denial.policy_id) == denial.document
+    return state.known.policies.fingerprint(denial.policy_id) == denial.document
 
 
 def _known(state: StepState) -> DeniedBefore:
     if state.batch.denied_before is None:
-        refusals = _refusals(state)
-        state.batch.denied_before = DeniedBefore(refusals, _probes(state) if refusals else {}, {})
+        refusals = state.known.refusals(state.listings, state.batch.accounts)
+        probes = state.known.probes(state.listings, state.batch.accounts) if refusals else {}
+        state.batch.denied_before = DeniedBefore(refusals, probes, {})
     return state.batch.denied_before
-
-
-def _refusals(state: StepState) -> dict[CellKey, Refusal]:
-    """The refusals of the newest cells that a policy denied in earlier runs, but for those of global listings."""
-    with state.store.read() as connection:
-        rows = connection.execute(
-            """
-            select
-                c.role, c.account_id, c.region, c.listing,
-                c.evidence ->> '$.policy_type', c.evidence ->> '$.policy_id',
-                coalesce(c.evidence ->> '$.policy_name', ''), c.evidence ->> '$.policy_known_by',
-                coalesce(c.evidence ->> '$.policy_document', ''),
-                coalesce((c.evidence ->> '$.refused_at')::timestamptz, c.ended_at),
-                coalesce((c.evidence ->> '$.runs_without_request')::integer, 0),
-                c.error_code, coalesce(c.evidence ->> '$.refusal', c.error_message, '')
-            from audit.coverage as v
-            join audit.collection as c using (run_id, role, account_id, region, listing)
-            where
-                v.skip_reason = $reason and v.region <> $global and v.run_id <> $run_id
-                and list_contains($names, split_part(v.listing, ':', 1))
-                and v.account_id >= $since_account and v.account_id < $before_account
-                and c.evidence ->> '$.policy_known_by' = $words
-                -- A refusal that names no policy stands for no other one.
-                and c.evidence ->> '$.policy_id' is not null
-            """,
-            {
-                "reason": DENIED_BY_POLICY,
-                "words": BY_WORDS,
-                "global": GLOBAL_REGION,
-                "run_id": state.run_id,
-                "names": [listing.name for listing in state.listings],
-                **state.batch.accounts.parameters,
-            },
-        ).fetchall()
-    return {
-        CellKey(*row[:4]): Refusal(PolicyDenial(*row[4:9]), row[9].astimezone(UTC), row[10], row[11], row[12])
-        for row in rows
-    }
-
-
-def _probes(state: StepState) -> dict[Place, str]:
-    """A listing that AWS refused in the run's other steps, by place; an earlier attempt of this step is no evidence."""
-    with state.store.read() as connection:
-        rows = connection.execute(
-            """
-            select
-                role, account_id, region, evidence ->> '$.policy_type', evidence ->> '$.policy_id', min(listing)
-            from audit.collection
-            where
-                run_id = $run_id and skip_reason = $reason and attempt_count > 0
-                and not list_contains($names, split_part(listing, ':', 1))
-                and account_id >= $since_account and account_id < $before_account
-                and evidence ->> '$.policy_known_by' = $words and evidence ->> '$.policy_id' is not null
-            group by all
-            """,
-            {
-                "run_id": state.run_id,
-                "reason": DENIED_BY_POLICY,
-                "words": BY_WORDS,
-                "names": [listing.name for listing in state.listings],
-                **state.batch.accounts.parameters,
-            },
-        ).fetchall()
-    return {(row[0], row[1], row[2], row[3], row[4]): row[5] for row in rows}

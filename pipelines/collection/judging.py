@@ -13,7 +13,6 @@ from pipelines.collection.trails import ListedZero, Place, lookup, trail_events
 from pipelines.trust import outcomes, zero_rule
 from pipelines.trust.zero_rule import ZeroJudgement
 from resources.audit.cells import Cell
-from resources.audit.zeros import unrecorded_calls
 from resources.aws.listing import GLOBAL_REGION, Listing
 from resources.aws.messages import DENIED_BY_POLICY, CellKey, Outcome, Request, TrailEvents
 
@@ -178,8 +177,7 @@ def _trails(
     for place, zero in zeros:
         together[place].append(zero)
     state.log(f"Looking in CloudTrail for the zeros of {len(together)} account-region(s).")
-    with state.store.read() as connection:
-        unrecorded = unrecorded_calls(connection)
+    unrecorded = state.known.unrecorded_calls
     found = trail_events(state.resources, [lookup(place, own) for place, own in together.items()])
     return dict(zip(together, found, strict=True)), unrecorded
 
@@ -218,4 +216,4 @@ def _billed(state: StepState) -> Billed:
     # Cells that were kept from an earlier run explain the bill too.
     kept = [key for key in state.batch.kept if state.earlier[key].outcome == "found"]
     found |= {(key.account_id, key.name) for key in (*closed, *kept)}
-    return unexplained(state.billed_services, found)
+    return unexplained(state.known.billed_services, found)

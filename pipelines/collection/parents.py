@@ -8,7 +8,6 @@ from pipelines.catalogue import registry as catalogue
 from pipelines.collection.state import StepState
 from pipelines.trust import outcomes
 from resources.audit.cells import Cell, CellState
-from resources.audit.coverage import coverage
 from resources.aws.listing import GLOBAL_REGION, Each
 from resources.aws.messages import DENIED_BY_POLICY, CellKey
 from resources.contract import Role
@@ -96,9 +95,7 @@ def parent_coverage(state: StepState, cells: Iterable[Cell]) -> ParentCoverage:
         if key.name in parents:
             known.add(state.earlier[key], last_trusted_count(state, key))
     if parents - own:
-        with state.store.read() as connection:
-            stored = coverage(connection, sorted(parents - own), accounts=state.batch.accounts)
-        for newest in stored:
+        for newest in state.known.coverage(sorted(parents - own), state.batch.accounts):
             known.add(newest, newest.last_trusted_count)
     return known
 

@@ -12,9 +12,9 @@ from datetime import UTC, datetime, timedelta
 
 from pipelines.catalogue.metrics import MEASURED
 from pipelines.catalogue.names import COST_TAG, COST_TAG_BACKFILL, METRIC, REGION
-from pipelines.collection import cost_slices, late_costs, previous
-from pipelines.collection.billed import BilledItem, billed_services
+from pipelines.collection import late_costs
 from pipelines.collection.cells import Attempt, Cadence, DeniedBefore, ListingStats
+from pipelines.collection.known import Known, KnownFromWarehouse
 from pipelines.collection.landing import LandingWriter
 from pipelines.collection.paid_limits import daily_limits
 from pipelines.collection.previous import ParentRecord, PreviousCell
@@ -23,14 +23,13 @@ from pipelines.collection.record_rules import RecordRule
 from pipelines.errors import LandingError
 from pipelines.settings import Settings
 from pipelines.trust.gate import refuse
-from pipelines.trust.organization_policies import StoredPolicies
 from resources.audit.cells import Cell
-from resources.audit.coverage import EVERY_ACCOUNT, Accounts, coverage
+from resources.audit.coverage import EVERY_ACCOUNT, Accounts
 from resources.audit.paid_requests import PaidRequests
 from resources.audit.step_plans import Place
 from resources.aws.client import AwsClient
 from resources.aws.listing import GLOBAL_REGION, Listing
-from resources.aws.messages import DENIED_BY_POLICY, CellKey, Identity, Outcome, Request
+from resources.aws.messages import CellKey, Identity, Outcome, Request
 from resources.aws.workers import WorkerPool
 from resources.contract import Role
 from resources.roles import AwsRole
@@ -76,7 +75,7 @@ class BatchState:
     cadence: Cadence | None = None
 
     def stored(
-        self, store: Store, listing: str, fields: Sequence[str], accounts: Accounts | None = None
+        self, known: Known, listing: str, fields: Sequence[str], accounts: Accounts | None = None
     ) -> list[ParentRecord]:
         """Fields of a listing's records as earlier runs landed them, read once: they stay until the step is stored.
 
@@ -85,7 +84,7 @@ class BatchState:
         """
         key = (listing, accounts or self.accounts)
         if key not in self.stored_records:
-            self.stored_records[key] = previous.records(store, listing, fields, key[1])
+            self.stored_records[key] = known.records(listing, fields, key[1])
         return self.stored_records[key]
 
 
@@ -95,6 +94,7 @@ class StepState:
     Memory holds one small entry for each cell of the current batch, whatever the number of accounts.
 
     Attributes:
+        known: what is known of earlier runs and of this run's steps before.
         findings: a sentence for each thing to fix.
         requested_before: the accounts that earlier runs know, and whether the newest cell of any was requested.
         left: accounts that have left the organisation.
@@ -128,10 +128,12 @@ class StepState:
         kept_since: datetime | None = None,
         whole_months: frozenset[str] = frozenset(),
         paid_requests: PaidRequests | None = None,
+        known: Known | None = None,
         record_rules: Mapping[str, RecordRule],
     ) -> None:
         self.store = store
         self.run_id = run_id
+        self.known = known or KnownFromWarehouse(store, run_id)
         self.resources, self.listings = resources, listings
         self.settings = settings
         self.log = log
@@ -156,8 +158,6 @@ class StepState:
         self.only_untrusted, self.is_by_cadence = only_untrusted, is_by_cadence
         self.whole_months = whole_months
         self.kept_since = kept_since or datetime.min.replace(tzinfo=UTC)
-        self._policies: StoredPolicies | None = None
-        self._billed_services: dict[tuple[str, str], tuple[BilledItem, ...]] | None = None
 
     def begin(self, accounts: Accounts, part: Part | None = None) -> None:
         """Start a batch of accounts; the state of the batch before is freed.
@@ -270,37 +270,19 @@ class StepState:
     def earlier(self) -> dict[CellKey, PreviousCell]:
         """The newest cells of the batch's accounts before this run, by key."""
         if self.batch.earlier is None:
-            self.batch.earlier = previous.earlier_cells(self.store, self.listings, self.batch.accounts)
+            self.batch.earlier = self.known.earlier(self.listings, self.batch.accounts)
         return self.batch.earlier
-
-    @property
-    def policies(self) -> StoredPolicies:
-        """The service control policies that the management role listed last; read at the first use."""
-        if self._policies is None:
-            self._policies = previous.stored_policies(self.store)
-        return self._policies
-
-    @property
-    def billed_services(self) -> Mapping[tuple[str, str], tuple[BilledItem, ...]]:
-        """What the newest days of the bill show, by account and listing; read when it is first needed."""
-        if self._billed_services is None:
-            since = cost_slices.final_days_since(datetime.now(UTC).date())
-            self._billed_services = billed_services(self.store, since)
-        return self._billed_services
 
     @property
     def without_regions(self) -> frozenset[str]:
         """Accounts of the batch in which a policy of the organisation denies listing the regions."""
         if self.batch.without_regions is None:
-            own = {
+            own = frozenset(
                 key.account_id
                 for key, entry in self.attempts.items()
                 if key.listing == REGION and entry.denial is not None
-            }
-            with self.store.read() as connection:
-                rows = coverage(connection, [REGION], accounts=self.batch.accounts, without_quiet=True)
-            stored = {row.account_id for row in rows if row.skip_reason == DENIED_BY_POLICY}
-            self.batch.without_regions = frozenset(own | stored)
+            )
+            self.batch.without_regions = own | self.known.without_regions(self.batch.accounts)
         return self.batch.without_regions
 
     # ----------------------------------------------------------------------------------- parents' records
@@ -318,7 +300,7 @@ class StepState:
         if own and not kept:
             return parent_records
         try:
-            stored = self.batch.stored(self.store, listing, self.wanted_fields[listing], accounts)
+            stored = self.batch.stored(self.known, listing, self.wanted_fields[listing], accounts)
             return parent_records + [record for record in stored if record.key in kept] if own else stored
         except LandingError as error:
             raise refuse(f"{error} Materialise landing/{listing} first. Nothing was requested.") from error

@@ -4,13 +4,10 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
-from pipelines.catalogue.registry import listings as known_listings
 from pipelines.collection.state import StepState
 from resources.audit.cells import Cell
-from resources.audit.coverage import Accounts
 from resources.aws.listing import Listing
 from resources.contract import Role
-from resources.store.store import Store
 
 
 @dataclass
@@ -57,7 +54,8 @@ class Strayed:
 def strayed_accounts(state: StepState) -> Strayed:
     """The batch's accounts that got a response from another account in this run, in this step or an earlier one."""
     regions: dict[tuple[Role, str], set[str]] = defaultdict(set)
-    for role, account, region in _wrong_accounts(state.store, state.run_id, state.batch.accounts):
+    stored = state.known.callers(state.batch.accounts)
+    for role, account, region in stored.wrong:
         regions[role, account].add(region)
     proven: set[tuple[Role, str]] = set()
     for key, entry in state.attempts.items():
@@ -66,31 +64,5 @@ def strayed_accounts(state: StepState) -> Strayed:
         elif entry.response.outcome == "found" and entry.response.request.listing.proves_account:
             proven.add((key.role, key.account_id))
     if regions:
-        proven |= {found[:2] for found in _proven_accounts(state.store, state.run_id, state.batch.accounts)}
+        proven |= stored.proven
     return Strayed(regions, proven)
-
-
-def _wrong_accounts(store: Store, run_id: str, accounts: Accounts) -> list[tuple[Role, str, str]]:
-    """Role, account id and region of the run's stored `wrong_account` cells, for an interval of accounts."""
-    return _stored(store, run_id, accounts, "outcome = 'wrong_account'", [])
-
-
-def _proven_accounts(store: Store, run_id: str, accounts: Accounts) -> list[tuple[Role, str, str]]:
-    """Role, account id and region of the stored cells whose records name the account itself."""
-    proving = [listing.name for listing in known_listings().values() if listing.proves_account]
-    known = "outcome = 'found' and list_contains($listings, split_part(listing, ':', 1))"
-    return _stored(store, run_id, accounts, known, proving)
-
-
-def _stored(
-    store: Store, run_id: str, accounts: Accounts, condition: str, listings: list[str]
-) -> list[tuple[Role, str, str]]:
-    with store.read() as connection:
-        return connection.execute(
-            f"""
-            select distinct role, account_id, region from audit.coverage
-            where run_id = $run and {condition}
-                and account_id >= $since_account and account_id < $before_account
-            """,
-            {"run": run_id, **accounts.parameters} | ({"listings": listings} if listings else {}),
-        ).fetchall()
