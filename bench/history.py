@@ -21,12 +21,11 @@ from bench.canned import workload_accounts
 from bench.side_by_side import MEGABYTE, Target
 from pipelines.catalogue.registry import listings
 from pipelines.collection import previous
-from pipelines.collection.batches import PART_CELLS
 from pipelines.collection.completeness import LOADED_AT_ONCE
 from pipelines.collection.storing import LOADING_MEMORY
 from pipelines.models.build import trusted_cells
 from pipelines.publishing.retention import prune
-from pipelines.settings import Settings
+from pipelines.settings import PART_CELLS, Settings
 from pipelines.trust.gate import listing_checks
 from resources.audit.cells import Cell, cell_line, load_cells
 from resources.audit.coverage import Accounts, standing

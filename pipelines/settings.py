@@ -30,6 +30,10 @@ DEMO_DATABASE = WORKING_FOLDER / "warehouse" / "demo" / "aws_org.duckdb"
 MAX_UNTRUSTED_TOLERANCE = Decimal("0.25")
 CURRENCY = "USD"
 
+PART_CELLS = 15_000
+"""Default maximum number of cells in a part of a step, which is requested, judged and written as a whole: some 4 KB of
+memory each."""
+
 AWS_SOURCES = (
     "AWS_CONFIG_FILE",
     "AWS_SHARED_CREDENTIALS_FILE",
@@ -152,6 +156,10 @@ class Settings(BaseSettings):
         untrusted_tolerance: ratio of failed workload cells to a listing's requested cells that does not block, 0 to 1.
         cost_request_limit: Cost Explorer requests a day (UTC), of all runs and of `cmdb ask`, each US$0.01.
         metric_limit: CloudWatch metrics a day (UTC), of all runs and of `cmdb ask`, each US$0.00001.
+        part_cells: cells that a step requests, judges and writes together.
+        broker_url: the queue by which workers on other machines get parts; empty where there are none.
+        worker_patience: seconds without a part from any worker until the coordinator collects what is missing itself.
+        worker_key: the secret that signs what coordinator and workers give each other.
         history_runs: published runs that `cmdb sql --as-of` can go back to; 0 for no history.
         reference: the folder of the organisation's own reference files; None means that it has none.
         aws_sources: botocore's variables for profiles and endpoints, as far as the environment sets them.
@@ -207,6 +215,18 @@ class Settings(BaseSettings):
     )
     concurrency: Whole = _set_by("CMDB_CONCURRENCY", 64, "a whole number from 1 to 512", ge=1, le=512)
     processes: Whole = _set_by("CMDB_PROCESSES", 1, "a whole number from 1 to 16", ge=1, le=16)
+    part_cells: Whole = _set_by("CMDB_PART_CELLS", PART_CELLS, "a whole number from 1 to 1000000", ge=1, le=1_000_000)
+    broker_url: str = _set_by(
+        "CMDB_BROKER_URL",
+        "",
+        "an address that begins with amqp://, amqps://, redis:// or rediss://",
+        pattern=r"^(amqp|redis)s?://\S+$",
+        repr=False,
+    )
+    worker_patience: Whole = _set_by(
+        "CMDB_WORKER_PATIENCE", 600, "a whole number of seconds from 1 to 86400", ge=1, le=86_400
+    )
+    worker_key: str = _set_by("CMDB_WORKER_KEY", "", "at least 32 characters", min_length=32, repr=False)
     alert_command: str = _set_by("CMDB_ALERT_COMMAND", "")
     heartbeat_command: str = _set_by("CMDB_HEARTBEAT_COMMAND", "")
     notify: str = _set_by("CMDB_NOTIFY", "", repr=False)
@@ -329,6 +349,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         refused = dict.fromkeys(str(problem["loc"][0]) for problem in error.errors())
     else:
         _refuse_profile_of_role(settings)
+        _refuse_queue_alone(settings)
         return settings
     secret = {str(field.validation_alias) for field in Settings.model_fields.values() if not field.repr}
     problems = [
@@ -345,6 +366,19 @@ def _refuse_profile_of_role(settings: Settings) -> None:
         raise SettingsError(
             f"CMDB_OBJECTS_PROFILE={profile!r} cannot be used: it is a profile of one of the four roles, and what they "
             "may do stands in the contract alone. Name a profile that no role uses, or unset it. Nothing was requested."
+        )
+
+
+def _refuse_queue_alone(settings: Settings) -> None:
+    lacking = [
+        name
+        for name, value in (("CMDB_OBJECTS_URL", settings.objects_url), ("CMDB_WORKER_KEY", settings.worker_key))
+        if not value
+    ]
+    if settings.broker_url and lacking:
+        raise SettingsError(
+            f"CMDB_BROKER_URL cannot be used without {' and '.join(lacking)}: workers get their parts by an object "
+            "store, signed. Set it, or unset CMDB_BROKER_URL, and this machine collects alone. Nothing was requested."
         )
 
 

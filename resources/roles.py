@@ -347,22 +347,24 @@ class Workload(AwsRole):
 
     def reached(self) -> dict[str, Identity | ProfileError]:
         """The identity of each workload profile by STS, which is also recorded, or the error of the profile."""
-        client = self.client
-        found = client.identify_all(self.profile_names())
-        now = datetime.now(UTC)
-        self.record(
-            [
-                Caller("workload", profile, identity.checked_at, identity.account_id, identity.arn)
-                if isinstance(identity, Identity)
-                else Caller(
-                    "workload",
-                    profile,
-                    now,
-                    error_code=identity.reason,
-                    error_message=str(identity),
-                    hint=identity.hint,
-                )
-                for profile, identity in found.items()
-            ]
-        )
+        found = self.client.identify_all(self.profile_names())
+        self.record(self.callers_of(found))
         return found
+
+    @staticmethod
+    def callers_of(found: Mapping[str, Identity | ProfileError]) -> list[Caller]:
+        """Identities and errors of workload profiles in the form that is recorded."""
+        now = datetime.now(UTC)
+        return [
+            Caller("workload", profile, identity.checked_at, identity.account_id, identity.arn)
+            if isinstance(identity, Identity)
+            else Caller(
+                "workload",
+                profile,
+                now,
+                error_code=identity.reason,
+                error_message=str(identity),
+                hint=identity.hint,
+            )
+            for profile, identity in found.items()
+        ]

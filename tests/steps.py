@@ -12,6 +12,7 @@ from given import record_rules
 
 from pipelines.catalogue.registry import listings
 from pipelines.collection.collector import Collector
+from pipelines.collection.remote.coordinator import workers_of
 from pipelines.collection.state import StepState
 from pipelines.collection.step import collect
 from pipelines.settings import read_settings
@@ -78,7 +79,7 @@ def asked(
         collector = Collector(state)
         try:
             cells: list[Cell] = []
-            collect(collector, "test", cells.extend)
+            collect(collector, "test", cells.extend, workers_of(read))
             yield cells
             collector.commit()
         finally:

@@ -69,6 +69,7 @@ COMMANDS = (
     "reference init",
     "reference check",
     "report",
+    "worker",
 )
 
 Done = subprocess.CompletedProcess[str]

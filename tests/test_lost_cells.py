@@ -22,6 +22,8 @@ from steps import RUN, age, asked
 
 from pipelines.catalogue.names import METRIC
 from pipelines.collection import batches, collector, judging, plan, storing
+from pipelines.collection.accounts import Reached
+from pipelines.collection.batches import AccountBatch
 from pipelines.collection.collector import Collector
 from pipelines.collection.landing import RECORDS, LandingWriter
 from pipelines.collection.state import StepState
@@ -79,8 +81,12 @@ def forgetful_child(patch: Patch, mode: str) -> None:
 def lost_part(patch: Patch) -> None:
     """The second part of the step is never begun."""
     plain = batches.account_batches
-    patch.setattr(batches, "PART_CELLS", 12)
-    patch.setattr("pipelines.collection.step.account_batches", lambda *given: (made := plain(*given))[:1] + made[2:])
+
+    def made(state: StepState, reached: Reached | None, part_cells: int, **more: bool) -> list[AccountBatch]:
+        parts = plain(state, reached, 12, **more)
+        return parts[:1] + parts[2:]
+
+    patch.setattr("pipelines.collection.step.account_batches", made)
 
 
 def lost_response(patch: Patch) -> None:

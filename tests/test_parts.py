@@ -69,11 +69,13 @@ def in_one_go(organisation: Simulator, truthful_night: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("cells", "settings"),
+    ("is_parted", "settings"),
     [
-        pytest.param(12, {"CMDB_PROCESSES": "3"}, id="three processes, two accounts at a time"),
-        pytest.param(1, {}, id="an account at a time", marks=pytest.mark.large),
-        pytest.param(15_000, {"CMDB_PROCESSES": "2"}, id="two processes", marks=pytest.mark.large),
+        pytest.param(
+            True, {"CMDB_PART_CELLS": "12", "CMDB_PROCESSES": "3"}, id="three processes, two accounts at a time"
+        ),
+        pytest.param(True, {"CMDB_PART_CELLS": "1"}, id="an account at a time", marks=pytest.mark.large),
+        pytest.param(False, {"CMDB_PROCESSES": "2"}, id="two processes", marks=pytest.mark.large),
     ],
 )
 def test_nothing_differs(
@@ -82,18 +84,18 @@ def test_nothing_differs(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     in_one_go: dict[str, Any],
-    cells: int,
+    is_parted: bool,
     settings: dict[str, str],
 ) -> None:
     made: list[int] = []
     plain = batches.account_batches
-    monkeypatch.setattr(batches, "PART_CELLS", cells)
     monkeypatch.setattr(
-        "pipelines.collection.step.account_batches", lambda *given: made.append(len(plain(*given))) or plain(*given)
+        "pipelines.collection.step.account_batches",
+        lambda *given, **more: made.append(len(plain(*given, **more))) or plain(*given, **more),
     )
 
     found = everything(organisation, copy_of(truthful_night, tmp_path / "other"), **settings)
 
-    assert (max(made) > 3) == (cells < 15_000), made
+    assert (max(made) > 3) == is_parted, made
     for name, value in in_one_go.items():
         assert found[name] == value, name

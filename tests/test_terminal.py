@@ -171,6 +171,7 @@ NO_FACTS = {
     "explore": "a server",
     "completion": "text for a shell",
     "report": "writes a page",
+    "worker": "a server",
 }
 
 

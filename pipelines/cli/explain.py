@@ -239,7 +239,7 @@ def _cells(
         from audit.coverage as v
         left join audit.collection as c using (run_id, role, account_id, region, listing)
         left join audit.caller_identity as i
-            on c.run_id = i.run_id and c.role = i.role and c.profile = i.profile
+            on c.run_id = i.run_id and c.role = i.role and c.profile = i.profile and i.worker = ''
         where v.account_id = $account and v.region = $region and v.listing = $listing
             and ($role = '' or v.role = $role)
         order by v.ended_at desc

@@ -34,6 +34,7 @@ from pipelines.cli.run import nightly
 from pipelines.cli.sql import sql
 from pipelines.cli.status import status
 from pipelines.cli.tables import tables
+from pipelines.cli.worker import worker
 
 
 @click.group(
@@ -49,7 +50,7 @@ def main() -> None:
 for command in (
     accept, ask, bill_month, completion, confirm, coverage, demo, dev, diff, digest, explain, explore, export, fx,
     history, init, mcp, nightly, policy, preflight, profiles, publish_copy, reference, report, rollback, sql, status,
-    tables,
+    tables, worker,
 ):  # fmt: skip
     main.add_command(command)
 

@@ -14,9 +14,6 @@ from resources.audit.coverage import EVERY_ACCOUNT, Accounts
 from resources.aws.messages import arn_partition
 from resources.roles import Workload
 
-PART_CELLS = 15_000
-"""Maximum number of cells in a batch, which a step requests, judges and writes as a whole: some 4 KB of memory each."""
-
 
 @dataclass(frozen=True)
 class AccountBatch:
@@ -33,11 +30,20 @@ class AccountBatch:
     part: Part | None = None
 
 
-def account_batches(state: StepState, reached: Reached | None) -> list[AccountBatch]:
+def account_batches(
+    state: StepState, reached: Reached | None, part_cells: int, *, central_apart: bool = False
+) -> list[AccountBatch]:
     """A step's accounts in batches, so that the memory in use does not grow with the organisation.
 
     The cells of a central role are in the batch of their account, and that batch comes first. An account may change
     from a workload profile to a central role between two runs.
+
+    Args:
+        state: the step's state.
+        reached: the workload profiles' accounts; None where the step requests none.
+        part_cells: maximum number of cells in a batch.
+        central_apart: whether each central account is a batch of its own, so that all others can be collected
+            elsewhere.
     """
     if reached is None:
         return [AccountBatch(EVERY_ACCOUNT, None)]
@@ -45,12 +51,16 @@ def account_batches(state: StepState, reached: Reached | None) -> list[AccountBa
     widest = 1
     if any(listing.scope == "regional" for listing in listings):
         widest = max((len(regions) for regions in enabled_regions(state).values()), default=1)
-    size = max(1, PART_CELLS // (len(listings) * max(1, widest)))
+    size = max(1, part_cells // (len(listings) * max(1, widest)))
     named = sorted(reached.profile_of)
     count = max(1, -(-len(named) // size))
     # Batches of equal size keep all threads busy in the last batch too.
     size = max(1, -(-len(named) // count))
     bounds = [EVERY_ACCOUNT.since, *named[size::size], EVERY_ACCOUNT.before]
+    if central_apart:
+        # No account id lies between that of an account and the same with a character behind it.
+        alone = {bound for account in reached.central for bound in (account, f"{account}{EVERY_ACCOUNT.before}")}
+        bounds = sorted({*bounds, *alone})
     intervals = sorted(
         (Accounts(since, before) for since, before in pairwise(bounds)),
         key=lambda interval: not any(account in interval for account in reached.central),

@@ -11,6 +11,7 @@ import tempfile
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -186,10 +187,25 @@ class LandingWriter:
     def take(self, spooled: IO[bytes], count: int) -> None:
         """Append the lines of a spool file, which has so many."""
         spooled.seek(0)
+        self.take_chunks(iter(partial(spooled.read, CHUNK), b""), count)
+
+    def take_chunks(self, chunks: Iterable[bytes], count: int) -> None:
+        """Append lines of records, which are so many, in pieces of any length."""
         with self._lock, explained(self._landing):
-            while chunk := spooled.read(CHUNK):
+            for chunk in chunks:
                 self._land(chunk)
             self._count += count
+
+    def take_planned(self, lines: bytes) -> None:
+        """Append lines of planned keys that another writer wrote."""
+        with explained(self._landing):
+            self._planned.write(lines)
+
+    def take_cells(self, lines: bytes) -> None:
+        """Append lines of judged cells that another writer wrote."""
+        self.longest = max(self.longest, max(map(len, lines.splitlines(keepends=True)), default=0))
+        with explained(self._landing):
+            self._cells.write(lines)
 
     def _land(self, lines: bytes) -> None:
         self._records.write(lines)

@@ -116,6 +116,15 @@ def cell_line(cell: Cell) -> dict[str, Any]:
     return line
 
 
+def cell_of(line: Mapping[str, Any]) -> Cell:
+    """The cell of a line of the landing's `cells.ndjson`; the inverse of `cell_line`."""
+    values = dict(line)
+    values["evidence"] = None if values["evidence"] is None else json.loads(values["evidence"])
+    for name in ("started_at", "ended_at"):
+        values[name] = datetime.fromisoformat(values[name])
+    return Cell(**values)
+
+
 LONGEST_LINE = 64 << 20
 
 

@@ -35,8 +35,13 @@ def record_callers(
     waiver: str | None,
     organization_id: str | None,
     config_hash: str,
+    worker: str = "",
 ) -> None:
-    """Write the identity rows of a run, or replace them."""
+    """Write the identity rows of a run, or replace them.
+
+    Args:
+        worker: host and process of the worker that sent the requests; empty for this machine.
+    """
     expected = {
         "operations": expectation.operations_account or None,
         "billing": expectation.billing_account or None,
@@ -61,13 +66,16 @@ def record_callers(
     connection.execute(
         f"""
         insert or replace into audit.caller_identity by name
-        select $run_id as run_id, $organization_id as organization_id, $config_hash as config_hash, row.*
+        select
+            $run_id as run_id, $organization_id as organization_id, $config_hash as config_hash,
+            $worker as worker, row.*
         from ({json_rows(_CALLER_COLUMNS)})
         """,
         {
             "run_id": run_id,
             "organization_id": organization_id,
             "config_hash": config_hash,
+            "worker": worker,
             "rows": json.dumps(rows),
         },
     )
@@ -81,6 +89,7 @@ def record_callers_where_held(
     expectation: Expectation,
     waiver: str | None,
     config_hash: str,
+    worker: str = "",
 ) -> None:
     """Write the identity rows of a run that holds the warehouse, or replace them. Without a run nothing is written."""
     if not store.is_held_by(run_id):
@@ -94,6 +103,7 @@ def record_callers_where_held(
             waiver=waiver,
             organization_id=None,
             config_hash=config_hash,
+            worker=worker,
         )
 
 

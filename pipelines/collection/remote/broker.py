@@ -1,0 +1,75 @@
+"""The queue by which parts reach workers: Celery over RabbitMQ or Redis.
+
+A message names the folder of a part, and nothing else. The object store holds what is true, so Celery has no result
+backend, and a message that is lost or doubled changes nothing.
+"""
+
+import importlib.util
+from typing import TYPE_CHECKING
+
+from pipelines.settings import Settings
+from pipelines.trust.gate import refuse
+from resources.objects.errors import EXTRA
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+TASK = "cmdb.collect_part"
+QUEUE = "cmdb"
+
+CONNECT_SECONDS = 5.0
+
+LONGEST_PART_SECONDS = 1500
+"""After which Redis gives a part that nobody ended to another worker; RabbitMQ notices a lost connection at once, and
+has a limit of thirty minutes of its own."""
+
+
+class QueueUnreachable(Exception):
+    """The queue takes no message."""
+
+
+def application(settings: Settings) -> "Celery":
+    """The Celery application of coordinator and workers.
+
+    Raises:
+        dagster.Failure: Celery is not installed.
+    """
+    if importlib.util.find_spec("celery") is None:
+        raise refuse(
+            f"CMDB_BROKER_URL needs Celery, which is not installed, so nothing was requested. `{EXTRA}` installs it; "
+            "or unset CMDB_BROKER_URL.",
+            exit_code=2,
+        )
+    from celery import Celery
+
+    app = Celery("cmdb", broker=settings.broker_url)
+    app.conf.update(
+        task_default_queue=QUEUE,
+        task_serializer="json",
+        accept_content=["json"],
+        task_ignore_result=True,
+        # A part is given to another worker where the one that has it, or its process, is gone.
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        worker_prefetch_multiplier=1,
+        worker_concurrency=1,
+        worker_hijack_root_logger=False,
+        broker_connection_timeout=CONNECT_SECONDS,
+        broker_connection_retry_on_startup=True,
+        broker_transport_options={"visibility_timeout": LONGEST_PART_SECONDS, "max_retries": 2},
+    )
+    return app
+
+
+def send(app: "Celery", folder: str) -> None:
+    """Put a part into the queue.
+
+    Raises:
+        QueueUnreachable: the queue takes no message.
+    """
+    from kombu.exceptions import OperationalError
+
+    try:
+        app.send_task(TASK, [folder], retry=True, retry_policy={"max_retries": 2, "interval_start": 0.2})
+    except (OperationalError, OSError) as error:
+        raise QueueUnreachable(str(error) or type(error).__name__) from error

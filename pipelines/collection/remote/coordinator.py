@@ -1,0 +1,329 @@
+"""The coordinator's side: gives the parts of a step to workers, and takes in what they landed."""
+
+import hashlib
+import tempfile
+import time
+import uuid
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from pydantic import ValidationError
+
+from pipelines.collection.batches import AccountBatch
+from pipelines.collection.collector import Collector
+from pipelines.collection.parts import Judged, ThisProcess, Workers, collect_part
+from pipelines.collection.progress import note
+from pipelines.collection.remote import broker
+from pipelines.collection.remote.briefing import Sender, as_bytes, brief
+from pipelines.collection.remote.broker import QueueUnreachable
+from pipelines.collection.remote.fitness import CLOCKS_DIFFER, configuration_fingerprint, release_fingerprint
+from pipelines.collection.remote.manifest import Manifest, WrongPackage, read_manifest, take_in
+from pipelines.collection.remote.names import PartFolder, step_folder
+from pipelines.collection.remote.problem import KILLED_AT_MOST, read_problem
+from pipelines.collection.remote.signing import ForgedMessage, opened, signed
+from pipelines.collection.state import StepState
+from pipelines.settings import Settings
+from pipelines.trust.gate import refuse
+from resources.audit.coverage import NO_ACCOUNT
+from resources.audit.identities import record_callers_where_held
+from resources.aws.meter import PRICES_USD
+from resources.objects.errors import ObjectStoreError
+from resources.objects.object_store import ObjectStore
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.2, 2.0
+"""Seconds between two looks at what has come."""
+
+SENT_AGAIN = 5
+"""In so many equal spaces of the patience: after one without a part what is missing is put into the queue anew."""
+
+TAKEN_OVER = b"taken over"
+"""Body of the manifest of a part that the coordinator collects itself."""
+
+UNFIT_AT_MOST = 20
+"""Attempts at a part by workers that may not collect, until the coordinator takes it over."""
+
+
+def workers_of(settings: Settings) -> Workers:
+    """Those who collect: this process alone, or workers by the queue that the settings name."""
+    objects = settings.objects
+    if not settings.broker_url or objects is None:
+        return ThisProcess(settings.part_cells)
+    return QueuedWorkers(settings, objects)
+
+
+class QueuedWorkers:
+    """Workers on other machines, which get parts by a queue and their briefings by an object store.
+
+    Args:
+        settings: the coordinator's own.
+        objects: the object store.
+    """
+
+    are_remote = True
+
+    def __init__(self, settings: Settings, objects: ObjectStore) -> None:
+        self.part_cells = settings.part_cells
+        self._settings = settings
+        self._objects = objects
+        self._app = broker.application(settings)
+
+    def run(self, collector: Collector, parts: Sequence[AccountBatch], judged: Judged) -> None:
+        """As `Workers.run`. Parts of central accounts are collected here, before the others are given away.
+
+        Raises:
+            dagster.Failure: what a worker returned is forged or another part's, or no worker can collect a part.
+        """
+        state = collector.state
+        # Who holds the meter sends what AWS charges for.
+        is_paid = any(listing.service in PRICES_USD for listing in state.listings)
+        given = [] if is_paid else [part for part in parts if _may_leave(part)]
+        if len(given) < 2:
+            given = []
+        for part in parts:
+            if part not in given:
+                judged(collect_part(collector, part))
+        if given:
+            try:
+                _Round(self._settings, self._objects, self._app, collector, judged).run(given)
+            except ObjectStoreError as error:
+                raise refuse(
+                    f"{error} Nothing of this step was stored, and what is published is as it was.",
+                    exit_code=error.exit_code,
+                ) from error
+
+
+def _may_leave(part: AccountBatch) -> bool:
+    """Whether a part has workload accounts only: the three central roles never leave the coordinator."""
+    reached = part.reached
+    return (
+        reached is not None
+        and part.part is not None
+        and bool(reached.profile_of)
+        and not any(account in part.whose for account in reached.central)
+    )
+
+
+@dataclass
+class _Given:
+    """A part that workers have to collect.
+
+    Attributes:
+        digest: SHA-256 of its briefing.
+        seen: the problems that were read.
+        counts: number of problems by kind.
+    """
+
+    share: AccountBatch
+    folder: PartFolder
+    digest: str
+    seen: set[str] = field(default_factory=set)
+    counts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+
+
+class _Round:
+    """One execution of a step: its parts are given away, awaited and taken in."""
+
+    def __init__(
+        self, settings: Settings, objects: ObjectStore, app: "Celery", collector: Collector, judged: Judged
+    ) -> None:
+        self._settings = settings
+        self._objects = objects
+        self._app = app
+        self._collector = collector
+        self._judged = judged
+        self._step = uuid.uuid4().hex
+        self._missing: dict[str, _Given] = {}
+        self._unsent: set[str] = set()
+        self._queue_answers = True
+        self._total = 0
+        self._began = datetime.now(UTC)
+
+    @property
+    def _state(self) -> StepState:
+        return self._collector.state
+
+    def run(self, parts: Sequence[AccountBatch]) -> None:
+        """Give the parts away and wait until all are in."""
+        base = step_folder(self._state.run_id, self._step)
+        self._total = len(parts)
+        try:
+            for share in parts:
+                self._give(share)
+            self._await(base)
+        finally:
+            # A worker that is at it finds no briefing at its next part, and what it puts counts for nobody.
+            self._objects.delete(base)
+            self._state.begin(NO_ACCOUNT)
+
+    def _give(self, share: AccountBatch) -> None:
+        state = self._state
+        assert share.part is not None, "only a numbered part is given away"
+        folder = PartFolder.of(state.run_id, self._step, share.part.number)
+        sender = Sender(
+            state.run_id,
+            self._step,
+            release_fingerprint(),
+            configuration_fingerprint(self._settings),
+            datetime.now(UTC),
+        )
+        state.begin(share.whose, share.part)
+        body = as_bytes(brief(state, share, sender))
+        self._objects.put(folder.briefing, signed(folder.briefing, body, self._settings.worker_key))
+        self._missing[folder.path] = _Given(share, folder, hashlib.sha256(body).hexdigest())
+        self._unsent.add(folder.path)
+        if self._queue_answers:
+            self._send()
+
+    def _send(self) -> bool:
+        """Put what is not in the queue into it; returns whether it takes all of it."""
+        for path in sorted(self._unsent & self._missing.keys()):
+            try:
+                broker.send(self._app, path)
+            except QueueUnreachable as error:
+                if self._queue_answers:
+                    self._say(f"The queue takes no part ({error}). What no worker has is collected here.")
+                self._queue_answers = False
+                return False
+            self._queue_answers = True
+            self._unsent.discard(path)
+        return True
+
+    def _await(self, base: str) -> None:
+        patience = float(self._settings.worker_patience)
+        moved = sent = time.monotonic()
+        pause = SHORTEST_PAUSE
+        while self._missing:
+            names = self._objects.names(base)
+            arrived = [given for given in self._missing.values() if given.folder.manifest in names]
+            for given in arrived:
+                self._take(given)
+            for given in list(self._missing.values()):
+                self._look_at_problems(given, names)
+            now = time.monotonic()
+            if arrived:
+                moved, pause = now, SHORTEST_PAUSE
+            elif now - max(moved, sent) > patience / SENT_AGAIN:
+                self._say(f"Nothing has come for {now - moved:.0f} s: {len(self._missing)} parts are sent again.")
+                self._unsent |= self._missing.keys()
+                sent = now
+            is_sent = self._send()
+            if self._missing and (not is_sent or now - moved > patience):
+                self._take_over(next(iter(self._missing.values())))
+            elif not arrived:
+                time.sleep(pause)
+                pause = min(LONGEST_PAUSE, pause * 1.5)
+
+    def _look_at_problems(self, given: _Given, names: set[str]) -> None:
+        """Send a part again that a worker had to leave; collect it here where too many workers may not.
+
+        Raises:
+            dagster.Failure: too many workers failed at it.
+        """
+        fresh = [name for name in names if name.startswith(f"{given.folder.problems}/") and name not in given.seen]
+        for name in sorted(fresh):
+            given.seen.add(name)
+            try:
+                problem = read_problem(opened(name, self._objects.get(name), self._settings.worker_key))
+            except (ForgedMessage, ValidationError):
+                self._say(f"{name} is not a worker's, and counts for nothing.")
+                continue
+            given.counts[problem.kind] += 1
+            self._unsent.add(given.folder.path)
+            self._say(problem.sentence)
+            if problem.kind == "killed" or given.counts["failed"] >= KILLED_AT_MOST:
+                self._refuse(
+                    f"{self._part(given)} cannot be collected by any worker. {problem.worker}: {problem.sentence}"
+                )
+        if given.counts["unfit"] >= UNFIT_AT_MOST:
+            self._take_over(given)
+
+    # ------------------------------------------------------------------------------------- what has come
+
+    def _take(self, given: _Given) -> None:
+        """Take in what a worker has landed.
+
+        Raises:
+            dagster.Failure: it is forged, or answers another briefing. Nothing of the step is stored.
+        """
+        del self._missing[given.folder.path]
+        manifest = self._manifest(given)
+        if manifest is None:
+            self._collect_here(given)
+            return
+        self._state.begin(given.share.whose, given.share.part)
+        with tempfile.TemporaryDirectory(prefix="cmdb-part-", dir=self._state.store.folder) as place:
+            package = Path(place) / "package.gz"
+            if self._objects.get_file(manifest.package, package) != manifest.package_digest:
+                self._refuse(f"The package of {self._part(given)} by {manifest.worker} is not that of its manifest.")
+            try:
+                take_in(self._state, manifest, package)
+            except (WrongPackage, EOFError, OSError, ValueError) as error:
+                self._refuse(f"The package of {self._part(given)} by {manifest.worker} cannot be used: {error}.")
+        self._record_callers(manifest)
+        self._say(f"{self._total - len(self._missing)} of {self._total} parts are in, the last by {manifest.worker}.")
+
+    def _manifest(self, given: _Given) -> Manifest | None:
+        """The manifest of a part; None where its worker's clock is wrong, so that the part is collected here."""
+        try:
+            body = opened(given.folder.manifest, self._objects.get(given.folder.manifest), self._settings.worker_key)
+            manifest = read_manifest(body)
+        except (ForgedMessage, ValidationError) as error:
+            self._refuse(f"What came of {self._part(given)} is no worker's: {error}")
+        if manifest.briefing != given.digest:
+            self._refuse(f"{manifest.worker} returned another part than {self._part(given)}.")
+        now = datetime.now(UTC)
+        ahead = max(manifest.ended_at - now, self._began - manifest.began_at)
+        if ahead > CLOCKS_DIFFER or not manifest.package.startswith(f"{given.folder.path}/"):
+            self._say(
+                f"The clock of {manifest.worker} is wrong by {ahead.total_seconds():.0f} s, so what it returned of "
+                f"{self._part(given)} does not count. Set its clock."
+            )
+            return None
+        return manifest
+
+    def _take_over(self, given: _Given) -> None:
+        """Collect a part here, unless a worker has ended it by now; what a worker returns later counts for nothing."""
+        claim = signed(given.folder.manifest, TAKEN_OVER, self._settings.worker_key)
+        if not self._objects.put_once(given.folder.manifest, claim):
+            return
+        del self._missing[given.folder.path]
+        self._say(f"No worker has ended {self._part(given)}: it is collected here.")
+        self._collect_here(given)
+
+    def _collect_here(self, given: _Given) -> None:
+        self._judged(collect_part(self._collector, given.share))
+
+    def _record_callers(self, manifest: Manifest) -> None:
+        """Record who a worker's profiles turned out to be."""
+        resource = self._state.resources["workload"]
+        record_callers_where_held(
+            self._state.store,
+            self._state.run_id,
+            manifest.callers,
+            expectation=resource.central.expectation,
+            waiver=None,
+            config_hash=self._settings.config_hash,
+            worker=manifest.worker,
+        )
+
+    # ----------------------------------------------------------------------------------------- sentences
+
+    def _part(self, given: _Given) -> str:
+        return str(given.share.part)
+
+    def _say(self, sentence: str) -> None:
+        self._state.log(sentence)
+        note(sentence)
+
+    def _refuse(self, what: str) -> NoReturn:
+        raise refuse(
+            f"{what} Nothing of this step was stored, and what is published is as it was. Look at the workers' log, "
+            "then start a new run: `cmdb nightly`; or unset CMDB_BROKER_URL, and this machine collects alone."
+        )

@@ -1,0 +1,94 @@
+"""What tests of remote parts share: an object store in memory, and a worker beside the coordinator in one process.
+
+In each push no S3 server and no queue run, so the store is a dictionary there and the queue is a call. Real servers
+and workers in processes of their own: tests/test_scaleout_workers.py.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from given import record_rules
+
+from pipelines.collection.remote import broker
+from pipelines.collection.remote.names import PartFolder
+from pipelines.collection.remote.worker import PartWorker
+from pipelines.settings import Settings, read_settings
+from resources.objects.errors import ObjectMissing
+from resources.objects.object_store import ObjectStore
+
+KEY = "a key that only coordinator and workers know"
+
+SETTINGS = {
+    "CMDB_BROKER_URL": "amqp://nobody.invalid//",
+    "CMDB_OBJECTS_URL": "s3://nobody-s-bucket",
+    "CMDB_WORKER_KEY": KEY,
+    "CMDB_PART_CELLS": "12",
+    "CMDB_WORKER_PATIENCE": "30",
+}
+
+
+class InMemory(ObjectStore):
+    """An object store that is a dictionary."""
+
+    def __init__(self) -> None:
+        super().__init__("s3://nobody-s-bucket", "us-east-1")
+        object.__setattr__(self, "held", {})
+
+    held: dict[str, bytes]
+
+    def put(self, name: str, data: bytes) -> None:
+        self.held[name] = data
+
+    def put_file(self, name: str, path: Path) -> None:
+        self.held[name] = path.read_bytes()
+
+    def put_once(self, name: str, data: bytes) -> bool:
+        return self.held.setdefault(name, data) == data
+
+    def get(self, name: str) -> bytes:
+        if name not in self.held:
+            raise ObjectMissing(f"{name} is not there.")
+        return self.held[name]
+
+    def get_file(self, name: str, path: Path) -> str:
+        path.write_bytes(self.get(name))
+        return hashlib.sha256(self.get(name)).hexdigest()
+
+    def names(self, prefix: str = "") -> set[str]:
+        return {name for name in self.held if name.startswith(f"{prefix}/")}
+
+    def delete(self, prefix: str) -> None:
+        for name in self.names(prefix) | ({prefix} & self.held.keys()):
+            del self.held[name]
+
+
+class Beside:
+    """A coordinator's store and queue in this process, and a worker that takes each part at once.
+
+    Attributes:
+        objects: the store.
+        sent: the parts that were put into the queue.
+        works: what the worker does with a part.
+    """
+
+    def __init__(self, patch: pytest.MonkeyPatch, environment: Mapping[str, str]) -> None:
+        self.objects = InMemory()
+        self.sent: list[str] = []
+        own = {name: value for name, value in environment.items() if name != "CMDB_DATABASE"}
+        self.settings: Settings = read_settings({**own, **SETTINGS})
+        self.worker = PartWorker(self.settings, self.objects, record_rules())
+        self.works: Callable[[PartFolder], None] = self.worker.work
+        patch.setattr(Settings, "objects", property(lambda _: self.objects))
+        patch.setattr(broker, "send", self._send)
+
+    def _send(self, app: Any, folder: str) -> None:
+        self.sent.append(folder)
+        self.works(PartFolder(folder))
+
+    def manifests(self) -> Iterator[tuple[str, bytes]]:
+        yield from ((name, data) for name, data in self.objects.held.items() if name.endswith("/manifest"))
