@@ -10,8 +10,7 @@ import json
 import os
 import sys
 import time
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bench.canned import LISTINGS
@@ -20,6 +19,7 @@ from pipelines.catalogue.names import ACCOUNT, REGION
 from pipelines.catalogue.registry import FAMILIES
 from pipelines.collection.collector import Collector
 from pipelines.collection.record_rules import RecordRule
+from pipelines.collection.remote.coordinator import workers_of
 from pipelines.collection.state import StepState
 from pipelines.collection.step import collect as collect_step
 from pipelines.loading import loading
@@ -28,7 +28,6 @@ from pipelines.models.record_requirements import record_rules_of
 from pipelines.models.sql_files import parsed
 from pipelines.settings import Settings, read_settings
 from pipelines.trust.role_resources import aws_roles
-from resources.audit.cells import Cell
 from resources.audit.runs import record_run
 from resources.aws.listing import Listing
 from resources.contract import Role
@@ -46,7 +45,6 @@ def collect(
     listings: Sequence[Listing],
     record_rules: Mapping[str, RecordRule],
     spoken: bool,
-    judged: Callable[[Sequence[Cell]], None],
 ) -> None:
     """One step: ask, judge, land, record."""
     needed: dict[Role, AwsRole] = {
@@ -57,7 +55,7 @@ def collect(
     log = (lambda line: print(line, file=sys.stderr, flush=True)) if spoken else (lambda line: None)
     collector = Collector(StepState(store, RUN, needed, listings, settings, log, record_rules=record_rules))
     try:
-        collect_step(collector, "bench", judged)
+        collect_step(collector, "bench", lambda cells: None, workers_of(settings))
         collector.commit()
     finally:
         collector.close()
@@ -82,16 +80,6 @@ def main() -> int:
     store = Store(settings.database)
     store.folder.mkdir(parents=True, exist_ok=True)
     wanted = frozenset(entry.name for entry in LISTINGS)
-    counts: Counter[str] = Counter({name: 0 for name in wanted})
-    errors = 0
-
-    def count(cells: Sequence[Cell]) -> None:
-        nonlocal errors
-        for cell in cells:
-            # The central accounts are not the peers' work: they have no such resources here.
-            if cell.account_id in accounts and cell.listing in wanted:
-                counts[cell.listing] += cell.record_count
-            errors += cell.outcome not in ("found", "empty_verified", "empty_unconfirmed", "skipped")
 
     with loading():
         record_rules = record_rules_of(read_models())
@@ -103,14 +91,30 @@ def main() -> int:
             record_run(connection, RUN, code_version())
         for listings in steps(wanted):
             began = time.monotonic()
-            collect(store, roles, settings, listings, record_rules, spoken, count)
+            collect(store, roles, settings, listings, record_rules, spoken)
             took[listings[0].name] = round(time.monotonic() - began, 3)
         with store.read() as connection:
-            written = connection.execute("select count(*) from audit.collection").fetchone()
+            cells, errors = connection.execute(
+                """
+                select
+                    count(*),
+                    count(*) filter (outcome not in ('found', 'empty_verified', 'empty_unconfirmed', 'skipped'))
+                from audit.collection
+                """
+            ).fetchone() or (0, 0)
+            # The central accounts are not the peers' work: they have no such resources here.
+            found = connection.execute(
+                """
+                select listing, sum(record_count)::bigint from audit.collection
+                where list_contains($accounts, account_id) and list_contains($wanted, listing)
+                group by listing
+                """,
+                {"accounts": sorted(accounts), "wanted": sorted(wanted)},
+            ).fetchall()
     for resource in roles.values():
         resource.close()
-    print(json.dumps({"cells": written[0] if written else 0}), file=sys.stderr)
-    Result(dict(sorted(counts.items())), errors, took).print()
+    print(json.dumps({"cells": cells}), file=sys.stderr)
+    Result(dict(sorted((dict.fromkeys(wanted, 0) | dict(found)).items())), errors, took).print()
     return 0
 
 
