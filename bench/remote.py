@@ -1,6 +1,6 @@
 """The collection with workers on other machines beside the collection by one process, on the stub.
 
-    python -m bench.remote [--accounts 80] [--workers 4] [--latency-ms 700] [--part-cells 300]
+    python -m bench.remote [--accounts 80] [--workers 4] [--latency-ms 700] [--part-cells 1200]
 
 Queue and object store are those that CMDB_BROKER_URL, CMDB_OBJECTS_URL and CMDB_WORKER_KEY name. All workers are
 on this machine, so only what waits shows what they gain: the default latency is that of far regions.
@@ -87,7 +87,7 @@ def main() -> int:
     parser.add_argument("--accounts", type=int, default=80)
     parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("--latency-ms", type=float, default=700.0)
-    parser.add_argument("--part-cells", type=int, default=300)
+    parser.add_argument("--part-cells", type=int, default=1200)
     chosen = parser.parse_args()
     names = ("CMDB_BROKER_URL", "CMDB_OBJECTS_URL", "CMDB_WORKER_KEY")
     lacking = [name for name in names if not os.environ.get(name)]

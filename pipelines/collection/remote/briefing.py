@@ -16,6 +16,7 @@ from pipelines.collection.cells import Cadence, DeniedPlace, Refusal
 from pipelines.collection.known import Billed, Callers
 from pipelines.collection.previous import ParentRecord, PreviousCell
 from pipelines.collection.progress import Part
+from pipelines.collection.regions import enabled_regions
 from pipelines.collection.state import StepState
 from pipelines.errors import LandingError
 from pipelines.settings import Settings
@@ -127,7 +128,6 @@ class Briefing:
     Attributes:
         part: number of the part, and of all parts of the step.
         identities: the central identities, which the coordinator has verified, by role.
-        central_responses: the callers with a response from a central account, by region and listing.
     """
 
     sender: Sender
@@ -138,7 +138,6 @@ class Briefing:
     accounts: Accountable
     options: Options
     regions: Regions
-    central_responses: tuple[tuple[str, str, tuple[tuple[Role, str], ...]], ...]
     known: KnownRows
 
 
@@ -166,11 +165,14 @@ def brief(state: StepState, share: AccountBatch, sender: Sender) -> Briefing:
     """The briefing of one part, from the warehouse.
 
     Args:
-        state: the step's state, after the parts of the central accounts.
+        state: the step's state, at the beginning of this part.
         share: the part; it requests accounts of workload profiles.
         sender: the step execution and its versions.
     """
     reached, part, whose = share.reached, share.part, share.whose
+    if not any(listing.name == REGION for listing in state.listings):
+        # Read once for the whole step.
+        enabled_regions(state)
     assert reached is not None and part is not None, "only a part with workload accounts leaves this machine"
     return Briefing(
         sender=sender,
@@ -213,9 +215,6 @@ def brief(state: StepState, share: AccountBatch, sender: Sender) -> Briefing:
             _within(state.regions_left_out, whose),
             state.usual_regions,
         ),
-        central_responses=tuple(
-            (region, listing, tuple(sorted(who))) for (region, listing), who in state.central_responses.items()
-        ),
         known=_known_rows(state, whose),
     )
 
@@ -230,7 +229,7 @@ def _known_rows(state: StepState, whose: Accounts) -> KnownRows:
     parents = {name for listing in listings if listing.each for name in listing.each.of} - own
     seldom = [listing for listing in listings if listing.every > 1]
     cadence = known.cadence(seldom, whose) if seldom and state.is_by_cadence else Cadence({}, frozenset())
-    earlier = known.earlier(listings, whose)
+    earlier = state.earlier
     wanted_runs = {cell.run_id for cell in earlier.values()}
     refusals = known.refusals(listings, whose)
     # Of its own listings a part reads stored records only where cells of them are kept.

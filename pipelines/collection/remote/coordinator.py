@@ -75,7 +75,7 @@ class QueuedWorkers:
         self._app = broker.application(settings)
 
     def run(self, collector: Collector, parts: Sequence[AccountBatch], judged: Judged) -> None:
-        """As `Workers.run`. Parts of central accounts are collected here, before the others are given away.
+        """As `Workers.run`. Parts of central accounts are collected here, while workers have the others.
 
         Raises:
             dagster.Failure: what a worker returned is forged or another part's, or no worker can collect a part.
@@ -84,14 +84,12 @@ class QueuedWorkers:
         # Who holds the meter sends what AWS charges for.
         is_paid = any(listing.service in PRICES_USD for listing in state.listings)
         given = [] if is_paid else [part for part in parts if _may_leave(part)]
+        here = [part for part in parts if part not in given]
         if len(given) < 2:
-            given = []
-        for part in parts:
-            if part not in given:
-                judged(collect_part(collector, part))
-        if given:
+            ThisProcess(self.part_cells).run(collector, parts, judged)
+        else:
             try:
-                _Round(self._settings, self._objects, self._app, collector, judged).run(given)
+                _Round(self._settings, self._objects, self._app, collector, judged).run(given, here)
             except ObjectStoreError as error:
                 raise refuse(
                     f"{error} Nothing of this step was stored, and what is published is as it was.",
@@ -149,20 +147,27 @@ class _Round:
     def _state(self) -> StepState:
         return self._collector.state
 
-    def run(self, parts: Sequence[AccountBatch]) -> None:
-        """Give the parts away and wait until all are in."""
+    def run(self, parts: Sequence[AccountBatch], here: Sequence[AccountBatch]) -> None:
+        """Give parts away, collect the others here, and wait until all are in.
+
+        Args:
+            parts: those that may leave.
+            here: those that stay, with the central accounts.
+        """
         base = step_folder(self._state.run_id, self._step)
-        self._total = len(parts)
         try:
-            for share in parts:
-                self._give(share)
+            staying = [*here, *(share for share in parts if not self._give(share))]
+            self._total = len(self._missing)
+            for share in staying:
+                self._judged(collect_part(self._collector, share))
             self._await(base)
         finally:
             # A worker that is at it finds no briefing at its next part, and what it puts counts for nobody.
             self._objects.delete(base)
             self._state.begin(NO_ACCOUNT)
 
-    def _give(self, share: AccountBatch) -> None:
+    def _give(self, share: AccountBatch) -> bool:
+        """Give a part away, unless it has cells of a central role, such as those of an account that was one."""
         state = self._state
         assert share.part is not None, "only a numbered part is given away"
         folder = PartFolder.of(state.run_id, self._step, share.part.number)
@@ -174,12 +179,15 @@ class _Round:
             datetime.now(UTC),
         )
         state.begin(share.whose, share.part)
+        if any(cell.role != "workload" for cell in state.earlier.values()):
+            return False
         body = as_bytes(brief(state, share, sender))
         self._objects.put(folder.briefing, signed(folder.briefing, body, self._settings.worker_key))
         self._missing[folder.path] = _Given(share, folder, hashlib.sha256(body).hexdigest())
         self._unsent.add(folder.path)
         if self._queue_answers:
             self._send()
+        return True
 
     def _send(self) -> bool:
         """Put what is not in the queue into it; returns whether it takes all of it."""

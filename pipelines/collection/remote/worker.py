@@ -181,8 +181,6 @@ class PartWorker:
         state.regions_of = briefing.regions.regions_of
         state.regions_left_out = briefing.regions.left_out
         state.usual_regions = briefing.regions.usual
-        for region, name, who in briefing.central_responses:
-            state.central_responses[region, name] = set(who)
         told = briefing.accounts
         accounts = {*told.profile_of, *told.skipped, *(one.account_id for one in told.broken)}
         for listing in state.listings:
