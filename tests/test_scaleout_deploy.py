@@ -1,8 +1,10 @@
-"""What lies in deploy/scaleout: Dagster keeps its records in PostgreSQL, and all else as on one machine."""
+"""What lies in deploy/scaleout: no container runs here, so it is held against the product and the other units."""
 
 from __future__ import annotations
 
+import re
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,12 +14,25 @@ import pytest
 import yaml
 from nights import REPOSITORY, environment_of, night_environment
 from scaleout_services import PostgreSQL, postgresql
+from test_deploy import SYSTEMD, WITHOUT_SYSTEMD, settings_of
 
+from pipelines.cli.main import main
 from pipelines.definitions import NIGHTLY, build_defs, execute
 from pipelines.preflight_assets import PREFLIGHT_KEY
+from pipelines.settings import Settings
 from simulator.client import Simulator
 
 SCALEOUT = REPOSITORY / "deploy" / "scaleout"
+COMPOSE = yaml.safe_load((SCALEOUT / "compose.yaml").read_text(encoding="utf-8"))
+WORKER = SCALEOUT / "cmdb-worker@.service"
+NOT_SETTINGS = {
+    "AWS_CONFIG_FILE",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "CMDB_PASSWORD",
+    "DAGSTER_HOME",
+    "DAGSTER_POSTGRES_URL",
+}
 
 
 def test_dagsters_file_differs_from_that_of_one_machine_in_its_storage_alone() -> None:
@@ -26,6 +41,56 @@ def test_dagsters_file_differs_from_that_of_one_machine_in_its_storage_alone() -
     del ours["event_log_storage"]
     assert theirs.pop("storage") == {"postgres": {"postgres_url": {"env": "DAGSTER_POSTGRES_URL"}}}
     assert theirs == ours
+
+
+def test_what_the_containers_are_given_exists() -> None:
+    known = {str(field.validation_alias) for field in Settings.model_fields.values()} | NOT_SETTINGS
+    given = {name for service in COMPOSE["services"].values() for name in service.get("environment", {})}
+    assert {name for name in given if name.startswith(("AWS_", "CMDB_", "DAGSTER_"))} - known == set()
+    assert set(COMPOSE["services"]) == {"rabbitmq", "s3", "postgres", "coordinator", "worker"}
+    worker = COMPOSE["services"]["worker"]
+    assert worker["command"] == "cmdb worker"
+    assert "worker" in main.commands
+    # The warehouse, the lock and Dagster's records are the coordinator's alone.
+    assert not any("warehouse" in volume for volume in worker["volumes"])
+    assert {"CMDB_DATABASE", "CMDB_LOCK_URL", "DAGSTER_POSTGRES_URL"} & set(worker["environment"]) == set()
+    assert not any("ports" in service for service in COMPOSE["services"].values())
+
+
+def test_the_image_holds_what_the_wheel_is_made_of_and_no_data() -> None:
+    lines = (SCALEOUT / "Dockerfile.dockerignore").read_text(encoding="utf-8").splitlines()
+    assert lines[1] == "*"
+    for line in lines:
+        if line.startswith("!"):
+            assert list(REPOSITORY.glob(line.removeprefix("!"))), line
+    warehouse = [line for line in lines if "warehouse" in line and line.startswith("!")]
+    assert warehouse == ["!warehouse/*/*.csv", "!warehouse/*/*.sql"]
+    dockerfile = (SCALEOUT / "Dockerfile").read_text(encoding="utf-8")
+    for copied in re.findall(r"^COPY (?:--chown=\w+ )?(\S+) ", dockerfile, re.MULTILINE):
+        assert (REPOSITORY / copied).exists()
+
+
+def test_a_worker_is_no_more_than_a_run_is_and_has_no_warehouse() -> None:
+    found, run = settings_of(WORKER), settings_of(REPOSITORY / "deploy" / "systemd" / "cmdb-nightly.service")
+    own = {"Description", "Documentation", "OnSuccess", "ExecStart", "Type", "TimeoutStartSec", "ReadWritePaths"}
+    assert {name: value for name, value in run.items() if name not in own and found.get(name) != value} == {}
+    assert found["ExecStart"] == "/srv/cmdb/.venv/bin/cmdb worker"
+    assert "ReadWritePaths" not in found
+    assert found["InaccessiblePaths"].split() == ["-/srv/cmdb/warehouse", "-/srv/cmdb/.dagster"]
+
+
+def test_systemd_reads_the_unit_and_finds_little_exposed(tmp_path: Path) -> None:
+    if SYSTEMD is None:
+        pytest.skip(WITHOUT_SYSTEMD)
+    security = [SYSTEMD, "security", "--offline=yes", "--threshold=25", "--no-pager", WORKER]
+    done = subprocess.run(security, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, (done.stdout + done.stderr).splitlines()[-1]
+    text = re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", WORKER.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    unit = tmp_path / WORKER.name
+    unit.write_text(re.sub(r"^Documentation=.*\n", "", text, flags=re.MULTILINE))
+    verify = [SYSTEMD, "verify", "--man=no", "--recursive-errors=no", unit]
+    done = subprocess.run(verify, capture_output=True, text=True, check=False)
+    assert [line for line in done.stderr.splitlines() if "cmdb-" in line] == []
 
 
 # ------------------------------------------------------------------------------------------ Dagster on PostgreSQL
