@@ -398,6 +398,7 @@ FILES = (
     "warehouse/stage/decommission_managed.sql",
     "warehouse/stage/discovered_resource.sql",
     "warehouse/stage/internet_candidate.sql",
+    "warehouse/stage/ec2_region.sql",
     "warehouse/stage/internet_entry.sql",
     "warehouse/stage/internet_opening.sql",
     "warehouse/stage/internet_route_range.sql",

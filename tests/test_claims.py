@@ -321,6 +321,49 @@ def test_a_region_in_which_only_other_listings_were_requested_is_unknown(home: H
     assert gaps(home) == {(WORKLOAD, "us-east-1", NETWORK[2], "never_asked")}
 
 
+def test_a_listing_never_requested_is_unknown_in_every_region_of_each_account(home: House) -> None:
+    places = [(WORKLOAD, "us-east-1"), (WORKLOAD, "ap-southeast-2"), (OTHER, "eu-west-1")]
+    home.night(
+        "run-1",
+        [
+            *members(WORKLOAD, OTHER),
+            Given("ec2_region", [{"RegionName": "eu-west-1"}], account_id=OTHER),
+            *(Given(name, account_id=account, region=region) for name in NETWORK[:2] for account, region in places),
+            # Nothing can be there.
+            Given(
+                NETWORK[0], region="me-south-1", outcome="skipped", skip_reason="region_not_enabled", account_id=OTHER
+            ),
+        ],
+    )
+    assert gaps(home) == {(account, region, NETWORK[2], "never_asked") for account, region in places}
+
+
+@pytest.mark.parametrize("is_narrowed", [True, False])
+def test_an_enabled_region_in_which_nothing_was_requested_is_unknown(home: House, is_narrowed: bool) -> None:
+    regions = [
+        {"RegionName": "ap-southeast-2", "OptInStatus": "opt-in-not-required"},
+        {"RegionName": "us-east-1", "OptInStatus": "opt-in-not-required"},
+        {"RegionName": "me-south-1", "OptInStatus": "not-opted-in"},
+    ]
+    left_out = [
+        # `CMDB_REGIONS` leaves the other one out, which one cell of each listing says.
+        Given(name, region="aws-global", outcome="skipped", skip_reason="region_not_selected")
+        for name in NETWORK
+        if is_narrowed
+    ]
+    home.night(
+        "run-1",
+        [
+            Given("organizations_account", [member(WORKLOAD)]),
+            Given("ec2_region", regions),
+            *(Given(name) for name in NETWORK),
+            *left_out,
+        ],
+    )
+    region, reason = ("aws-global", "region_not_selected") if is_narrowed else ("us-east-1", "never_asked")
+    assert gaps(home) == {(WORKLOAD, region, name, reason) for name in NETWORK}
+
+
 def test_an_account_that_responds_for_all_its_regions_at_once_is_unknown_once(home: House) -> None:
     home.night(
         "run-1",
@@ -340,6 +383,33 @@ def test_the_hub_is_requested_by_its_own_role(home: House) -> None:
     assert gaps(home) == set()
 
 
+def test_a_region_of_the_hub_is_missing_once(home: House) -> None:
+    own: dict[str, Any] = {"account_id": WORKLOAD, "role": "operations"}
+    home.night(
+        "run-1",
+        [
+            *members(WORKLOAD),
+            *(Given(name, **own) for name in NETWORK),
+            Given(NETWORK[0], region="us-east-1", **own),
+            *(Given("rds_db_instance", region=region) for region in ("us-east-1", "ap-southeast-2")),
+        ],
+    )
+    home.build("audit.expected_cell")
+    found = home.rows(
+        """
+        select listing, role, region from audit.expected_cell
+        where unknown_reason = 'never_asked' and listing in ('ec2_security_group_rule', 'ec2_volume', 'rds_db_cluster')
+        """
+    )
+    assert sorted(tuple(row.values()) for row in found) == [
+        (NETWORK[1], "operations", "us-east-1"),
+        ("ec2_volume", "operations", "ap-southeast-2"),
+        ("ec2_volume", "operations", "us-east-1"),
+        ("rds_db_cluster", "workload", "ap-southeast-2"),
+        ("rds_db_cluster", "workload", "us-east-1"),
+    ]
+
+
 def test_what_is_requested_of_records_is_wanted_where_there_are_some(home: House) -> None:
     bucket = {"Name": "b", "BucketRegion": "us-east-1"}
     home.night("run-1", [*members(WORKLOAD), Given("s3_bucket")])
@@ -347,6 +417,23 @@ def test_what_is_requested_of_records_is_wanted_where_there_are_some(home: House
     assert tag_gap not in gaps(home, "cmdb.resource")
     home.night("run-2", [Given("s3_bucket", [bucket])], at=SECOND_NIGHT)
     assert tag_gap in gaps(home, "cmdb.resource")
+
+
+def test_what_is_requested_of_records_is_wanted_in_the_regions_that_have_them(home: House) -> None:
+    regions = ("us-east-1", "ap-southeast-2", "eu-west-1")
+    home.night(
+        "run-1",
+        [
+            *members(WORKLOAD),
+            *(Given("rds_db_cluster", [{"DBClusterArn": "arn"}], region=region) for region in regions[:2]),
+            Given("rds_db_cluster", region=regions[2]),
+        ],
+    )
+    home.build("audit.expected_cell")
+    found = home.rows(
+        "select region from audit.expected_cell where listing = 'rds_db_cluster_endpoint' and not is_judged"
+    )
+    assert {row["region"] for row in found} == set(regions[:2])
 
 
 def test_a_central_listing_that_was_never_requested_is_unknown(home: House) -> None:

@@ -46,11 +46,12 @@ def answers() -> dict[tuple[str, str, str], Given]:
     found: dict[tuple[str, str, str], Given] = {}
     for given in given_cells():
         found.setdefault((given.listing, given.account_id, given.region), given)
-    # Each region is known without the listing that happens to have an answer there.
+    # Each account and region is known without the listing that happens to have an answer there.
     regions = sorted({given.region or "ap-southeast-2" for given in found.values()} - {GLOBAL_REGION})
+    others = sorted({given.account_id for given in found.values()} - {"", MANAGEMENT, WORKLOAD})
     for given in (
-        Given("ec2_region", [{"RegionName": region} for region in regions]),
-        Given("organizations_account", [member(account) for account in (MANAGEMENT, WORKLOAD)]),
+        *(Given("ec2_region", [{"RegionName": name} for name in regions], account_id=own) for own in ("", *others)),
+        Given("organizations_account", [member(account) for account in (MANAGEMENT, WORKLOAD, *others)]),
     ):
         found[given.listing, given.account_id, given.region] = given
     assert {given.name for given in found.values()} == listings().keys(), "a listing without a case"

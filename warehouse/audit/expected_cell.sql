@@ -1,6 +1,6 @@
 -- One row per cell that ought to have been requested from AWS, whether it was or not: what every figure is judged by. Beside the
--- newest cells it holds what was never requested: accounts without any cell of a listing, regions in which only other listings were
--- requested, months of the bill that are missing. Where there is nothing to request there is no row. What the states of a cell are
+-- newest cells it holds what was never requested: listings without any cell in an account, one row per region of the account; regions
+-- in which only other listings were requested; months of the bill that are missing. Where there is nothing to request there is no row. What the states of a cell are
 -- worth is decided in ref.cell_state.
 -- materialized: view
 -- key: role, account_id, region, listing
@@ -54,7 +54,11 @@ numbered as (
     select
         region,
         1::hugeint << (row_number() over (order by region) - 1)::hugeint as bit
-    from (select distinct asked.region from asked) as named
+    from (
+        select distinct asked.region from asked
+        union
+        select distinct enabled.region from stage.ec2_region as enabled
+    ) as named
     where region <> 'aws-global'
 ),
 
@@ -66,13 +70,15 @@ asked_listing as (
         any_value(asked.role) as role,
         coalesce(bit_or(numbered.bit), 0) as regions,
         coalesce(bit_or(numbered.bit) filter (asked.outcome <> 'skipped'), 0) as answered_regions,
+        bit_or(numbered.bit) filter (asked.outcome = 'found') as found_regions,
         bool_or(asked.outcome = 'found') as is_found,
         -- One cell stands for all regions of an account that could not be read.
         bool_or(
             asked.region = 'aws-global'
             and asked.state = 'unknown'
             and asked.skip_reason is distinct from 'region_not_selected'
-        ) as is_whole_account
+        ) as is_whole_account,
+        bool_or(asked.skip_reason is not distinct from 'region_not_selected') as is_narrowed
     from asked
     left join numbered using (region)
     group by all
@@ -94,43 +100,69 @@ root_listing as (
     where len(parents) = 0
 ),
 
-account_hole as (
+enabled as (
     select
-        'workload' as role,
+        listed.account_id,
+        bit_or(numbered.bit) as regions
+    from stage.ec2_region as listed
+    inner join numbered using (region)
+    where listed.is_enabled
+    group by listed.account_id
+),
+
+place as (
+    -- Where CMDB_REGIONS leaves regions out, a cell of each listing stands for them.
+    select
+        known.account_id,
+        coalesce(known.regions, 0)
+        | case when known.is_narrowed then 0::hugeint else coalesce(enabled.regions, 0) end as regions,
+        known.is_operations
+    from (
+        select
+            asked_listing.account_id,
+            bit_or(asked_listing.answered_regions) filter (root_listing.is_regional) as regions,
+            bool_or(asked_listing.is_narrowed) as is_narrowed,
+            bool_or(asked_listing.role = 'operations') as is_operations
+        from asked_listing
+        inner join root_listing on asked_listing.listing_name = root_listing.listing
+        where asked_listing.role in ('operations', 'workload')
+        group by asked_listing.account_id
+    ) as known
+    left join enabled on known.account_id = enabled.account_id
+),
+
+account_hole as (
+    -- A listing without any cell is wanted where the account was requested for others.
+    select
+        case
+            when place.is_operations and list_contains(wanted.roles, 'operations') then 'operations'
+            else 'workload'
+        end as role,
         member.account_id,
-        'aws-global' as region,
+        case when wanted.is_regional then place.regions end as regions,
         wanted.listing
     from member
     cross join root_listing as wanted
+    left join place on member.account_id = place.account_id
     anti join asked_listing
         on member.account_id = asked_listing.account_id and wanted.listing = asked_listing.listing_name
     where list_contains(wanted.roles, 'workload')
 ),
 
-place as (
+region_hole as (
     select
         asked_listing.role,
         asked_listing.account_id,
-        bit_or(asked_listing.answered_regions) as regions
-    from asked_listing
-    inner join root_listing on asked_listing.listing_name = root_listing.listing
-    where root_listing.is_regional and asked_listing.role in ('operations', 'workload')
-    group by all
-),
-
-region_hole as (
-    select
-        place.role,
-        place.account_id,
-        numbered.region,
-        wanted.listing
+        place.regions & ~asked_listing.regions as regions,
+        asked_listing.listing_name as listing
     from place
-    inner join root_listing as wanted on wanted.is_regional and list_contains(wanted.roles, place.role)
     -- Who has no cell of it at all is a hole of its own.
-    inner join asked_listing
-        on place.account_id = asked_listing.account_id and wanted.listing = asked_listing.listing_name
-    inner join numbered on (place.regions & ~asked_listing.regions & numbered.bit) <> 0
-    where not asked_listing.is_whole_account and (place.regions & ~asked_listing.regions) <> 0
+    inner join asked_listing on place.account_id = asked_listing.account_id
+    inner join root_listing as wanted on asked_listing.listing_name = wanted.listing
+    where
+        wanted.is_regional
+        and not asked_listing.is_whole_account
+        and (place.regions & ~asked_listing.regions) <> 0
 ),
 
 child as (
@@ -141,16 +173,17 @@ child as (
 ),
 
 child_hole as (
-    select distinct
-        found.role,
+    select
         found.account_id,
-        'aws-global' as region,
-        wanted.listing
+        wanted.listing,
+        min(found.role) as role,
+        bit_or(found.found_regions) as regions
     from asked_listing as found
     inner join child as wanted on found.listing_name = wanted.parent
     anti join asked_listing
         on found.account_id = asked_listing.account_id and wanted.listing = asked_listing.listing_name
     where found.is_found
+    group by found.account_id, wanted.listing
 ),
 
 caller as (
@@ -165,11 +198,12 @@ central_hole as (
     select
         wanted.roles[1] as role,
         caller.caller_account_id as account_id,
-        'aws-global' as region,
+        case when wanted.is_regional then place.regions end as regions,
         wanted.listing
     from root_listing as wanted
     anti join asked_listing on wanted.listing = asked_listing.listing_name
     left join caller on wanted.roles[1] = caller.role
+    left join place on caller.caller_account_id = place.account_id
     where
         not list_contains(wanted.roles, 'workload')
         -- Of the bill each slice and month is wanted.
@@ -249,7 +283,7 @@ month_hole as (
     select
         'billing' as role,
         payer.account_id,
-        'aws-global' as region,
+        null as regions,
         wanted_month.listing_name || ':' || wanted_month.slice || ':' || wanted_month.month_name as listing
     from wanted_month
     cross join payer
@@ -257,15 +291,23 @@ month_hole as (
 ),
 
 hole as (
-    select * from account_hole
-    union all
-    select * from region_hole
-    union all
-    select * from child_hole
-    union all
-    select * from central_hole
-    union all
-    select * from month_hole
+    select
+        missing.role,
+        missing.account_id,
+        coalesce(numbered.region, 'aws-global') as region,
+        missing.listing
+    from (
+        select * from account_hole
+        union all by name
+        select * from region_hole
+        union all by name
+        select * from child_hole
+        union all by name
+        select * from central_hole
+        union all by name
+        select * from month_hole
+    ) as missing
+    left join numbered on (missing.regions & numbered.bit) <> 0
 )
 
 select
