@@ -25,7 +25,11 @@ SECRET = "canary-function-d41d8cd98f00b204"
 
 @dataclass
 class Function:
-    """A function. `runtime` is None for a container image."""
+    """A function. `runtime` is None for a container image.
+
+    Attributes:
+        urls: alias, empty for the newest version, and AuthType of each of its URLs.
+    """
 
     name: str
     account_id: str
@@ -39,6 +43,7 @@ class Function:
     architecture: str = "x86_64"
     is_in_vpc: bool = False
     layers: tuple[str, ...] = ()
+    urls: tuple[tuple[str, str], ...] = ()
 
     @property
     def arn(self) -> str:
@@ -59,6 +64,7 @@ class Functions:
         self.handlers: dict[tuple[str, str], Handler] = {
             ("lambda", "ListFunctions"): self._list_functions,
             ("lambda", "ListTags"): self._list_tags,
+            ("lambda", "ListFunctionUrlConfigs"): self._list_urls,
         }
 
     # ------------------------------------------------------------------ data
@@ -105,9 +111,10 @@ class Functions:
                 code_bytes=5_242_880,
                 is_in_vpc=True,
                 layers=(layer,),
+                urls=(("", "AWS_IAM"), ("live", "NONE")) if number % 3 else (("", "AWS_IAM"),),
             )
         if number % 2 == 0:
-            yield Function("thumbnails_2019", **owner, runtime="nodejs12.x", modified_at=EPOCH)
+            yield Function("thumbnails_2019", **owner, runtime="nodejs12.x", modified_at=EPOCH, urls=(("", "NONE"),))
         if number % 4 == 1:
             yield Function(
                 "image-worker",
@@ -201,6 +208,13 @@ class Functions:
                 return {"Tags": dict(function.tags)}
         raise AwsError("ResourceNotFoundException", f"The resource you requested does not exist: {arn}", 404)
 
+    def _list_urls(self, call: Call) -> Output:
+        arn = str(call.parameters.get("FunctionName"))
+        for function in self.of(call.account_id, call.region):
+            if function.arn == arn:
+                return {"FunctionUrlConfigs": [_shown_url(url) for url in _urls(function)]}
+        raise AwsError("ResourceNotFoundException", f"The resource you requested does not exist: {arn}", 404)
+
     # ------------------------------------------------------------------ later nights
 
     def _function(self, arn: str) -> Function:
@@ -250,5 +264,39 @@ class Functions:
                     "tags": function.tags,
                 }
                 for function in self.everywhere()
-            ]
+            ],
+            "function_urls": [url for function in self.everywhere() for url in _urls(function)],
         }
+
+
+def _urls(function: Function) -> list[dict[str, Any]]:
+    """The URLs of a function, as JSON data."""
+    return [
+        {
+            "arn": function.arn,
+            "account_id": function.account_id,
+            "region": function.region,
+            "name": function.name,
+            "alias": alias or None,
+            "url": f"https://{digest('url', function.arn, alias)[:32]}.lambda-url.{function.region}.on.aws/",
+            "auth_type": auth_type,
+            "invoke_mode": "BUFFERED",
+            "allowed_origins": [] if alias else ["https://example.com"],
+        }
+        for alias, auth_type in function.urls
+    ]
+
+
+def _shown_url(url: dict[str, Any]) -> Output:
+    """As Lambda writes it."""
+    shown: Output = {
+        "FunctionUrl": url["url"],
+        "FunctionArn": ":".join(filter(None, (url["arn"], url["alias"]))),
+        "CreationTime": "2026-11-02T09:00:00.000000Z",
+        "LastModifiedTime": "2026-11-02T09:00:00.000000Z",
+        "AuthType": url["auth_type"],
+        "InvokeMode": url["invoke_mode"],
+    }
+    if url["allowed_origins"]:
+        shown["Cors"] = {"AllowOrigins": url["allowed_origins"]}
+    return shown

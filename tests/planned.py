@@ -25,6 +25,7 @@ NO_ITEMS = (
     "instance_statuses",
     "public_snapshots",
     "public_images",
+    "function_urls",
     "launch_template_versions",
     "fast_snapshot_restores",
     "certificates",

@@ -108,6 +108,7 @@ class World:
         accounts = sorted({account for _, account in self.records} | {OWNER})
         listed = [Given("organizations_account", [member(account) for account in accounts])]
         listed += [Given("ec2_region", [{"RegionName": REGION}], account_id=account) for account in accounts]
+        listed += [Given(name, account_id=account) for name in ("lambda_function", "s3_bucket") for account in accounts]
         for account in accounts:
             for name in PATH:
                 outcome = self.outcomes.get((name, account))
@@ -393,6 +394,7 @@ DECIDES = {
 
 PLACES = {
     "ec2_network_interface": "address",
+    "ec2_address": "address",
     "rds_db_instance": "database",
     "ec2_snapshot": "snapshot",
     "ec2_public_snapshot": "snapshot",

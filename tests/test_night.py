@@ -387,7 +387,8 @@ def expected_cells(truth: Row) -> dict[Cell, tuple[str, int | None, str | None]]
                 cells[role, account, "aws-global", listing] = ("skipped", None, "no_parents")
 
     versions = "rds_db_major_engine_version"
-    unasked = ("s3_bucket", "s3_bucket_tag", "s3_bucket_content", "lambda_function_tag", versions, *OF_WORKLOADS)
+    of_functions = ("lambda_function_tag", "lambda_function_url")
+    unasked = ("s3_bucket", "s3_bucket_tag", "s3_bucket_content", *of_functions, versions, *OF_WORKLOADS)
     for account in truth["accounts"]:
         where = account["account_id"]
         if where not in truth["reachable"]:
@@ -406,10 +407,10 @@ def expected_cells(truth: Row) -> dict[Cell, tuple[str, int | None, str | None]]
                     cells["workload", where, region, listing] = ("skipped", None, "not_offered")
                 else:
                     answered("workload", where, region, listing, len(MAJOR_VERSIONS[engine]))
-            # Each bucket and function has a record of its tags, if one that says that there are none.
+            # Each bucket and function has a record of its tags and URLs, if one that says that there are none.
             for listing, parents in (
                 ("s3_bucket_tag", in_buckets),
-                ("lambda_function_tag", counted["lambda_function"]),
+                *((name, counted["lambda_function"]) for name in of_functions),
             ):
                 if parents[where, region]:
                     answered("workload", where, region, listing, parents[where, region])

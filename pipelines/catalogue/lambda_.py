@@ -1,4 +1,4 @@
-"""Lambda: functions and their tags, what makes them run, and the layers that they share."""
+"""Lambda: functions, their tags and URLs, what makes them run, and the layers that they share."""
 
 from pipelines.catalogue.family import SELDOM
 from pipelines.catalogue.names import FUNCTION
@@ -32,6 +32,26 @@ LISTINGS: tuple[Listing, ...] = (
         echo=("Resource",),
         each=Each(
             "Resource",
+            of=(FUNCTION,),
+            field="FunctionArn",
+            in_one_cell=True,
+            own_errors=("AccessDeniedException",),
+        ),
+        skip_codes={"ResourceNotFoundException": "parent_gone"},
+    ),
+    Listing(
+        "lambda_function_url",
+        "lambda:ListFunctionUrlConfigs",
+        roles=("workload",),
+        # Lambda returns a page for each function, also for one without a URL.
+        zero="impossible",
+        records="@",
+        required=("FunctionUrlConfigs",),
+        no_key="Each page of a function's URLs is a record.",
+        parameters={"MaxItems": 50},
+        echo=("FunctionName",),
+        each=Each(
+            "FunctionName",
             of=(FUNCTION,),
             field="FunctionArn",
             in_one_cell=True,

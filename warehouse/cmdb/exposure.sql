@@ -1,20 +1,25 @@
 -- One row per way in from the internet, with its verdict: each public address of an interface, each database that is publicly
--- accessible, each public snapshot. Exposed and not exposed are only said where every part of the path that decides it is known; else
--- the verdict is unknown, with the reason. Places whose addresses are not listed at all are in cmdb.finding_exposure_unknown.
+-- accessible, each public snapshot, each URL of a function, each S3 bucket. Exposed and not exposed are only said where every part of
+-- the path that decides it is known; else the verdict is unknown, with the reason. The contract grants nobody the policies of functions
+-- and buckets: a URL that asks nobody who they are is unknown, and so is a bucket where no S3 policy of the organisation blocks public
+-- access. Places whose addresses are not listed at all are in cmdb.finding_exposure_unknown.
 -- key: arn, entry
--- arn: ARN of the interface, the database or the snapshot; of the Elastic IP address where its interface is not listed.
--- entry: The public address, the host name of the database's endpoint, or the id of the snapshot.
--- kind: address, database or snapshot.
+-- arn: ARN of the interface, the database, the snapshot, the function or the bucket; of the Elastic IP address where its interface is
+--    not listed.
+-- entry: The public address, the host name of the database's endpoint, the id of the snapshot, the URL, the bucket's name; the ARN of a
+--    function whose URLs are not known.
+-- kind: address, database, snapshot, function_url or bucket.
 -- account_id: The AWS account that owns it, 12 digits.
 -- region: AWS region.
--- name: Name of the database; of an interface the purpose that its maker wrote; NULL of others.
+-- name: Name of the database, function or bucket; of an interface the purpose that its maker wrote; NULL of others.
 -- interface_type: interface, nat_gateway, network_load_balancer, …; NULL of others.
 -- instance_id: Instance that has the interface; NULL where none has.
--- vpc_id: VPC; NULL where it is not known, and of a snapshot.
+-- vpc_id: VPC; NULL where it is not known, and of a snapshot, function or bucket.
 -- verdict: exposed, not exposed or unknown.
 -- reason: What keeps the internet out, or what is not known; NULL where it is exposed.
 -- unknown: What is not known of the path: listing, account_id, region and reason, the outcome of the cell or not_listed; empty where
---    all that decides the verdict is known.
+--    all that decides the verdict is known, or nobody may read it.
+-- path: The path in words, from the internet to it; rules are in cmdb.finding_exposure.
 -- opening_count: Openings in cmdb.finding_exposure; also those that held when the path was last known.
 -- first_seen_at: When a run first saw the oldest of them, UTC; NULL where there is none.
 with came as (
@@ -119,6 +124,15 @@ told as (
         verdict,
         reason,
         if(verdict = 'unknown', list_concat(unknown_path, unknown_rules), []) as unknown,
+        concat_ws(
+            ' → ',
+            'internet',
+            nullif(array_to_string(internet_gateway_ids, ', '), ''),
+            route_table_id,
+            network_acl_id,
+            coalesce(network_interface_id, name),
+            instance_id
+        ) as path,
         is_stale,
         run_id,
         listing,
@@ -157,6 +171,7 @@ told as (
             ],
             []
         ) as unknown,
+        'everybody with an AWS account → ' || snapshot.snapshot_id as path,
         snapshot.is_stale,
         snapshot.run_id,
         snapshot.listing,
@@ -166,6 +181,8 @@ told as (
         snapshot.collected_at
     from aws.ec2_public_snapshot as snapshot
     left join cell on snapshot.account_id = cell.account_id and snapshot.region = cell.region
+    union all by name
+    select * from stage.internet_policy
 ),
 
 counted as (

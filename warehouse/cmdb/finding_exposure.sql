@@ -3,7 +3,8 @@
 -- counts where a rule lets it in, the ACL does, and its answers find their way back; several ranges of several groups count together.
 -- Whether something listens on the port is for nobody to list. Where a part of a path is not known, there is no row but one of
 -- cmdb.finding_exposure_unknown; cmdb.exposure has the verdict of each way in. Addresses of load balancers are those of their
--- interfaces. Policies of buckets, function URLs, CloudFront and API Gateway are not listed under the contract: nothing here is about them.
+-- interfaces. Policies of buckets and functions are not listed under the contract: those are unknown there. CloudFront and API Gateway
+-- are in neither.
 -- materialized: full_from_previous
 -- key: arn, entry, opening
 -- arn: ARN of the interface, the database or the snapshot.

@@ -1,23 +1,32 @@
--- One row per thing of which it cannot be told whether the internet reaches it, and per place whose addresses, databases or public
--- snapshots are not listed at all: a response is not trusted, was refused, or was never requested, as in an account that no
--- profile reaches. What stands here is not exposed by any row of cmdb.finding_exposure, and is not safe either; no row means that every
+-- One row per thing of which it cannot be told whether the internet reaches it, and per place whose addresses, databases, public
+-- snapshots, functions, URLs or buckets are not listed at all: a response is not trusted, was refused, or was never requested, as in an
+-- account that no profile reaches; or the contract does not grant what decides it, such as the policy of a bucket. What stands here is not exposed by any row of cmdb.finding_exposure, and is not safe either; no row means that every
 -- way in could be judged.
 -- materialized: view
 -- rests_on: nothing because it lists itself what is unknown
 -- key: kind, account_id, region, entry
--- kind: address, database or snapshot: what it is, or what is not listed there.
+-- kind: address, database, snapshot, function_url or bucket: what it is, or what is not listed there.
 -- account_id: The AWS account, 12 digits.
 -- region: AWS region; aws-global where the account's regions are not known.
--- entry: The public address, the host name of the database's endpoint, or the id of the snapshot; empty for a place.
--- arn: ARN of the interface, the database or the snapshot; NULL for a place.
--- name: Name of the database; of an interface the purpose that its maker wrote; NULL of others.
--- reason: What is not known: listing, account and outcome of the cell, each; entries of a prefix list, that nobody may read.
+-- entry: The public address, the host name of the database's endpoint, the id of the snapshot, the URL, the bucket's name, or the ARN of
+--    a function whose URLs are not known; empty for a place.
+-- arn: ARN of the interface, the database, the snapshot, the function or the bucket; NULL for a place.
+-- name: Name of the database, function or bucket; of an interface the purpose that its maker wrote; NULL of others.
+-- reason: What is not known: listing, account and outcome of the cell, each; entries of a prefix list, that nobody may read; what the
+--    contract does not grant.
+-- path: The path in words, from the internet to it; NULL for a place.
 -- listings: The listings without a trusted response; empty where it is another reason.
 -- opening_count: Openings in cmdb.finding_exposure that held when the path was last known; 0 where none did, or nothing was known.
 with unlisted as (
     select
         case cell.listing_name
-            when 'ec2_network_interface' then 'address' when 'rds_db_instance' then 'database' else 'snapshot'
+            when 'ec2_network_interface' then 'address'
+            when 'ec2_address' then 'address'
+            when 'rds_db_instance' then 'database'
+            when 's3_bucket' then 'bucket'
+            when 'lambda_function' then 'function_url'
+            when 'lambda_function_url' then 'function_url'
+            else 'snapshot'
         end as kind,
         cell.account_id,
         cell.region,
@@ -25,9 +34,17 @@ with unlisted as (
         min(cell.unknown_reason) as unknown_reason
     from audit.expected_cell as cell
     where
-        -- Public ones are requested only where there are snapshots: where those are unknown, so are these.
+        -- Public ones are requested only where there are snapshots: where those are unknown, so are these. So it is with URLs.
         cell.listing_name in (
-            'ec2_network_interface', 'rds_db_instance', 'ec2_snapshot', 'ec2_public_snapshot'
+            'ec2_network_interface',
+            -- It alone shows an address whose interface is not listed.
+            'ec2_address',
+            'rds_db_instance',
+            'ec2_snapshot',
+            'ec2_public_snapshot',
+            'lambda_function',
+            'lambda_function_url',
+            's3_bucket'
         )
         -- The parents' own cells say where.
         and cell.skip_reason is distinct from 'parents_unknown'
@@ -43,6 +60,7 @@ select
     arn,
     name,
     reason,
+    path,
     list_sort(list_distinct(list_transform(unknown, lambda part: part.listing))) as listings,
     opening_count
 from cmdb.exposure
@@ -58,6 +76,7 @@ select
     string_agg(
         concat(listing_name, ' of ', account_id, ': ', unknown_reason), '; ' order by listing_name
     ) as reason,
+    null as path,
     list(listing_name order by listing_name) as listings,
     0 as opening_count
 from unlisted

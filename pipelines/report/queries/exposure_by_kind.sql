@@ -1,8 +1,8 @@
 -- Ways in from the internet by kind: how many are exposed, not exposed, or unknown, and in how many places they are not listed.
 with kind as (
     select
-        unnest(['address', 'database', 'snapshot']) as kind,
-        unnest([1, 2, 3]) as place
+        unnest(['address', 'database', 'snapshot', 'function_url', 'bucket']) as kind,
+        unnest([1, 2, 3, 4, 5]) as place
 ),
 
 judged as (
