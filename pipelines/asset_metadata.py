@@ -11,6 +11,7 @@ from typing import Any
 
 import dagster as dg
 
+from pipelines.catalogue.family import DOMAIN_TAG
 from pipelines.catalogue.registry import listings
 from pipelines.models.model import Model, fingerprint
 from pipelines.settings import REPOSITORY
@@ -34,7 +35,7 @@ OWNERS: Mapping[str, str] = {
     "ref": "team:cmdb",
     "published": "team:cmdb",
 }
-"""Owner of the assets of each group. An organisation writes its own teams or e-mail addresses here."""
+"""Owner of the assets of each domain, their group or tag. An organisation writes its own teams or e-mail addresses."""
 
 SEEDS_OF_FINANCE = frozenset(
     {
@@ -136,11 +137,11 @@ def owner_of(spec: dg.AssetSpec) -> str:
     """The owner of an asset.
 
     Raises:
-        KeyError: the asset's group has no owner.
+        KeyError: the asset's domain has no owner.
     """
     if spec.key.path[0] == "ref" and spec.key.path[-1] in SEEDS_OF_FINANCE:
         return OWNERS["cost"]
-    return OWNERS[spec.group_name or ""]
+    return OWNERS[spec.tags.get(DOMAIN_TAG, spec.group_name or "")]
 
 
 def page_of(key: dg.AssetKey, models: Mapping[str, Model]) -> str:

@@ -77,7 +77,8 @@ def shots(stage: Stage, url: str) -> list[Shot]:
         Shot("report-dark", report, "Cost and configuration", DESK, dark=True),
         Shot("report-phone", report, "Cost and configuration", PHONE),
         *sections,
-        Shot("graph", f"{url}/asset-groups", "published"),
+        # All groups fit on it.
+        Shot("graph", f"{url}/asset-groups", "published", (1440, 1200)),
         Shot("asset", f"{url}/assets/cost/daily", "What each account cost each day", (1440, 1300)),
         Shot("checks", f"{url}/assets/cost/daily?view=checks", "key_is_unique"),
         Shot("refused", f"{url}/runs/{stage.refused_run}", "may not be built upon"),

@@ -232,6 +232,22 @@ def test_everything_rests_on_the_preflight_and_publishing_rests_on_everything() 
     assert asset_graph.get(report).parent_keys == {published}
 
 
+def test_groups_that_analysts_read_hold_no_internal_table_and_what_is_landed_comes_before_all_of_them() -> None:
+    nodes = {node.key: node for node in graph().asset_nodes}
+    internal = {key: node.group_name for key, node in nodes.items() if key.path[0] in ("landing", "stage")}
+    assert set(internal.values()) == {"landing", "stage_cmdb", "stage_cost", "stage_organization"}
+    assert {key.to_user_string() for key, node in nodes.items() if node.group_name in internal.values()} - {
+        key.to_user_string() for key in internal
+    } == {"bill_month/landing"}
+    before = {
+        nodes[parent].group_name
+        for node in nodes.values()
+        if node.group_name == "landing"
+        for parent in node.parent_keys
+    }
+    assert before == {"landing", "preflight"}
+
+
 def test_the_asset_graph_is_as_it_was_reviewed() -> None:
     """A change of the graph is a change of this file, which people can read: see the module's docstring."""
     assert drawn(graph()) == SNAPSHOT.read_text(encoding="utf-8"), f"Read the difference, then renew: {RENEW}"

@@ -8,6 +8,12 @@ from resources.contract import ROLES, Role
 SELDOM = 7
 """Nights between two requests of a listing that changes seldom, and on which no finding of exposure rests."""
 
+LANDING = "landing"
+"""The Dagster group of what is collected, and of the internal tables that show it as AWS sent it."""
+
+DOMAIN_TAG = "domain"
+"""Tag of assets in internal groups: the domain that they are about."""
+
 
 @dataclass(frozen=True)
 class Family:
@@ -15,7 +21,7 @@ class Family:
 
     Attributes:
         name: the step's name.
-        group: the Dagster group, a domain.
+        group: the domain, which is also the Dagster group of its tables.
         listings: the listings; each comes after its parent listings (`Listing.each`).
         after: landing listings that must have landed before this family is requested.
         priority: Dagster starts ready steps of higher priority first.

@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from pipelines.catalogue.family import Family
+from pipelines.catalogue.family import DOMAIN_TAG, LANDING, Family
 from pipelines.catalogue.names import REGION
 from pipelines.catalogue.registry import FAMILIES
 from pipelines.collection.bill_month_assets import LANDED_KEY, landed_metadata, log_months, read_months
@@ -72,9 +72,9 @@ def family_asset(family: Family, record_rules: RecordRules) -> dg.AssetsDefiniti
                 *([landing_key(REGION)] if listing.scope == "regional" else []),
             ],
             description=f"The records of {listing.call}, one line a record. Requested by: {', '.join(listing.roles)}.",
-            group_name=family.group,
+            group_name=LANDING,
             kinds={"aws", "json"},
-            tags=GATE_TAG | {"aws/role": "_".join(listing.roles)},
+            tags=GATE_TAG | {"aws/role": "_".join(listing.roles), DOMAIN_TAG: family.group},
             metadata={"call": listing.call, "empty_policy": listing.zero}
             | {f"empty_policy:{name}": empty_policy for name, empty_policy in listing.zero_of.items()},
         )

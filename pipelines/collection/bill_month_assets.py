@@ -10,6 +10,7 @@ from typing import Any
 
 import dagster as dg
 
+from pipelines.catalogue.family import DOMAIN_TAG, LANDING
 from pipelines.catalogue.names import ACCOUNT
 from pipelines.catalogue.registry import listings
 from pipelines.collection import bill_months
@@ -85,9 +86,9 @@ def bill_month_asset(
         deps=[dg.AssetKey(["audit", "caller_identity"]), dg.AssetKey(["landing", ACCOUNT])],
         description="The bill of a month, all slices of it. Materialize a month to fetch it again whole; every run "
         "shows here which months it fetched whole.",
-        group_name="cost",
+        group_name=LANDING,
         kinds={"aws", "json"},
-        tags=GATE_TAG | {"aws/role": "billing"},
+        tags=GATE_TAG | {"aws/role": "billing", DOMAIN_TAG: "cost"},
         partitions_def=months,
         backfill_policy=dg.BackfillPolicy.single_run(),
         required_resource_keys={"warehouse", "settings", "billing"},

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from pipelines.catalogue.family import DOMAIN_TAG, LANDING
 from pipelines.catalogue.names import ACCOUNT
 from pipelines.catalogue.organization import POLICY
 from pipelines.catalogue.registry import family_of, listings
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 
 GROUPS = {"org": "organization", "audit": "claims"}
 """The Dagster group of a schema that is not called like it; what is collected is of the family that lands it."""
+
+INTERNAL = "stage"
+"""The schema that analysts do not read."""
 
 DAILY = "cost.daily"
 
@@ -224,13 +228,16 @@ def _spec(model: Model, models: Mapping[str, Model], on_it: Sequence[checks.SqlC
         deps.append(CONFIRMATION_KEY)
     known = listings()
     roles = sorted({role for name in model.sources for role in known[name].roles})
+    domain, group = _domain(model, models), _group(model, models)
     return dg.AssetSpec(
         asset_key(model),
         deps=[dep for dep in deps if "/".join(dep.path).replace("/", ".") not in internal],
         description=as_markdown(model.header.description),
-        group_name=_group(model, models),
+        group_name=group,
         kinds={"duckdb", "sql"},
-        tags=GATE_TAG | ({"aws/role": roles[0]} if len(roles) == 1 else {}),
+        tags=GATE_TAG
+        | ({"aws/role": roles[0]} if len(roles) == 1 else {})
+        | ({DOMAIN_TAG: domain} if domain != group else {}),
     )
 
 
@@ -242,17 +249,25 @@ def _months_before(model: Model) -> list[dg.AssetKey]:
 
 
 def _group(model: Model, models: Mapping[str, Model]) -> str:
+    """The Dagster group of a model: its domain. Internal models stand apart from what analysts read."""
+    if model.schema != INTERNAL:
+        return _domain(model, models)
+    # What shows records as they landed reads nothing else: every other group comes after it.
+    return LANDING if model.listings else f"{INTERNAL}_{_domain(model, models)}"
+
+
+def _domain(model: Model, models: Mapping[str, Model]) -> str:
     """The domain of a model, so that groups rest on each other in one direction wherever they can."""
-    if model.schema == "stage" and _rests_on_items(model, models):
-        return "cmdb"
     families = {family_of(listing).group for listing in model.sources}
-    if model.schema in ("stage", "aws") and model.sources:
-        return family_of(min(model.sources)).group
+    if model.schema == "aws" or (model.schema == INTERNAL and model.listings):
+        return family_of(min(model.sources)).group if model.sources else GROUPS.get(model.schema, model.schema)
+    if model.schema == INTERNAL and _rests_on_items(model, models):
+        return "cmdb"
+    if model.schema == INTERNAL:
+        # What rests on the evidence alone is about the bill's own cells.
+        return "organization" if any(name.startswith("org.") for name in model.uses) else "cost"
     if model.schema == "org" and POLICY.group in families:
         return POLICY.group
-    if model.schema == "stage":
-        # What rests on the evidence alone is about the bill's own cells.
-        return "cost"
     return GROUPS.get(model.schema, model.schema)
 
 
