@@ -94,10 +94,15 @@ def test_the_page_is_an_address_where_people_read_the_repository_somewhere() -> 
 
 
 def test_groups_rest_on_each_other_in_one_direction_but_for_money_and_what_costs_it() -> None:
-    """The UI shows groups first: circles among them would be drawn as lines to and fro."""
+    """The UI shows groups first: circles among them would be drawn as lines to and fro.
+
+    The internal tables of a domain come between its other tables.
+    """
     graph = build_defs({}).resolve_asset_graph()
     rests = {
-        (graph.get(parent).group_name, node.group_name) for node in graph.asset_nodes for parent in node.parent_keys
+        (str(graph.get(parent).group_name).removeprefix("stage_"), str(node.group_name).removeprefix("stage_"))
+        for node in graph.asset_nodes
+        for parent in node.parent_keys
     }
     assert {frozenset(pair) for pair in rests if pair[0] != pair[1] and pair[::-1] in rests} == {
         frozenset({"cmdb", "cost"})
