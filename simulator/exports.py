@@ -35,6 +35,7 @@ FAULTS = {
     "cent": "a line costs a cent more than Cost Explorer says",
     "account": "a line is of an account that the bill does not have",
     "payer": "it is another payer's export",
+    "no payer": "a line names no payer",
     "month": "a line is of the bill of the month before",
     "currency": "a line is in another currency",
     "empty": "the files have no lines",
@@ -227,6 +228,7 @@ class DataExport:
 
     def _rows(self, month: str, table: str, fault: str) -> Iterator[dict[str, Any]]:
         first = dt.date.fromisoformat(f"{month}-01")
+        payer = ELSEWHERE if fault == "payer" else self._world.billing
         share = METRICS.index("UnblendedCost" if table == "CUR 2.0" else "BilledCost")
         position = -1
         for position, (line, day, units) in enumerate(self._ledger.days(first, next_month(first))):
@@ -238,7 +240,7 @@ class DataExport:
                     bill = month_of(first - dt.timedelta(days=1))
                 yield _row(
                     table,
-                    payer=ELSEWHERE if fault == "payer" else self._world.billing,
+                    payer="" if is_first and fault == "no payer" else payer,
                     month=bill,
                     currency="EUR" if is_first and fault == "currency" else self._settings.currency,
                     start=dt.datetime.combine(day, dt.time(hour)),
@@ -272,7 +274,7 @@ def _row(
     """A line as the table has it, with what is read of it."""
     if table == "CUR 2.0":
         return {
-            "bill_payer_account_id": payer,
+            "bill_payer_account_id": payer or None,
             "bill_billing_period_start_date": month.isoformat(),
             "line_item_currency_code": currency,
             "line_item_usage_start_date": start.isoformat(),
@@ -285,7 +287,7 @@ def _row(
             "line_item_unblended_cost": cost,
         }
     return {
-        "BillingAccountId": payer,
+        "BillingAccountId": payer or None,
         "BillingPeriodStart": month.isoformat(),
         "BillingCurrency": currency,
         "ChargePeriodStart": start.isoformat(),

@@ -25,7 +25,10 @@ from pipelines.collection.data_export import collect_export
 from pipelines.collection.state import StepState
 from pipelines.reference import DEMO_FOLDER
 from pipelines.settings import read_settings
+from resources.audit.bills import record_bill
+from resources.audit.organization import stamp
 from resources.audit.runs import record_run
+from resources.bill_rules import Bill
 from resources.check_result import CheckResult
 from resources.store.store import Store
 from simulator.client import Simulator
@@ -202,6 +205,7 @@ REFUSED = {
     "stale": ("failed", "NotWhole", "is newer than the manifest"),
     "cut": ("failed", "UnreadableExport", "cannot be read"),
     "payer": ("wrong_account", "ForeignExport", "the bill of 999999999999"),
+    "no payer": ("failed", "UnreadableExport", "lack account, payer"),
     "month": ("failed", "UnreadableExport", "lines of another bill"),
     "currency": ("failed", "UnreadableExport", "several currencies: EUR, USD"),
     "empty": ("failed", "NotWhole", "hold no line"),
@@ -232,6 +236,31 @@ def test_a_delivery_that_is_not_the_whole_bill_of_its_month_keeps_the_rows_befor
 
 def test_every_fault_of_a_delivery_is_refused_or_does_not_reconcile() -> None:
     assert FAULTS.keys() == {"", "cent", "account", *REFUSED}
+
+
+@pytest.mark.parametrize("known_by", ["organisation", "earlier bill"])
+def test_a_month_of_the_management_account_or_of_an_earlier_payer_is_no_other_bill(
+    known_by: str, home: House, small: Simulator
+) -> None:
+    """With the domain unknown no payer is known; after a transfer ends the last month is still its target's."""
+    payer = "999999999999"
+    if known_by == "organisation":
+        stamp(home.store, "o-1", payer)
+    billing = "000000000003"
+    bills = [
+        Bill("pro forma", "So.", billing, payer if known_by == "earlier bill" else None),
+        Bill("own", "So.", billing, "111111111111"),
+        Bill("unknown", "So.", billing),
+    ]
+    with home.store.transaction() as connection:
+        for number, bill in enumerate(bills):
+            record_bill(connection, f"before-{number}", bill, organization_id="o-1", config_hash="x")
+    deliver(small, CLOSED, fault="payer")
+    assert night(home, "night-1").passed
+    assert cells(home, "night-1")[CLOSED]["outcome"] == "found"
+    # Whose months they are decides the comparison with Cost Explorer all the same.
+    lines(home)
+    assert verdicts(home, CLOSED)[None]["verdict"] == "reconciled"
 
 
 @pytest.mark.parametrize("fault", ["cent", "account"])

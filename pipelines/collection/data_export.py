@@ -256,14 +256,16 @@ class _Export:
         return path
 
     def _payers(self) -> frozenset[str]:
-        """The accounts that may be the payer of the export: of the billing profile, or who pays by the pre-flight."""
+        """The accounts that may be the payer of a month: the billing account, and who ever paid by the pre-flight.
+
+        Where AWS does not list the billing transfers, the pre-flight knows no payer: the management account pays. Once
+        a transfer begins or ends, months before it are still delivered as the earlier payer's.
+        """
         with self._state.store.read() as connection:
-            row = connection.execute(
-                "select payer_account_id from audit.bill where billing_account_id = $account_id "
-                "order by checked_at desc limit 1",
-                {"account_id": self._identity.account_id},
-            ).fetchone()
-        return frozenset({self._identity.account_id, *(row or ())} - {None})
+            rows = connection.execute(
+                "select management_account_id from audit.organization union select payer_account_id from audit.bill"
+            ).fetchall()
+        return frozenset({self._identity.account_id, *(row[0] for row in rows)} - {None})
 
 
 def _region_named(response: Response) -> str:

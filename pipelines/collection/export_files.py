@@ -192,7 +192,7 @@ class Contents:
 _LINES = """
 create temp view line as
 select
-    {payer_account_id}::varchar as payer_account_id,
+    nullif({payer_account_id}::varchar, '') as payer_account_id,
     strftime({month}::timestamp, '%Y-%m') as billed_month,
     {currency}::varchar as currency,
     strftime({usage_date}::timestamp, '%Y-%m-%d') as usage_date,
@@ -210,10 +210,10 @@ _CHECK = """
 select
     count(*),
     count(*) filter (
-        usage_date is null or cost is null or billed_month is null or currency is null
+        usage_date is null or cost is null or billed_month is null or currency is null or payer_account_id is null
         or not coalesce(regexp_full_match(account_id, '[0-9]{12}'), false)
     ),
-    list(distinct payer_account_id),
+    list(distinct payer_account_id) filter (where payer_account_id is not null),
     list(distinct billed_month),
     list(distinct currency)
 from line
@@ -284,7 +284,7 @@ def _checked(connection: duckdb.DuckDBPyConnection, month: str, payers: frozense
     if not lines:
         # A bill has a line on its first day; files without any are no evidence that nothing was spent.
         raise Failed("failed", NOT_WHOLE, f"The files of {month} hold no line.")
-    foreign = sorted({str(payer) for payer in found_payers or ()} - payers)
+    foreign = sorted({*map(str, found_payers or ())} - payers)
     if foreign:
         raise Failed(
             "wrong_account",
@@ -293,7 +293,8 @@ def _checked(connection: duckdb.DuckDBPyConnection, month: str, payers: frozense
             "CMDB_DATA_EXPORT.",
         )
     if incomplete:
-        raise Failed("failed", UNREADABLE, f"{incomplete:,} lines of {month} lack account, day, currency or cost.")
+        message = f"{incomplete:,} lines of {month} lack account, payer, bill, day, currency or cost."
+        raise Failed("failed", UNREADABLE, message)
     if months != [month]:
         others = ", ".join(sorted({*map(str, months)} - {month}))
         raise Failed("failed", UNREADABLE, f"The files of {month} hold lines of another bill: {others}.")
