@@ -25,9 +25,12 @@ from pipelines.collection.data_export import collect_export
 from pipelines.collection.state import StepState
 from pipelines.reference import DEMO_FOLDER
 from pipelines.settings import read_settings
+from pipelines.trust.listing_rule import listing_check
 from resources.audit.bills import record_bill
+from resources.audit.cells import CellState
 from resources.audit.organization import stamp
 from resources.audit.runs import record_run
+from resources.aws.messages import Outcome
 from resources.bill_rules import Bill
 from resources.check_result import CheckResult
 from resources.store.store import Store
@@ -294,10 +297,70 @@ def test_without_the_grant_the_rows_stay_and_nothing_is_taken_for_nothing(home: 
         result = night(home, f"night-{number}")
         found = cells(home, f"night-{number}")
         assert (found[CLOSED]["outcome"], found[CLOSED]["skip_reason"]) == ("skipped", "optional_grant_not_given")
-        assert not result.blocks
+        assert (result.passed, result.blocks) == (False, False)
+        # AWS's own message says which grant lacks.
+        assert f"is not authorized to perform: {actions[0]}" in result.sentence
+        assert "cmdb policy billing --optional" in result.sentence
         after = lines(home)
         assert [row | {"is_stale": False} for row in after] == before
         assert {row["is_stale"] for row in after} == {True}
+    assert night(home, "night-4", CMDB_DATA_EXPORT="").passed
+
+
+KMS = (
+    "User: arn:aws:sts::088157367409:assumed-role/BillingReader/x is not authorized to perform: kms:Decrypt on the "
+    "resource associated with this ciphertext because no resource-based policy allows the kms:Decrypt action"
+)
+
+
+def test_a_month_that_was_denied_from_the_first_warns_until_nobody_wants_it(home: House, small: Simulator) -> None:
+    deliver(small, CLOSED)
+    small.faults([{"action": "error", "op": "GetObject", "code": "AccessDenied", "status": 403, "message": KMS}])
+    result = night(home, "night-1")
+    assert (result.passed, result.blocks) == (False, False)
+    assert KMS in result.sentence
+    assert "grant kms:Decrypt on it" in result.sentence
+    assert night(home, "night-2", CMDB_COST_MONTHS="1").passed
+    assert not night(home, "night-3").passed
+    assert night(home, "night-4", CMDB_DATA_EXPORT="").passed
+
+
+def test_the_files_of_a_month_that_cannot_be_listed_stop_nothing(home: House, small: Simulator) -> None:
+    """The folder of the manifests may be listed, that of the files may not."""
+    deliver(small, CLOSED)
+    small.faults([{"action": "denied", "op": "ListObjectsV2", "skip": 1}])
+    result = night(home, "night-1")
+    cell = cells(home, "night-1")[CLOSED]
+    assert (cell["outcome"], cell["skip_reason"]) == ("skipped", "optional_grant_not_given")
+    assert (result.passed, result.blocks) == (False, False)
+    assert "is not authorized to perform" in result.sentence
+
+
+NOT_TRUSTED: list[tuple[Outcome, str | None]] = [
+    ("failed", None),
+    ("denied", None),
+    ("empty_suspect", None),
+    ("skipped", None),
+    ("skipped", "no_profile"),
+    ("skipped", "more_pages_than_the_limit"),
+    ("skipped", "optional_grant_not_given"),
+    ("wrong_account", None),
+]
+
+
+@pytest.mark.parametrize(("outcome", "reason"), NOT_TRUSTED)
+def test_a_supplement_blocks_by_another_account_alone(outcome: Outcome, reason: str | None) -> None:
+    def cell(outcome: Outcome, reason: str | None) -> CellState:
+        at = dt.datetime.now(dt.UTC)
+        return CellState("billing", "1", "aws-global", LISTING.name, outcome, False, "r", at, skip_reason=reason)
+
+    alone = [cell(outcome, reason)]
+    beside = [cell("failed", None), *alone, cell("skipped", "delivered_by_month")]
+    for found, trusted in ((alone, 0), (alone, 1), (beside, 1)):
+        result = listing_check(LISTING.name, found, Decimal(0), trusted=trusted, is_supplement=True)
+        assert result.blocks == (outcome == "wrong_account")
+        assert not result.passed or (outcome == "skipped" and trusted)
+        assert outcome != "wrong_account" or "wrong_account" in result.sentence
 
 
 def test_an_export_that_was_never_delivered_or_is_gone_is_no_zero(home: House, small: Simulator) -> None:

@@ -17,11 +17,12 @@ from pipelines.collection import cost_slices, export_files
 from pipelines.collection.cadence import today
 from pipelines.collection.collector import Collector
 from pipelines.collection.export_files import Listed
+from pipelines.collection.previous import PreviousCell
 from pipelines.settings import ExportPlace
 from pipelines.trust.outcomes import BY_MONTH
 from resources.aws.errors import WRONG_REGION_CODES, Failed
 from resources.aws.listing import GLOBAL_REGION, Listing
-from resources.aws.messages import CellKey, Request, Response
+from resources.aws.messages import OPTIONAL_GRANT, CellKey, Request, Response
 
 T = TypeVar("T")
 
@@ -86,16 +87,19 @@ class _Export:
         state.log(f"{self._place}: {len(fresh)} of {len(wanted)} months are delivered anew.")
         for month, manifest in sorted(fresh.items(), reverse=True):
             self._fetch_month(month, manifest)
-        for key in self._known():
-            if key.suffix in found or not self._comparable({key.suffix: key}):
+        for key, before in self._earlier().items():
+            if key.suffix in wanted:
                 continue
-            message = f"{self._place} holds no manifest of {key.suffix} any more."
-            self._state.set_outcome(key, "failed", export_files.NOT_WHOLE, message, self._identity.profile)
+            if self._comparable({key.suffix: key}):
+                message = f"{self._place} holds no manifest of {key.suffix} any more."
+                state.set_outcome(key, "failed", export_files.NOT_WHOLE, message, self._identity.profile)
+            elif before.skip_reason == OPTIONAL_GRANT:
+                state.set_outcome(key, "skipped", NOT_REQUESTED, profile=self._identity.profile)
         self._state.set_outcome(self._key(), "skipped", BY_MONTH, profile=self._identity.profile)
 
     def freeze(self, outcome: Any, reason: str, message: str | None = None) -> None:
         """Give one outcome to the export as a whole and to each month that is known of it: their rows stay, stale."""
-        for key in {self._key(), *self._known()}:
+        for key in {self._key(), *self._earlier()}:
             self._state.set_outcome(key, outcome, reason, message, self._identity.profile)
 
     # ------------------------------------------------------------------------------------------- cells
@@ -104,13 +108,13 @@ class _Export:
         name = f"{COST_EXPORT}:{month}" if month else COST_EXPORT
         return CellKey("billing", self._identity.account_id, GLOBAL_REGION, name)
 
-    def _known(self) -> set[CellKey]:
-        """The keys of months that an earlier run had."""
+    def _earlier(self) -> dict[CellKey, PreviousCell]:
+        """The cells of months that an earlier run had, or was denied."""
         return {
-            key
+            key: cell
             for key, cell in self._state.earlier.items()
             if key.name == COST_EXPORT and key.suffix and key.account_id == self._identity.account_id
-            if cell.last_trusted_at is not None
+            if cell.last_trusted_at is not None or cell.skip_reason == OPTIONAL_GRANT
         }
 
     def _comparable(self, found: Mapping[str, T]) -> dict[str, T]:
@@ -203,7 +207,7 @@ class _Export:
                 response = replace(
                     response, outcome=failure.outcome, error_code=failure.code, error_message=failure.message
                 )
-                skip_reason = self._state.client("billing").skip_reason(self._listing, failure)
+                skip_reason = self._skip_reason(failure)
                 if skip_reason is not None:
                     response = replace(response, outcome="skipped", skip_reason=skip_reason)
             else:
@@ -240,7 +244,7 @@ class _Export:
             named = export_files.read_manifest(document, self._place.bucket, self._place.folder, month)
             held = self._listed(f"data/BILLING_PERIOD={month}/")
             if isinstance(held, Response):
-                raise Failed(held.outcome, held.error_code or held.skip_reason or "", held.error_message or "")
+                raise _ListingFailed(held)
             by_key = {one.stored.key: one for one in held}
             whole = export_files.delivered(manifest, named.files, by_key, month)
             evidence |= {"execution_id": named.execution_id, "files": [one.stored.key for one in whole]}
@@ -249,6 +253,12 @@ class _Export:
             contents = export_files.read_files(files, month, self._payers(), keep)
         evidence |= {"format": contents.format, "line_count": contents.line_count}
         return contents.record_count
+
+    def _skip_reason(self, failure: Failed) -> str | None:
+        """The skip reason of a month; that of the listing of its files, where they could not be listed."""
+        if isinstance(failure, _ListingFailed):
+            return failure.skip_reason
+        return self._state.client("billing").skip_reason(self._listing, failure)
 
     def _download(self, request: Request, listed: Listed, path: Path) -> Path:
         with path.open("w+b") as file:
@@ -266,6 +276,14 @@ class _Export:
                 "select management_account_id from audit.organization union select payer_account_id from audit.bill"
             ).fetchall()
         return frozenset({self._identity.account_id, *(row[0] for row in rows)} - {None})
+
+
+class _ListingFailed(Failed):
+    """Why the files of a month could not be listed."""
+
+    def __init__(self, held: Response) -> None:
+        super().__init__(held.outcome, held.error_code or "", held.error_message or "")
+        self.skip_reason = held.skip_reason
 
 
 def _region_named(response: Response) -> str:

@@ -23,6 +23,7 @@ from pipelines.trust.outcomes import (
 )
 from resources.audit.cells import CellState
 from resources.aws.errors import EXPIRED_CODES
+from resources.aws.messages import OPTIONAL_GRANT
 from resources.check_result import CheckResult
 
 
@@ -46,9 +47,23 @@ def listing_check(
         tolerance: the largest ratio of untrusted workload cells to requested cells that does not block, 0 to 1.
         trusted: how many trusted cells there are beside `cells`; of hundreds of thousands only the number matters.
         is_supplement: whether the listing tells once more what another one tells (`Listing.is_supplement`). Then only a
-            response of another account blocks.
+            response of another account blocks, every other failure warns, and so does a grant that is not given.
         waiting: how many zeros beside `cells` wait for CloudTrail's record of the call.
     """
+    if not is_supplement:
+        return _of_cells(listing, cells, tolerance, trusted, waiting)
+    foreign = [cell for cell in cells if cell.outcome == "wrong_account"]
+    if foreign:
+        return _of_cells(listing, foreign, tolerance, trusted, waiting)
+    denied = [cell for cell in cells if cell.skip_reason == OPTIONAL_GRANT]
+    if denied:
+        sentence = f"{_sentence(listing, denied, 'denied')} Their last trusted rows are kept, marked stale."
+        return CheckResult(False, sentence + _grant_hint(denied), severity="WARN", at_fault=_rows(denied))
+    return replace(_of_cells(listing, cells, tolerance, trusted, waiting), severity="WARN")
+
+
+def _of_cells(listing: str, cells: Sequence[CellState], tolerance: Decimal, trusted: int, waiting: int) -> CheckResult:
+    """The silent-zero rule by the cells alone, as of a listing on which others rest."""
     requested = [cell for cell in cells if cell.outcome != "skipped"]
     requested_count = len(requested) + trusted + waiting
     if not cells and not trusted and not waiting:
@@ -82,8 +97,7 @@ def listing_check(
     suspect = [cell for cell in untrusted if cell.outcome == "empty_suspect"]
     if suspect:
         return CheckResult(False, _sentence(listing, suspect), at_fault=_rows(suspect))
-    blocking = {"wrong_account"} if is_supplement else FAILURES
-    central = [cell for cell in untrusted if cell.role != "workload" and cell.outcome in blocking]
+    central = [cell for cell in untrusted if cell.role != "workload" and cell.outcome in FAILURES]
     if central:
         return CheckResult(
             False,
@@ -218,7 +232,16 @@ def _tolerance_hint(failed: Sequence[CellState], requested_count: int) -> str:
     return f" Or publish without them: CMDB_UNTRUSTED_TOLERANCE={largest} keeps their last trusted rows, marked stale."
 
 
-def _sentence(listing: str, cells: Sequence[CellState]) -> str:
+def _grant_hint(denied: Sequence[CellState]) -> str:
+    """What the operator does about a supplement that AWS refuses, although a setting names its place."""
+    if any("kms:" in (cell.error_message or "").lower() for cell in denied):
+        return (
+            " The files are encrypted with a KMS key of yours: grant kms:Decrypt on it, or let the bucket use SSE-S3."
+        )
+    return f" Grant it: `cmdb policy {denied[0].role} --optional` prints the policy."
+
+
+def _sentence(listing: str, cells: Sequence[CellState], outcome: str = "") -> str:
     first = cells[0]
     where = f"account {first.account_id}, region {first.region}, requested by {first.role}"
     rest = f" (and {len(cells) - 1} more)" if len(cells) > 1 else ""
