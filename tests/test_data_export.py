@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from click.testing import CliRunner
 from conftest import EXPORT, lead_to
@@ -18,7 +19,7 @@ from test_bill import collect as collect_bill
 
 from pipelines.catalogue.cost import DATA_EXPORT
 from pipelines.cli.policy import policy
-from pipelines.collection import cost_slices
+from pipelines.collection import cost_slices, export_files
 from pipelines.collection.collector import Collector
 from pipelines.collection.cost_slices import first_of
 from pipelines.collection.data_export import collect_export
@@ -199,6 +200,33 @@ def test_pages_of_objects_are_read_to_the_end(home: House, small: Simulator) -> 
     deliver(small, OPEN, CLOSED, delivery="create new")
     assert night(home, "night-1").passed
     assert {name for name, cell in cells(home, "night-1").items() if cell["outcome"] == "found"} == {OPEN, CLOSED}
+
+
+def test_a_month_that_does_not_fit_into_memory_is_spilled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    count, memory = 100_000, 96 << 20
+    monkeypatch.setattr(export_files, "READING_MEMORY", memory)
+    with duckdb.connect(":memory:") as connection:
+        connection.execute(f"""
+            copy (
+                select
+                    '1' as bill_payer_account_id, date '2026-10-01' as bill_billing_period_start_date,
+                    'USD' as line_item_currency_code, date '2026-10-01' as line_item_usage_start_date,
+                    '000000000001' as line_item_usage_account_id, 'Usage' as line_item_line_item_type,
+                    'AmazonEC2' as line_item_product_code, 'BoxUsage' as line_item_usage_type,
+                    'RunInstances' as line_item_operation, repeat(md5(number::varchar), 40) as line_item_resource_id,
+                    0.5 as line_item_unblended_cost
+                from range({count}) as line (number)
+            ) to '{tmp_path}/0.parquet' (format parquet, row_group_size 10000)
+        """)
+    kept = 0
+
+    def keep(record: Row) -> None:
+        nonlocal kept
+        kept += 1
+
+    read = export_files.read_files(tmp_path, "2026-10", frozenset({"1"}), keep)
+    assert (read.line_count, read.record_count, kept) == (count, count, count)
+    assert {path.name for path in tmp_path.iterdir()} <= {"0.parquet", "spill"}
 
 
 # ------------------------------------------------------------------------------------------------ what is refused

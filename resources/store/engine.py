@@ -159,15 +159,23 @@ def open_read_only(path: Path, spill: Path | None = None, writes_to: Path | None
 
 
 @contextmanager
-def reading_folder(folder: Path, catalogs: Sequence[str] = ()) -> Iterator[duckdb.DuckDBPyConnection]:
+def reading_folder(
+    folder: Path, catalogs: Sequence[str] = (), *, spill: Path | None = None, memory: int | None = None
+) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection to an empty in-memory DuckDB in UTC, whose queries can read files of one folder and no others.
 
     COPY could write there too, so a person's statement may run only if it is a SELECT. Its settings are locked.
 
     Args:
         catalogs: names of further empty in-memory databases that are attached.
+        spill: folder for data that does not fit into memory; None for people's queries, as in `open_read_only`.
+        memory: memory limit in bytes, for one thread and rows of no order, which take the least; None for DuckDB's
+            defaults.
     """
-    alone = duckdb.connect(":memory:", config={**_SANDBOX, "temp_directory": ""})
+    config: dict[str, str | bool | int | float | list[str]] = {**_SANDBOX, "temp_directory": str(spill or "")}
+    if memory is not None:
+        config |= {**_THRIFT, "memory_limit": f"{memory}B", "threads": "1", "preserve_insertion_order": "false"}
+    alone = duckdb.connect(":memory:", config=config)
     with closing(alone) as connection, interruptible(connection):
         for catalog in catalogs:
             connection.execute(f"attach ':memory:' as {catalog}")
