@@ -132,7 +132,7 @@ def function(name: str) -> str:
 
 def of_functions(**replies: Reply) -> Callable[[Call], Reply | None]:
     def script(call: Call) -> Reply | None:
-        return None if call.service == "sts" else replies[unquote(call.operation).rpartition(":")[2]]
+        return None if call.service == "sts" else replies[unquote(call.operation).rpartition(":")[2].partition("/")[0]]
 
     return script
 
@@ -171,6 +171,38 @@ def test_where_all_refuse_it_is_who_asks_that_is_refused(aws: ScriptedAws) -> No
     assert answer.error_message == "not a"
     assert answer.raw_response is not None
     assert len(aws.operations("lambda")) == 3
+
+
+URL = listings()["lambda_function_url"]
+UNKNOWN_THERE = json_error("AccessDeniedException", "Unable to determine service/operation name to be authorized", 403)
+"""What Lambda responds in a region that has no URLs of functions."""
+
+
+def urls(*names: str) -> Response:
+    return ask(URL, *({"FunctionName": function(name)} for name in names))
+
+
+def test_an_operation_that_a_region_does_not_know_is_not_offered_there(aws: ScriptedAws) -> None:
+    aws.script = of_functions(**dict.fromkeys("ab", UNKNOWN_THERE))
+    answer = urls(*"ab")
+    assert (answer.outcome, answer.skip_reason, answer.records) == ("skipped", "not_offered", [])
+    assert answer.error_code == "AccessDeniedException"
+
+
+@pytest.mark.parametrize("names", ["ab", "ba"])
+def test_a_plain_refusal_beside_it_is_a_refusal(aws: ScriptedAws, names: str) -> None:
+    aws.script = of_functions(a=UNKNOWN_THERE, b=REFUSED)
+    answer = urls(*names)
+    assert (answer.outcome, answer.skip_reason, answer.error_code) == ("denied", None, "AccessDeniedException")
+
+
+@pytest.mark.parametrize("names", ["ab", "ba"])
+def test_where_another_function_has_a_response_the_region_has_the_operation(aws: ScriptedAws, names: str) -> None:
+    aws.script = of_functions(a=UNKNOWN_THERE, b=as_json({"FunctionUrlConfigs": []}))
+    answer = urls(*names)
+    assert answer.outcome == "found"
+    shown = {record["FunctionName"][-1]: record.get("ErrorCode") for record in answer.records}
+    assert shown == {"a": "AccessDeniedException", "b": None}
 
 
 def test_where_none_has_what_is_requested_each_says_so(aws: ScriptedAws) -> None:

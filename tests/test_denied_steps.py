@@ -224,6 +224,29 @@ def test_a_bucket_left_in_a_region_that_was_disabled_blocks_nothing_and_is_unkno
     assert verdict(database, "s3_bucket_tag").passed
 
 
+@pytest.mark.parametrize("is_known", [False, True], ids=["Lambda does not know the operation", "the role is refused"])
+def test_a_region_without_urls_of_functions_blocks_nothing(
+    organisation: Simulator, database: Path, is_known: bool
+) -> None:
+    """The wrong world: the same code in the words of a missing permission."""
+    truth = organisation.truth()
+    having = {one["account_id"] for one in truth["functions"] if one["region"] == CLOSED[0]}
+    message = (
+        "User is not authorized to perform: lambda:ListFunctionUrlConfigs"
+        if is_known
+        else "Unable to determine service/operation name to be authorized"
+    )
+    fault = {"action": "error", "service": "lambda", "op": "ListFunctionUrlConfigs", "region": CLOSED[0]}
+    organisation.faults([{**fault, "code": "AccessDeniedException", "message": message, "status": 403}])
+    with asked(organisation, database, "lambda_function_url") as cells:
+        there = [cell for cell in cells if cell.listing == "lambda_function_url" and cell.region == CLOSED[0]]
+        assert {cell.account_id for cell in there} == having & {*truth["reachable"]}
+        outcome = ("denied", None) if is_known else ("skipped", "not_offered")
+        assert {(cell.outcome, cell.skip_reason) for cell in there} == {outcome}
+        assert by_reason(cells, "lambda_function_url")["found", None] == {OPEN, CLOSED[1]}
+    assert verdict(database, "lambda_function_url").blocks == is_known
+
+
 def test_the_hub_where_its_region_is_denied_blocks_nothing(organisation: Simulator, database: Path) -> None:
     hub = organisation.truth()["central"]["operations"]
     organisation.change("add_policy", name="Hub", content=deny("resource-groups:*", "tag:*"), target=hub)

@@ -312,3 +312,28 @@ def test_another_policy_that_is_not_known_says_nothing_of_buckets(home: House) -
     )
     night(home, made)
     assert set(shown(home).values()) == {"not exposed"}
+
+
+def test_where_lambda_has_no_urls_a_function_is_not_exposed_by_one(home: House) -> None:
+    functions = (Function("without"), Function("elsewhere", account=BLOCKED))
+    outcomes = {("lambda_function_url", OWNER): "never"}
+    skipped = Given("lambda_function_url", outcome="skipped", skip_reason="not_offered", account_id=OWNER)
+    made = World(functions, outcomes=outcomes, more=(skipped,))
+    night(home, made)
+    assert shown(home) == {arn_of("without"): "not exposed"}
+    assert shown(home, "reason") == {arn_of("without"): "Lambda has no URLs in this region"}
+    unknown = "select account_id from cmdb.finding_exposure_unknown where kind = 'function_url'"
+    assert home.rows(unknown) == []
+    # Without a trusted list of the functions nothing there is judged.
+    made.outcomes["lambda_function", OWNER] = "denied"
+    night(home, made, 2)
+    assert shown(home) == {arn_of("without"): "unknown"}
+
+
+def test_urls_that_are_known_from_before_stand_where_lambda_has_none_any_more(home: House) -> None:
+    made = World((Function("open", (("", "NONE", ""),)),))
+    night(home, made)
+    made.outcomes["lambda_function_url", OWNER] = "never"
+    made.more = (Given("lambda_function_url", outcome="skipped", skip_reason="not_offered", account_id=OWNER),)
+    night(home, made, 2)
+    assert shown(home) == {url_of("open"): "unknown"}

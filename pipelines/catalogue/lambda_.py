@@ -4,6 +4,12 @@ from pipelines.catalogue.family import SELDOM
 from pipelines.catalogue.names import FUNCTION
 from resources.aws.listing import Each, Listing
 
+NO_URLS = "AccessDeniedException: Unable to determine service/operation name to be authorized"
+"""How Lambda refuses requests for URLs in a region that has none: it does not know the operation there, whoever asks.
+
+The regions are listed at https://docs.aws.amazon.com/lambda/latest/dg/urls-configuration.html.
+"""
+
 # The operations role has no permissions in Lambda: if the hub account has functions, it needs a workload profile.
 LISTINGS: tuple[Listing, ...] = (
     Listing(
@@ -57,7 +63,7 @@ LISTINGS: tuple[Listing, ...] = (
             in_one_cell=True,
             own_errors=("AccessDeniedException",),
         ),
-        skip_codes={"ResourceNotFoundException": "parent_gone"},
+        skip_codes={"ResourceNotFoundException": "parent_gone", NO_URLS: "not_offered"},
     ),
     Listing(
         "lambda_event_source_mapping",

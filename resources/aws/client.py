@@ -296,7 +296,7 @@ class AwsClient:
 
     def skip_reason(self, listing: Listing, failure: Failed) -> str | None:
         """The skip reason of a failure; None for a failure that is not a skip."""
-        reason = listing.skip_codes.get(failure.code)
+        reason = listing.skip_reason(failure.code, failure.message)
         refused = failure.outcome == "denied" and failure.code not in CREDENTIAL_CODES
         if reason is None and refused and self.is_optional(listing):
             return OPTIONAL_GRANT

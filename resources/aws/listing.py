@@ -116,6 +116,7 @@ class Listing:
         arn_form: where `every` is more than 1: service and type in the record's ARN, such as `ec2:key-pair/`, by which
             the tagging API can name a resource that was not listed yet.
         skip_codes: error codes that mean "not offered here", each with the reason to record; the cell is `skipped`.
+            A key `Code: text` holds only for messages that begin with this text.
     """
 
     name: str
@@ -161,6 +162,14 @@ class Listing:
     def empty_policy(self, suffix: str) -> EmptyPolicy:
         """What an empty response means for one parameter; `suffix` is "" where the listing has none."""
         return self.zero_of.get(suffix, self.zero)
+
+    def skip_reason(self, code: str, message: str) -> str | None:
+        """The reason that `skip_codes` has for an error of AWS; None where it has none."""
+        error = f"{code}: {message}"
+        for known, reason in self.skip_codes.items():
+            if known == code or (": " in known and error.startswith(known)):
+                return reason
+        return None
 
     @property
     def service(self) -> str:

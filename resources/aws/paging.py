@@ -66,11 +66,12 @@ class Pager:
                 if failure.code in own_errors:
                     refusals.append((failure, parameters))
                 # A parent that was deleted meanwhile has no records; the responses for the other parents still count.
-                elif not request.batches or listing.skip_codes.get(failure.code) != "parent_gone":
+                elif not request.batches or _skip_reason(listing, failure) != "parent_gone":
                     raise
         # A refusal for one of several parents is about that parent. If AWS refuses all of them, the caller is denied.
         if refusals and not has_response and all(refusal.outcome == "denied" for refusal, _ in refusals):
-            raise refusals[0][0]
+            # The region lacks the operation only if AWS says so for every parent.
+            raise next((refusal for refusal, _ in refusals if _skip_reason(listing, refusal) is None), refusals[0][0])
         for refusal, refused_parameters in refusals:
             taken.take_refusal(refusal.code, refused_parameters)
 
@@ -121,6 +122,10 @@ class Pager:
             # here.
             return {"input_token": request, "output_token": response, "result_key": listing.records}
         return self._sessions.models.pagination(listing.service, listing.operation)
+
+
+def _skip_reason(listing: Listing, failure: Failed) -> str | None:
+    return listing.skip_reason(failure.code, failure.message)
 
 
 def _loop(listing: Listing) -> Failed:

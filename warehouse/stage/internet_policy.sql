@@ -112,6 +112,19 @@ blocked as (
     group by reaching.account_id
 ),
 
+without_urls as (
+    select distinct
+        account_id,
+        region
+    from audit.coverage
+    where
+        listing = 'lambda_function_url'
+        and outcome = 'skipped'
+        and skip_reason = 'not_offered'
+        -- URLs of its last response stand, stale.
+        and coalesce(previous_record_count, 0) = 0
+),
+
 way as (
     select
         listed.arn,
@@ -155,7 +168,11 @@ way as (
         null as auth_type,
         list_concat(
             if(function.is_stale, ['lambda_function'], []),
-            if(listed.urls is null or listed.is_stale, ['lambda_function_url'], [])
+            if(
+                without_urls.account_id is null and (listed.urls is null or listed.is_stale),
+                ['lambda_function_url'],
+                []
+            )
         ) as gaps,
         listed.error_code,
         concat_ws(' → ', 'internet', 'URLs of ' || function.name, function.name) as path,
@@ -167,6 +184,8 @@ way as (
         function.collected_at
     from stage.lambda_function as function
     left join stage.lambda_function_url as listed on function.arn = listed.arn
+    left join without_urls
+        on function.account_id = without_urls.account_id and function.region = without_urls.region
     where listed.urls is null or (listed.urls = [] and (listed.is_stale or function.is_stale))
     union all by name
     select
@@ -280,6 +299,7 @@ select
     case
         when unknown = [] and not_granted is null and kind = 'bucket'
             then 'the organisation blocks public access: S3 policy ' || policy_names
+        when unknown = [] and not_granted is null and entry = arn then 'Lambda has no URLs in this region'
         when unknown = [] and not_granted is null then 'only signed requests get in (AWS_IAM)'
         else array_to_string(
                 list_concat(
