@@ -174,6 +174,36 @@ def test_an_open_month_is_unknown_with_its_reason_and_not_among_the_costs_by_res
     assert missing["reason"] == "The export has nothing of the month."
 
 
+@pytest.mark.parametrize(
+    ("days", "reason"),
+    [
+        ("01", "what is known of Cost Explorer begins on {month}-02."),
+        ("05, 06", "Cost Explorer's costs of 2 of its days are missing."),
+        ("last", "Cost Explorer's costs of 1 of its days are missing."),
+    ],
+)
+def test_a_closed_month_of_which_days_are_unknown_is_not_said_to_be_open(
+    days: str, reason: str, home: House, small: Simulator
+) -> None:
+    deliver(small, CLOSED)
+    night(home, "night-1")
+    lines(home)
+    home.build("cost.export_reconciliation")
+    first = dt.date.fromisoformat(f"{CLOSED}-01")
+    last = first_of(first, -1) - dt.timedelta(days=1)
+    with home.store.transaction() as connection:
+        connection.execute("delete from cost.daily where usage_date < $first", {"first": first})
+        for day in days.split(", "):
+            gone = last if day == "last" else dt.date.fromisoformat(f"{CLOSED}-{day}")
+            connection.execute("delete from cost.daily where usage_date = $gone", {"gone": gone})
+    home.build("cost.month_coverage")
+    found = home.rows(
+        'select verdict, reason from cost.export_reconciliation where "month" = $first and account_id is null',
+        {"first": first},
+    )
+    assert found == [{"verdict": "unknown", "reason": f"The month is closed, but {reason.format(month=CLOSED)}"}]
+
+
 def test_only_what_was_delivered_anew_is_fetched_again(home: House, small: Simulator) -> None:
     deliver(small, OPEN, CLOSED)
     night(home, "night-1")

@@ -78,8 +78,20 @@ expected as (
                     'The export is in ' || exported.currency || ', Cost Explorer in ' || total.currency || '.'
             when exported.metric = 'BilledCost' and total.billed_cost is null
                 then 'Cost Explorer gives no BilledCost, which is what an export of FOCUS has.'
-            when not coalesce(closing.is_final, false)
+            when closing.is_final then null
+            when closing.month is null then 'Cost Explorer has no day of the month.'
+            when
+                closing.is_estimated
+                or last_day(closing.month) > (closing.collected_at at time zone 'UTC')::date - 2
                 then 'The month is open: AWS still changes it, and refreshes the two at different times.'
+            when closing.first_date > closing.month
+                then
+                    'The month is closed, but what is known of Cost Explorer begins on ' || closing.first_date
+                    || '.'
+            else
+                'The month is closed, but Cost Explorer''s costs of '
+                || datediff('day', closing.month, last_day(closing.month)) + 1 - closing.day_count
+                || ' of its days are missing.'
         end as unknown_reason
     from exported
     full join stage.cost_monthly as total on exported.bill_month = total.month
