@@ -436,6 +436,52 @@ def test_what_is_requested_of_records_is_wanted_in_the_regions_that_have_them(ho
     assert {row["region"] for row in found} == set(regions[:2])
 
 
+@pytest.mark.parametrize("is_whole", [True, False], ids=["one cell for the account", "a cell for each region"])
+def test_a_region_in_which_what_is_requested_of_records_was_not_is_unknown(home: House, is_whole: bool) -> None:
+    regions, child = ("us-east-1", "ap-southeast-2"), "rds_db_cluster_endpoint"
+    cell = (
+        Given(child, region="aws-global", outcome="skipped", skip_reason="parents_unknown")
+        if is_whole
+        else Given(child, region=regions[0])
+    )
+    home.night(
+        "run-1",
+        [
+            *members(WORKLOAD),
+            *(Given("rds_db_cluster", [{"DBClusterArn": "arn"}], region=region) for region in regions),
+            cell,
+        ],
+    )
+    home.build("audit.expected_cell")
+    found = home.rows(
+        "select region, unknown_reason from audit.expected_cell where listing = $child and not is_judged",
+        {"child": child},
+    )
+    missing = ("aws-global", "parents_unknown") if is_whole else (regions[1], "never_asked")
+    assert [tuple(row.values()) for row in found] == [missing]
+
+
+def test_a_missing_region_is_of_the_role_that_requests_the_account_now(home: House) -> None:
+    """Both orders: one cell of each listing is of a role that requests it no more."""
+    home.night(
+        "run-1",
+        [
+            *members(WORKLOAD),
+            Given(NETWORK[0], role="operations", outcome="skipped", skip_reason="caller_changed", account_id=WORKLOAD),
+            Given(NETWORK[0], role="workload", region="eu-west-1", account_id=WORKLOAD),
+            Given(NETWORK[1], role="workload", outcome="skipped", skip_reason="caller_changed", account_id=WORKLOAD),
+            Given(NETWORK[1], role="operations", region="eu-west-1", account_id=WORKLOAD),
+            *(Given(NETWORK[2], region=region) for region in ("eu-west-1", "us-east-1")),
+        ],
+    )
+    home.build("audit.expected_cell")
+    found = home.rows(
+        "select listing, role from audit.expected_cell where region = 'us-east-1' and unknown_reason = 'never_asked' "
+        "and listing = any(['ec2_security_group', 'ec2_security_group_rule'])"
+    )
+    assert {row["listing"]: row["role"] for row in found} == {NETWORK[0]: "workload", NETWORK[1]: "operations"}
+
+
 def test_a_central_listing_that_was_never_requested_is_unknown(home: House) -> None:
     home.night("run-1", [*members(WORKLOAD)])
     assert gaps(home, "org.enabled_service") == {(None, "aws-global", "organizations_enabled_service", "never_asked")}

@@ -67,7 +67,8 @@ asked_listing as (
     select
         asked.account_id,
         asked.listing_name,
-        any_value(asked.role) as role,
+        -- Of the role that requests it; where two did, of operations.
+        coalesce(min(asked.role) filter (asked.state <> 'gone'), min(asked.role)) as role,
         coalesce(bit_or(numbered.bit), 0) as regions,
         coalesce(bit_or(numbered.bit) filter (asked.outcome <> 'skipped'), 0) as answered_regions,
         bit_or(numbered.bit) filter (asked.outcome = 'found') as found_regions,
@@ -176,13 +177,23 @@ child_hole as (
     select
         found.account_id,
         wanted.listing,
-        min(found.role) as role,
-        bit_or(found.found_regions) as regions
+        min(coalesce(own.role, found.role)) as role,
+        bit_or(found.found_regions & ~coalesce(own.regions, 0)) as regions
     from asked_listing as found
     inner join child as wanted on found.listing_name = wanted.parent
-    anti join asked_listing
-        on found.account_id = asked_listing.account_id and wanted.listing = asked_listing.listing_name
-    where found.is_found
+    left join asked_listing as own
+        on found.account_id = own.account_id and wanted.listing = own.listing_name
+    where
+        found.is_found
+        and (
+            own.role is null
+            or (
+                not own.is_whole_account
+                and (found.found_regions & ~own.regions) <> 0
+                -- Requested only of those records that a rule could judge by their metrics.
+                and wanted.listing <> 'cloudwatch_metric'
+            )
+        )
     group by found.account_id, wanted.listing
 ),
 
