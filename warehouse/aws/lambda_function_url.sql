@@ -7,7 +7,8 @@
 -- name: Name of the function.
 -- alias: Alias that the URL leads to; NULL where it leads to the newest version.
 -- url: The URL, such as https://abc.lambda-url.eu-west-1.on.aws/.
--- auth_type: NONE: Lambda asks nobody who they are, and only the function's policy says who gets in. AWS_IAM: only signed requests get in.
+-- auth_type: NONE: Lambda asks nobody who they are, and only the function's policy says who gets in. AWS_IAM: only signed requests get
+--    in, of any AWS account that the policy admits.
 -- invoke_mode: BUFFERED or RESPONSE_STREAM.
 -- allowed_origins: Pages whose scripts browsers let request it: a limit for browsers alone. Empty where none is named.
 -- created_at: When the URL was made, UTC.

@@ -1,7 +1,7 @@
 -- One row per way in from the internet, with its verdict: each public address of an interface, each database that is publicly
 -- accessible, each public snapshot, each URL of a function, each S3 bucket. Exposed and not exposed are only said where every part of
 -- the path that decides it is known; else the verdict is unknown, with the reason. The contract grants nobody the policies of functions
--- and buckets: a URL that asks nobody who they are is unknown, and so is a bucket where no S3 policy of the organisation blocks public
+-- and buckets: every URL is unknown, also with AuthType AWS_IAM, and so is a bucket where no S3 policy of the organisation blocks public
 -- access. Places whose addresses are not listed at all are in cmdb.finding_exposure_unknown.
 -- key: arn, entry
 -- arn: ARN of the interface, the database, the snapshot, the function or the bucket; of the Elastic IP address where its interface is

@@ -133,7 +133,6 @@ way as (
         listed.account_id,
         listed.region,
         listed.name,
-        listed.auth_type,
         list_concat(
             if(coalesce(function.is_stale, true), ['lambda_function'], []),
             if(listed.is_stale, ['lambda_function_url'], [])
@@ -144,9 +143,7 @@ way as (
             'internet',
             listed.url,
             'AuthType ' || listed.auth_type,
-            if(
-                listed.auth_type = 'AWS_IAM', null, 'policy of ' || concat_ws(':', listed.name, listed.alias)
-            ),
+            'policy of ' || concat_ws(':', listed.name, listed.alias),
             concat_ws(':', listed.name, listed.alias)
         ) as path,
         listed.run_id,
@@ -165,7 +162,6 @@ way as (
         function.account_id,
         function.region,
         function.name,
-        null as auth_type,
         list_concat(
             if(function.is_stale, ['lambda_function'], []),
             if(
@@ -195,7 +191,6 @@ way as (
         bucket.account_id,
         bucket.region,
         bucket.name,
-        null as auth_type,
         if(bucket.is_stale, ['s3_bucket'], []) as gaps,
         null as error_code,
         concat_ws(
@@ -279,7 +274,8 @@ judged as (
                 )
                 then null
             when way.kind = 'bucket' then 's3:GetBucketPolicyStatus and s3:GetBucketAcl'
-            when way.entry <> way.arn and coalesce(way.auth_type, '') <> 'AWS_IAM' then 'lambda:GetPolicy'
+            -- With AWS_IAM too: a policy may admit every signed caller, of whatever account.
+            when way.entry <> way.arn then 'lambda:GetPolicy'
         end as not_granted,
         blocked.policy_names
     from way
@@ -299,8 +295,7 @@ select
     case
         when unknown = [] and not_granted is null and kind = 'bucket'
             then 'the organisation blocks public access: S3 policy ' || policy_names
-        when unknown = [] and not_granted is null and entry = arn then 'Lambda has no URLs in this region'
-        when unknown = [] and not_granted is null then 'only signed requests get in (AWS_IAM)'
+        when unknown = [] and not_granted is null then 'Lambda has no URLs in this region'
         else array_to_string(
                 list_concat(
                     list_transform(
