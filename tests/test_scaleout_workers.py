@@ -18,7 +18,7 @@ from typing import Any
 import kombu
 import psutil
 import pytest
-from nights import REPOSITORY, copy_of, query
+from nights import DATABASE, REPOSITORY, copy_of, query, run_night
 from remote_parts import KEY
 from scaleout_services import BUCKET, S3, RabbitMQ, awaited, rabbitmq, s3_server
 from steps import asked
@@ -59,7 +59,7 @@ class Workers:
             "CMDB_WORKER_KEY": KEY,
             "CMDB_PART_CELLS": "12",
         }
-        self._environment = {**simulator.env, **credentials, **self.settings}
+        self.environment = {**simulator.env, **credentials, **self.settings}
         self.running: list[subprocess.Popen[bytes]] = []
 
     def start(self, name: str, **settings: str) -> subprocess.Popen[bytes]:
@@ -73,7 +73,7 @@ class Workers:
         )
         environment = {
             "PATH": os.environ["PATH"], "HOME": str(place), "TMPDIR": str(place), "PYTHONPATH": str(REPOSITORY),
-            **self._environment, "CMDB_DATABASE": str(place / "none.duckdb"), **settings,
+            **self.environment, "CMDB_DATABASE": str(place / "none.duckdb"), **settings,
         }  # fmt: skip
         with log.open("ab") as written:
             worker = subprocess.Popen(
@@ -195,6 +195,35 @@ def test_whole_steps_with_what_was_found_before_and_what_is_kept(
     assert "requests." in workers.log("worker")
     for name, value in alone.items():
         assert found[name] == value, name
+
+
+NIGHTS = {
+    "cells": """
+        select role, account_id, region, listing, outcome, is_trusted, record_count, skip_reason, error_code, profile
+        from audit.coverage order by all
+    """,
+    "items": """
+        select
+            * exclude (first_seen_at, last_seen_at, collected_at, run_id, missing_since, retired_at),
+            missing_since is null, retired_at is null
+        from cmdb.resource order by all
+    """,
+    "relations": "select from_arn, relation, to_arn, source, is_stale, listing from cmdb.relationship order by all",
+}
+"""What a night has published, but for times and the run."""
+
+
+def test_a_whole_first_night_with_workers_is_that_of_one_machine(
+    organisation: Simulator, truthful_night: Path, workers: Workers
+) -> None:
+    for number in range(2):
+        workers.start(f"worker-{number}")
+    database = workers.folder / "warehouses" / "aws_org.duckdb"
+    night = run_night({**workers.environment, "CMDB_PART_CELLS": "300"}, database)
+    assert night.published, night.sentences
+    assert sum(workers.log(f"worker-{number}").count(" requests.") for number in range(2)) > 3
+    for name, text in NIGHTS.items():
+        assert query(database, text) == query(truthful_night / DATABASE, text), name
 
 
 def a_whole_worker(workers: Workers, s3: S3, queue: RabbitMQ) -> None:
