@@ -6,6 +6,7 @@ and workers in processes of their own: tests/test_scaleout_workers.py.
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -38,17 +39,25 @@ class InMemory(ObjectStore):
     def __init__(self) -> None:
         super().__init__("s3://nobody-s-bucket", "us-east-1")
         object.__setattr__(self, "held", {})
+        object.__setattr__(self, "since", {})
 
     held: dict[str, bytes]
+    since: dict[str, dt.datetime]
 
     def put(self, name: str, data: bytes) -> None:
         self.held[name] = data
+        self.since[name] = dt.datetime.now(dt.UTC)
 
     def put_file(self, name: str, path: Path) -> None:
-        self.held[name] = path.read_bytes()
+        self.put(name, path.read_bytes())
 
     def put_once(self, name: str, data: bytes) -> bool:
-        return self.held.setdefault(name, data) == data
+        if name not in self.held:
+            self.put(name, data)
+        return self.held[name] == data
+
+    def changed_at(self, prefix: str = "") -> dict[str, dt.datetime]:
+        return {name: self.since[name] for name in self.names(prefix)}
 
     def get(self, name: str) -> bytes:
         if name not in self.held:
@@ -82,6 +91,7 @@ class Beside:
         own = {name: value for name, value in environment.items() if name != "CMDB_DATABASE"}
         self.settings: Settings = read_settings({**own, **SETTINGS})
         self.worker = PartWorker(self.settings, self.objects, record_rules())
+        self.worker.pause = 0
         self.works: Callable[[PartFolder], None] = self.worker.work
         patch.setattr(Settings, "objects", property(lambda _: self.objects))
         patch.setattr(broker, "send", self._send)

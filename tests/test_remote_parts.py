@@ -7,6 +7,7 @@ import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import dagster as dg
@@ -24,6 +25,7 @@ from pipelines.collection.remote.names import PartFolder
 from pipelines.collection.remote.problem import Problem
 from pipelines.collection.remote.signing import ForgedMessage, opened, signed
 from pipelines.settings import SettingsError, read_settings
+from resources.objects.errors import ObjectStoreError
 from resources.roles import IdentityRefused
 from resources.store.store import Store
 from simulator.client import Simulator
@@ -249,6 +251,28 @@ def test_a_part_that_lacks_cells_is_refused(
     assert "were lost or mixed up" in refused(organisation, database)
 
 
+def test_a_part_that_lacks_records_is_refused(organisation: Simulator, database: Path, beside: Beside) -> None:
+    beside.works = lambda folder: _dropped(beside, folder, ("records",))
+    assert "it holds 0 of " in refused(organisation, database)
+
+
+def test_records_that_a_worker_lost_on_its_disk_never_leave_it(
+    organisation: Simulator, database: Path, beside: Beside, in_one_go: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, said = workers.pack, []
+    monkeypatch.setattr(coordinator, "note", said.append)
+
+    def cut(state: Any, package: Path) -> Any:
+        for listing in state.listings:
+            path = state.writer(listing).records_part
+            path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[1:]))
+        return plain(state, package)
+
+    monkeypatch.setattr(workers, "pack", cut)
+    assert collected(organisation, database) == in_one_go
+    assert any("are not as they were written" in sentence for sentence in said), said
+
+
 def test_a_package_of_other_bytes_is_refused(organisation: Simulator, database: Path, beside: Beside) -> None:
     def swap(folder: PartFolder) -> None:
         beside.worker.work(folder)
@@ -297,14 +321,47 @@ def test_a_worker_that_is_not_alike_is_named_and_collects_nothing(
     assert len(beside.sent) > len(set(beside.sent)), "what it left is sent again"
 
 
-def test_a_part_at_which_three_workers_fail_refuses(organisation: Simulator, database: Path, beside: Beside) -> None:
+def test_a_part_at_which_workers_fail_three_times_is_collected_here(
+    organisation: Simulator, database: Path, beside: Beside, in_one_go: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(coordinator, "note", said.append)
+
     def fail(folder: PartFolder) -> None:
         name = f"{folder.problems}/{len(beside.sent)}"
         body = problems.as_bytes(Problem("failed", "host:1", "No space left on device."))
         beside.objects.put(name, signed(name, body, KEY))
 
     beside.works = fail
-    assert "cannot be collected by any worker. host:1: No space left on device." in refused(organisation, database)
+    assert collected(organisation, database) == in_one_go
+    assert any("host:1: No space left on device." in sentence for sentence in said), said
+
+
+def test_a_store_that_goes_away_ends_no_night(
+    organisation: Simulator, database: Path, beside: Beside, in_one_go: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(self: Any, prefix: str = "") -> Any:
+        raise ObjectStoreError("The store does not answer.")
+
+    def work(folder: PartFolder) -> None:
+        beside.worker.work(folder)
+        if len(beside.sent) == 2:
+            monkeypatch.setattr(type(beside.objects), "names", away)
+            monkeypatch.setattr(type(beside.objects), "delete", away)
+            beside.works = lambda folder: None
+
+    beside.works = work
+    assert collected(organisation, database) == in_one_go
+
+
+def test_a_worker_uses_the_aws_files_of_today(beside: Beside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    briefing = SimpleNamespace(identities={})
+    first = beside.worker._resources(briefing)["workload"]  # type: ignore[arg-type]
+    assert beside.worker._resources(briefing)["workload"] is first  # type: ignore[arg-type]
+    file = tmp_path / "config"
+    file.write_text("[profile another]\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(file))
+    assert beside.worker._resources(briefing)["workload"] is not first  # type: ignore[arg-type]
 
 
 def test_a_part_that_killed_three_workers_is_given_to_no_fourth(

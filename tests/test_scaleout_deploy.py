@@ -76,7 +76,12 @@ def test_a_worker_is_no_more_than_a_run_is_and_has_no_warehouse() -> None:
     assert {name: value for name, value in run.items() if name not in own and found.get(name) != value} == {}
     assert found["ExecStart"] == "/srv/cmdb/.venv/bin/cmdb worker"
     assert "ReadWritePaths" not in found
-    assert found["InaccessiblePaths"].split() == ["-/srv/cmdb/warehouse", "-/srv/cmdb/.dagster"]
+    hidden = [Path(path.removeprefix("-")) for path in found["InaccessiblePaths"].split()]
+    assert hidden == [Path(f"/srv/cmdb/{name}") for name in ("warehouse/versions", "warehouse/landing", ".dagster")]
+    # The SQL that a worker reads is not among it.
+    for sql in (REPOSITORY / "warehouse").rglob("*.sql"):
+        assert not any((Path("/srv/cmdb") / sql.relative_to(REPOSITORY)).is_relative_to(path) for path in hidden)
+    assert found["KillMode"] == "mixed"
 
 
 def test_systemd_reads_the_unit_and_finds_little_exposed(tmp_path: Path) -> None:

@@ -129,7 +129,9 @@ def settings_of(*, demo: bool = False) -> "Settings":
 
     if demo:
         # What the demo finds must not pass for the organisation's.
-        of_organisation = dict.fromkeys(("CMDB_NOTIFY", "CMDB_UI_URL", "CMDB_OBJECTS_URL", "CMDB_LOCK_URL"), "")
+        of_organisation = dict.fromkeys(
+            ("CMDB_NOTIFY", "CMDB_UI_URL", "CMDB_OBJECTS_URL", "CMDB_LOCK_URL", "CMDB_BROKER_URL"), ""
+        )
         return read_settings({**os.environ, "CMDB_DATABASE": str(DEMO_DATABASE), **of_organisation})
     load(os.environ)
     return read_settings(os.environ)

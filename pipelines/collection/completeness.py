@@ -204,6 +204,9 @@ def _refuse(state: StepState, what: str, scope: str, detail: Sequence[Mapping[st
         f"{what} Nothing of this step was stored, and what is published is as it was. Start a new run: `cmdb nightly`; "
         "if it is refused again, with CMDB_PROCESSES=1."
     )
+    if not state.store.is_held_by(state.run_id):
+        # A worker collects a part; its coordinator records what it is refused with.
+        raise refuse(sentence)
     with state.store.transaction() as connection:
         record_check(
             connection,

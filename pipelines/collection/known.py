@@ -1,7 +1,7 @@
 """What a part of a step has to know of earlier runs, and of this run's steps before it.
 
 The plan, the judgement and the retirement of cells read it from here alone. `KnownFromWarehouse` reads it from the
-working file. A part that another machine collects is given the same by a briefing (`pipelines.collection.briefing`).
+working file. A part that another machine collects is given the same by `pipelines.collection.remote.briefing`.
 """
 
 from collections.abc import Mapping, Sequence

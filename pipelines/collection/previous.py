@@ -274,7 +274,7 @@ def earlier_accounts(store: Store) -> dict[str, str]:
             """
             select profile, arg_max(caller_account_id, checked_at)
             from audit.caller_identity
-            where role = 'workload' and caller_account_id is not null
+            where role = 'workload' and caller_account_id is not null and worker = ''
             group by profile
             """
         ).fetchall()

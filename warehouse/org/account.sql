@@ -26,11 +26,12 @@ with reached as (
     from audit.caller_identity
     where
         role = 'workload'
+        and worker = ''
         and caller_account_id is not null
         and run_id
         = (
             select arg_max(i.run_id, i.checked_at) from audit.caller_identity as i
-            where i.role = 'workload'
+            where i.role = 'workload' and i.worker = ''
         )
     group by caller_account_id
 )

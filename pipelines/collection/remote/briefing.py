@@ -234,7 +234,7 @@ def _known_rows(state: StepState, whose: Accounts) -> KnownRows:
     refusals = known.refusals(listings, whose)
     # Of its own listings a part reads stored records only where cells of them are kept.
     kept = {listing.name for listing in (listings if state.only_untrusted else seldom)}
-    stored = [name for name in state.wanted_fields if name in kept or name not in own]
+    stored = [name for name in state.wanted_fields if name in kept or name in parents or name == REGION]
     return KnownRows(
         earlier=tuple(earlier.values()),
         records=tuple(_stored(state, name, whose) for name in stored if name != REGION or name in kept),

@@ -24,6 +24,10 @@ LONGEST_PART_SECONDS = 1500
 has a limit of thirty minutes of its own."""
 
 
+EXPIRES_SECONDS = 6 * 3600
+"""After which nobody collects a part any more: the coordinator that sent it is gone."""
+
+
 class QueueUnreachable(Exception):
     """The queue takes no message."""
 
@@ -67,9 +71,16 @@ def send(app: "Celery", folder: str) -> None:
     Raises:
         QueueUnreachable: the queue takes no message.
     """
-    from kombu.exceptions import OperationalError
+    from kombu.exceptions import KombuError
 
+    connection = app.connection_for_write()
+    unreachable: tuple[type[BaseException], ...] = (
+        KombuError, OSError, *connection.connection_errors, *connection.channel_errors
+    )  # fmt: skip
     try:
-        app.send_task(TASK, [folder], retry=True, retry_policy={"max_retries": 2, "interval_start": 0.2})
-    except (OperationalError, OSError) as error:
+        app.send_task(
+            TASK, [folder], retry=True, retry_policy={"max_retries": 2, "interval_start": 0.2}, expires=EXPIRES_SECONDS
+        )
+    # A wrong password or virtual host is of the transport's own kind.
+    except unreachable as error:
         raise QueueUnreachable(str(error) or type(error).__name__) from error

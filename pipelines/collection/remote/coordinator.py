@@ -23,7 +23,7 @@ from pipelines.collection.remote.broker import QueueUnreachable
 from pipelines.collection.remote.fitness import CLOCKS_DIFFER, configuration_fingerprint, release_fingerprint
 from pipelines.collection.remote.manifest import Manifest, WrongPackage, read_manifest, take_in
 from pipelines.collection.remote.names import PartFolder, step_folder
-from pipelines.collection.remote.problem import KILLED_AT_MOST, read_problem
+from pipelines.collection.remote.problem import read_problem
 from pipelines.collection.remote.signing import ForgedMessage, opened, signed
 from pipelines.collection.state import StepState
 from pipelines.settings import Settings
@@ -46,8 +46,8 @@ SENT_AGAIN = 5
 TAKEN_OVER = b"taken over"
 """Body of the manifest of a part that the coordinator collects itself."""
 
-UNFIT_AT_MOST = 20
-"""Attempts at a part by workers that may not collect, until the coordinator takes it over."""
+UNFIT_AT_MOST, FAILED_AT_MOST = 20, 3
+"""Attempts at a part by workers that may not collect it, or fail at it, until the coordinator takes it over."""
 
 
 def workers_of(settings: Settings) -> Workers:
@@ -78,7 +78,7 @@ class QueuedWorkers:
         """As `Workers.run`. Parts of central accounts are collected here, while workers have the others.
 
         Raises:
-            dagster.Failure: what a worker returned is forged or another part's, or no worker can collect a part.
+            dagster.Failure: what a worker returned is forged or another part's, or a part has killed several workers.
         """
         state = collector.state
         # Who holds the meter sends what AWS charges for.
@@ -88,13 +88,7 @@ class QueuedWorkers:
         if len(given) < 2:
             ThisProcess(self.part_cells).run(collector, parts, judged)
         else:
-            try:
-                _Round(self._settings, self._objects, self._app, collector, judged).run(given, here)
-            except ObjectStoreError as error:
-                raise refuse(
-                    f"{error} Nothing of this step was stored, and what is published is as it was.",
-                    exit_code=error.exit_code,
-                ) from error
+            _Round(self._settings, self._objects, self._app, collector, judged).run(given, here)
 
 
 def _may_leave(part: AccountBatch) -> bool:
@@ -139,9 +133,8 @@ class _Round:
         self._step = uuid.uuid4().hex
         self._missing: dict[str, _Given] = {}
         self._unsent: set[str] = set()
-        self._queue_answers = True
+        self._queue_answers = self._store_answers = True
         self._total = 0
-        self._began = datetime.now(UTC)
 
     @property
     def _state(self) -> StepState:
@@ -160,14 +153,28 @@ class _Round:
             self._total = len(self._missing)
             for share in staying:
                 self._judged(collect_part(self._collector, share))
-            self._await(base)
+            try:
+                self._await(base)
+            except ObjectStoreError as error:
+                self._say(f"{error} What has not come is collected here.")
+                for given in list(self._missing.values()):
+                    self._collect_here(given)
         finally:
             # A worker that is at it finds no briefing at its next part, and what it puts counts for nobody.
-            self._objects.delete(base)
+            try:
+                self._objects.delete(base)
+            except ObjectStoreError as error:
+                self._say(f"{base} of the object store was not removed: {error}")
             self._state.begin(NO_ACCOUNT)
 
     def _give(self, share: AccountBatch) -> bool:
-        """Give a part away, unless it has cells of a central role, such as those of an account that was one."""
+        """Give a part away, unless it has cells of a central role, such as those of an account that was one.
+
+        Raises:
+            dagster.Failure: the object store may not be used as it is set.
+        """
+        if not self._store_answers:
+            return False
         state = self._state
         assert share.part is not None, "only a numbered part is given away"
         folder = PartFolder.of(state.run_id, self._step, share.part.number)
@@ -182,7 +189,14 @@ class _Round:
         if any(cell.role != "workload" for cell in state.earlier.values()):
             return False
         body = as_bytes(brief(state, share, sender))
-        self._objects.put(folder.briefing, signed(folder.briefing, body, self._settings.worker_key))
+        try:
+            self._objects.put(folder.briefing, signed(folder.briefing, body, self._settings.worker_key))
+        except ObjectStoreError as error:
+            if error.exit_code == 2:
+                raise refuse(f"{error} Nothing of this step was stored.", exit_code=2) from error
+            self._say(f"{error} What no worker has is collected here.")
+            self._store_answers = False
+            return False
         self._missing[folder.path] = _Given(share, folder, hashlib.sha256(body).hexdigest())
         self._unsent.add(folder.path)
         if self._queue_answers:
@@ -219,20 +233,27 @@ class _Round:
                 moved, pause = now, SHORTEST_PAUSE
             elif now - max(moved, sent) > patience / SENT_AGAIN:
                 self._say(f"Nothing has come for {now - moved:.0f} s: {len(self._missing)} parts are sent again.")
-                self._unsent |= self._missing.keys()
+                self._unsent |= {given.folder.path for given in self._not_begun(names)}
                 sent = now
             is_sent = self._send()
-            if self._missing and (not is_sent or now - moved > patience):
-                self._take_over(next(iter(self._missing.values())))
+            left = self._not_begun(names) if not is_sent else list(self._missing.values()) * (now - moved > patience)
+            if left:
+                # The last one: of those that were sent before it a worker is more likely to have begun one.
+                self._take_over(left[-1])
             elif not arrived:
                 time.sleep(pause)
                 pause = min(LONGEST_PAUSE, pause * 1.5)
 
+    def _not_begun(self, names: set[str]) -> list[_Given]:
+        """The parts that no worker has begun."""
+        begun = {name.partition("/started/")[0] for name in names if "/started/" in name}
+        return [given for path, given in self._missing.items() if path not in begun]
+
     def _look_at_problems(self, given: _Given, names: set[str]) -> None:
-        """Send a part again that a worker had to leave; collect it here where too many workers may not.
+        """Send a part again that a worker had to leave; collect it here where workers left it too often.
 
         Raises:
-            dagster.Failure: too many workers failed at it.
+            dagster.Failure: it has killed several workers, and would kill this process.
         """
         fresh = [name for name in names if name.startswith(f"{given.folder.problems}/") and name not in given.seen]
         for name in sorted(fresh):
@@ -244,12 +265,12 @@ class _Round:
                 continue
             given.counts[problem.kind] += 1
             self._unsent.add(given.folder.path)
-            self._say(problem.sentence)
-            if problem.kind == "killed" or given.counts["failed"] >= KILLED_AT_MOST:
+            self._say(f"{self._part(given)}, {problem.worker}: {problem.sentence}")
+            if problem.kind == "killed":
                 self._refuse(
                     f"{self._part(given)} cannot be collected by any worker. {problem.worker}: {problem.sentence}"
                 )
-        if given.counts["unfit"] >= UNFIT_AT_MOST:
+        if given.counts["unfit"] >= UNFIT_AT_MOST or given.counts["failed"] >= FAILED_AT_MOST:
             self._take_over(given)
 
     # ------------------------------------------------------------------------------------- what has come
@@ -260,7 +281,6 @@ class _Round:
         Raises:
             dagster.Failure: it is forged, or answers another briefing. Nothing of the step is stored.
         """
-        del self._missing[given.folder.path]
         manifest = self._manifest(given)
         if manifest is None:
             self._collect_here(given)
@@ -275,6 +295,7 @@ class _Round:
             except (WrongPackage, EOFError, OSError, ValueError) as error:
                 self._refuse(f"The package of {self._part(given)} by {manifest.worker} cannot be used: {error}.")
         self._record_callers(manifest)
+        del self._missing[given.folder.path]
         self._say(f"{self._total - len(self._missing)} of {self._total} parts are in, the last by {manifest.worker}.")
 
     def _manifest(self, given: _Given) -> Manifest | None:
@@ -286,11 +307,13 @@ class _Round:
             self._refuse(f"What came of {self._part(given)} is no worker's: {error}")
         if manifest.briefing != given.digest:
             self._refuse(f"{manifest.worker} returned another part than {self._part(given)}.")
-        now = datetime.now(UTC)
-        ahead = max(manifest.ended_at - now, self._began - manifest.began_at)
-        if ahead > CLOCKS_DIFFER or not manifest.package.startswith(f"{given.folder.path}/"):
+        began = self._objects.changed_at(given.folder.started).get(given.folder.attempt_of(manifest.package))
+        if began is None:
+            self._refuse(f"{manifest.worker} returned of {self._part(given)} what it did not begin.")
+        wrong = max(abs(manifest.began_at - began), manifest.ended_at - datetime.now(UTC))
+        if wrong > CLOCKS_DIFFER:
             self._say(
-                f"The clock of {manifest.worker} is wrong by {ahead.total_seconds():.0f} s, so what it returned of "
+                f"The clock of {manifest.worker} is wrong by {wrong.total_seconds():.0f} s, so what it returned of "
                 f"{self._part(given)} does not count. Set its clock."
             )
             return None
@@ -301,11 +324,11 @@ class _Round:
         claim = signed(given.folder.manifest, TAKEN_OVER, self._settings.worker_key)
         if not self._objects.put_once(given.folder.manifest, claim):
             return
-        del self._missing[given.folder.path]
         self._say(f"No worker has ended {self._part(given)}: it is collected here.")
         self._collect_here(given)
 
     def _collect_here(self, given: _Given) -> None:
+        del self._missing[given.folder.path]
         self._judged(collect_part(self._collector, given.share))
 
     def _record_callers(self, manifest: Manifest) -> None:

@@ -4,6 +4,7 @@ import hashlib
 import json
 from datetime import datetime, timedelta
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 from pipelines.collection.remote.briefing import Sender
@@ -14,14 +15,21 @@ from resources.installation import PRODUCT_FOLDER, code_version
 CLOCKS_DIFFER = timedelta(seconds=5)
 """Largest difference between the clocks of two machines."""
 
+DECIDING = ("boto3", "botocore", "orjson", "pydantic")
+"""Distributions whose version may decide which request is sent and what becomes of its response."""
+
 _OF_A_PATH = AWS_SOURCES[:2]
 """Variables whose value is the path of a file: its content counts, wherever it is."""
 
 
 @cache
 def release_fingerprint() -> str:
-    """Of the product's version and all its files that collect or judge: code, and SQL that says what a table needs."""
-    digest = hashlib.sha256(code_version().encode())
+    """Of the product's version and all its files that collect or judge, and of what else decides it.
+
+    That is the SQL, which says what a table needs, and botocore's data, which say where a service is offered.
+    """
+    versions = (code_version(), *(version(name) for name in DECIDING))
+    digest = hashlib.sha256("\n".join(versions).encode())
     files = [*(PRODUCT_FOLDER / "pipelines").rglob("*.py"), *(PRODUCT_FOLDER / "resources").rglob("*.py")]
     files += (PRODUCT_FOLDER / "warehouse").rglob("*.sql")
     for path in sorted(files):
@@ -57,7 +65,7 @@ def unfit(sender: Sender, settings: Settings, now: datetime) -> str:
         now: the worker's time, UTC.
     """
     if sender.release != release_fingerprint():
-        return "it has another release of the product. Install the coordinator's there."
+        return "it has another release of the product or of botocore. Install the coordinator's there."
     if sender.configuration != configuration_fingerprint(settings):
         return (
             "its AWS config file, AWS_DEFAULT_REGION or endpoints differ from the coordinator's. Copy the config file "

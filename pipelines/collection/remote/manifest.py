@@ -6,6 +6,7 @@ in the manifest: whoever takes the package in counts them from the cells.
 
 import gzip
 import hashlib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -94,7 +95,11 @@ def read_manifest(data: bytes) -> Manifest:
 
 
 def pack(state: StepState, package: Path) -> tuple[Segment, ...]:
-    """Write all landing files of a part into one package; returns what is in it."""
+    """Write all landing files of a part into one package; returns what is in it.
+
+    Raises:
+        WrongPackage: a file is not as it was written. Nothing of the part may count.
+    """
     segments = []
     with gzip.open(package, "wb", compresslevel=COMPRESSION) as packed:
         for listing in state.listings:
@@ -112,8 +117,12 @@ def pack(state: StepState, package: Path) -> tuple[Segment, ...]:
                         digest.update(chunk)
                         lines += chunk.count(b"\n")
                         size += len(chunk)
+                if kind == "records" and (lines, size, digest.hexdigest()) != writer.landed:
+                    raise WrongPackage(f"the records of {listing.name} are not as they were written")
                 if size:
                     segments.append(Segment(listing.name, kind, size, lines, digest.hexdigest()))
+            for path, present, written in writer.changed():
+                raise WrongPackage(f"of {written:,} bytes of {listing.name}, {present:,} are in {path.name}")
     return tuple(segments)
 
 
@@ -127,6 +136,8 @@ def take_in(state: StepState, manifest: Manifest, package: Path) -> None:
         WrongPackage: it is not what the manifest says. Some of it may have been appended, so the step must end.
     """
     writers = {listing.name: state.writer(listing) for listing in state.listings}
+    expected: Counter[str] = Counter()
+    present: Counter[str] = Counter()
     with gzip.open(package, "rb") as packed:
         for segment in manifest.segments:
             writer = writers.get(segment.listing)
@@ -136,29 +147,37 @@ def take_in(state: StepState, manifest: Manifest, package: Path) -> None:
             if segment.kind == "records":
                 writer.take_chunks(lines, segment.line_count)
                 writer.received += segment.line_count
+                present[segment.listing] += segment.line_count
             elif segment.kind == "planned":
                 writer.take_planned(b"".join(lines))
             else:
                 text = b"".join(lines)
-                _count(state, segment.listing, text)
+                expected[segment.listing] += _count(state, segment.listing, text)
                 writer.take_cells(text)
             lines.require_whole()
         if packed.read(1):
             raise WrongPackage("it holds more than its manifest says")
+    for listing, count in expected.items():
+        # More may be there: a response that turned out to be another account's landed its records, and counts for none.
+        if present[listing] < count:
+            raise WrongPackage(f"it holds {present[listing]:,} of {count:,} records of {listing}")
     state.recorded |= manifest.recorded
     for listing, role, account in manifest.kept:
         state.kept_places[listing].add((role, account))
     state.client("workload").counter.add(manifest.request_count, manifest.throttle_count)
 
 
-def _count(state: StepState, listing: str, text: bytes) -> None:
-    """Count the cells of a part in the step's totals."""
+def _count(state: StepState, listing: str, text: bytes) -> int:
+    """Count the cells of a part in the step's totals; returns the number of records that they have."""
+    records = 0
     for line in text.splitlines():
         cell = cell_of(orjson.loads(line))
         if cell.run_id != state.run_id or cell.name != listing or cell.account_id not in state.batch.accounts:
             key = CellKey(*cell.key)
             raise WrongPackage(f"it holds a cell of {key.listing} in {key.account_id} that is not of this part")
         state.stats[listing].take(cell)
+        records += cell.record_count if cell.outcome == "found" else 0
+    return records
 
 
 class _Lines:

@@ -49,6 +49,10 @@ class PartFolder(NamedTuple):
         """The folder of the reasons why attempts brought nothing."""
         return f"{self.path}/problems"
 
+    def attempt_of(self, package: str) -> str:
+        """The name of the object that says when the attempt began that has landed a package."""
+        return f"{self.started}/{package.removeprefix(f'{self.path}/').removesuffix('.gz')}"
+
     def package(self, attempt: str) -> str:
         """What an attempt has landed."""
         return f"{self.path}/{attempt}.gz"

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import TypeAdapter
 
 KILLED_AT_MOST = 3
-"""Workers that a part may kill, or that may fail at it, until the step refuses."""
+"""Workers that a part may kill until the step refuses."""
 
 
 @dataclass(frozen=True)

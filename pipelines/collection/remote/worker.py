@@ -6,12 +6,12 @@ import os
 import shutil
 import socket
 import tempfile
+import time
 import uuid
 from collections.abc import Mapping
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 from pydantic import ValidationError
@@ -33,12 +33,15 @@ from pipelines.collection.state import StepState
 from pipelines.settings import Settings
 from pipelines.trust.gate import Refused
 from pipelines.trust.role_resources import aws_roles
+from resources.aws.profiles import AwsConfig
 from resources.briefed_roles import BriefedRole, BriefedWorkload
 from resources.contract import Role
 from resources.objects.errors import ObjectMissing
 from resources.objects.object_store import ObjectStore
 from resources.roles import AwsRole
 from resources.store.store import Store
+
+PAUSE_SECONDS = 60.0
 
 log = logging.getLogger("cmdb.worker")
 
@@ -50,14 +53,18 @@ class PartWorker:
         settings: the worker's own.
         objects: the object store that it shares with the coordinator.
         record_rules: what the tables need of the records of each listing.
+
+    Attributes:
+        pause: seconds without another part after one that it had to leave.
     """
 
     def __init__(self, settings: Settings, objects: ObjectStore, record_rules: Mapping[str, RecordRule]) -> None:
         self._settings = settings
         self._objects = objects
         self._rules = record_rules
+        self.pause = PAUSE_SECONDS
         self._workload: BriefedWorkload | None = None
-        self._like: AwsRole | None = None
+        self._config: AwsConfig | None = None
 
     @property
     def name(self) -> str:
@@ -90,6 +97,8 @@ class PartWorker:
         why = unfit(briefing.sender, self._settings, datetime.now(UTC))
         if why:
             self._report(folder, attempt, Problem("unfit", self.name, f"The worker {self.name} may not collect: {why}"))
+            # So that the others get what it leaves.
+            time.sleep(self.pause)
             return
         if is_redelivered and self._has_killed_too_many(folder, attempt):
             return
@@ -100,6 +109,7 @@ class PartWorker:
             log.exception("%s failed.", folder.path)
             said = str(error.description) if isinstance(error, Refused) else f"{type(error).__name__}: {error}"
             self._report(folder, attempt, Problem("failed", self.name, said))
+            time.sleep(self.pause)
         finally:
             self._objects.put(f"{folder.ended}/{attempt}", self.name.encode())
 
@@ -129,7 +139,7 @@ class PartWorker:
                 client.counter.take()
                 throttles = client.counter.throttles
                 callers = workload.prove(sorted(briefing.accounts.profile_of.values()))
-                collect_part(Collector(state), share_of(briefing, monotonic()))
+                collect_part(Collector(state), share_of(briefing, time.monotonic()))
                 segments = pack(state, place / "package.gz")
                 manifest = Manifest(
                     briefing=hashlib.sha256(body).hexdigest(),
@@ -149,6 +159,9 @@ class PartWorker:
                     request_count=client.counter.take(),
                     throttle_count=client.counter.throttles - throttles,
                 )
+            if folder.briefing not in self._objects.names(folder.path):
+                log.info("%s is not wanted any more.", folder.path)
+                return
             self._objects.put_file(manifest.package, place / "package.gz")
         finally:
             shutil.rmtree(place, ignore_errors=True)
@@ -189,14 +202,18 @@ class PartWorker:
         return state
 
     def _resources(self, briefing: Briefing) -> dict[Role, AwsRole]:
-        if self._workload is None or self._like is None:
-            self._like = aws_roles(self._settings.model_copy(update={"processes": 1}))["workload"]
-            self._workload = BriefedWorkload(**_arguments(self._like))
-        like = self._like
+        config = AwsConfig.now()
+        if self._workload is None or config is not self._config:
+            # A client keeps the AWS files as they were at its first request.
+            if self._workload is not None:
+                self._workload.close()
+            like = aws_roles(self._settings.model_copy(update={"processes": 1}))["workload"]
+            self._workload, self._config = BriefedWorkload(**_arguments(like)), config
+        workload = self._workload
         found: dict[Role, AwsRole] = {
-            role: BriefedRole.of(identity, like) for role, identity in briefing.identities.items()
+            role: BriefedRole.of(identity, workload) for role, identity in briefing.identities.items()
         }
-        return found | {"workload": self._workload}
+        return found | {"workload": workload}
 
 
 def _arguments(role: AwsRole) -> dict[str, Any]:
