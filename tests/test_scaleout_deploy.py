@@ -27,6 +27,7 @@ COMPOSE = yaml.safe_load((SCALEOUT / "compose.yaml").read_text(encoding="utf-8")
 WORKER = SCALEOUT / "cmdb-worker@.service"
 NOT_SETTINGS = {
     "AWS_CONFIG_FILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
     "CMDB_PASSWORD",
