@@ -4,21 +4,32 @@ The coordinator has verified that the central accounts differ, and names them. A
 uses workload profiles alone, and the client compares the identity of each one with the account of every request.
 """
 
+from datetime import datetime
 from typing import ClassVar
 
 from resources.aws.client import AwsClient
 from resources.aws.messages import Identity
 from resources.contract import Role
-from resources.identity_rules import Caller
+from resources.identity_rules import CENTRAL_ROLES, Caller
 from resources.roles import AwsRole, IdentityRefused, Workload
 
 
 class BriefedRole(AwsRole):
-    """A central role of which a worker knows the identity, and nothing else."""
+    """A central role of which a worker knows the identity, and nothing else.
+
+    Attributes:
+        named: the role.
+        account_id, arn, profile: its verified identity.
+        checked_at: when the coordinator verified it, ISO 8601, UTC.
+    """
 
     role: ClassVar[Role] = "management"
 
-    _identity: Identity | None = None
+    account_id: str = ""
+    arn: str = ""
+    named: str = ""
+    profile: str = ""
+    checked_at: str = ""
 
     @classmethod
     def of(cls, identity: Identity, like: AwsRole) -> "BriefedRole":
@@ -28,9 +39,15 @@ class BriefedRole(AwsRole):
             identity: as the coordinator has verified it.
             like: a role of the worker, whose settings it has.
         """
-        made = cls(central=like.central, database=like.database)
-        made._identity = identity
-        return made
+        return cls(
+            central=like.central,
+            database=like.database,
+            account_id=identity.account_id,
+            arn=identity.arn,
+            named=identity.role,
+            profile=identity.profile,
+            checked_at=identity.checked_at.isoformat(),
+        )
 
     @property
     def client(self) -> AwsClient:
@@ -39,12 +56,12 @@ class BriefedRole(AwsRole):
         Raises:
             IdentityRefused: always.
         """
-        role = self._identity.role if self._identity is not None else self.role
-        raise IdentityRefused(f"{role} may not be used by a worker. Nothing was sent.")
+        raise IdentityRefused(f"{self.named} may not be used by a worker. Nothing was sent.")
 
     def verify(self) -> Identity | None:
         """The identity that the coordinator has verified."""
-        return self._identity
+        role = next(role for role in CENTRAL_ROLES if role == self.named)
+        return Identity(role, self.profile, self.account_id, self.arn, datetime.fromisoformat(self.checked_at))
 
 
 class BriefedWorkload(Workload):

@@ -53,7 +53,7 @@ class Bound:
     run_id: str = RUN
     error: Exception | None = None
 
-    def begin(self, what: str) -> Store:
+    def begin(self, what: str, lock: object = None) -> Store:
         if self.error:
             raise self.error
         return self.store

@@ -60,7 +60,7 @@ class Bound:
     store: Store
     run_id: str = RUN
 
-    def begin(self, what: str) -> Store:
+    def begin(self, what: str, lock: object = None) -> Store:
         assert what == "audit/caller_identity"
         return self.store
 

@@ -83,12 +83,15 @@ class Bound:
     at: datetime
     run_id: str = RUN
 
-    def begin(self, what: str) -> Store:
+    def begin(self, what: str, lock: object = None) -> Store:
         assert what == "published"
         return self.store
 
     def now(self) -> datetime:
         return self.at
+
+    def require_alone(self) -> None:
+        """One coordinator is always alone."""
 
 
 @dataclass

@@ -79,7 +79,7 @@ class PublishedCopy:
         self._refuse_unknown(pointer, known)
         self._swap(_renewed(pointer, claimed_by=run_id), e_tag)
 
-    def copy(self, version: Version, schema_version: int, known: Collection[str] | None) -> Pointer:
+    def put_version(self, version: Version, schema_version: int, known: Collection[str] | None) -> Pointer:
         """Put a published version where it is not there yet, and swap the pointer onto it; returns the new pointer.
 
         Args:
@@ -129,7 +129,7 @@ class PublishedCopy:
         """
         with store.read() as connection:
             known = known_runs(connection)
-        return self.copy(current_version(store), store.published_schema(), None if take_over else known)
+        return self.put_version(current_version(store), store.published_schema(), None if take_over else known)
 
     def prune(self) -> list[str]:
         """Remove all versions but the newest, as many as stay on disk, and the one that readers are led to.
