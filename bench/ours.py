@@ -19,7 +19,7 @@ from pipelines.catalogue.names import ACCOUNT, REGION
 from pipelines.catalogue.registry import FAMILIES
 from pipelines.collection.collector import Collector
 from pipelines.collection.record_rules import RecordRule
-from pipelines.collection.remote.coordinator import workers_of
+from pipelines.collection.remote import workers_of
 from pipelines.collection.state import StepState
 from pipelines.collection.step import collect as collect_step
 from pipelines.loading import loading

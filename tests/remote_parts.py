@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 from given import record_rules
+from nights import copy_of, query
+from steps import RUN, asked, landed
 
 from pipelines.collection.remote import broker
 from pipelines.collection.remote.names import PartFolder
@@ -21,6 +23,7 @@ from pipelines.collection.remote.worker import PartWorker
 from pipelines.settings import Settings, read_settings
 from resources.objects.errors import ObjectMissing
 from resources.objects.object_store import ObjectStore
+from simulator.client import Simulator
 
 KEY = "a key that only coordinator and workers know"
 
@@ -31,6 +34,39 @@ SETTINGS = {
     "CMDB_PART_CELLS": "12",
     "CMDB_WORKER_PATIENCE": "30",
 }
+
+
+NAMES = ("ec2_instance", "ec2_volume", "s3_bucket", "s3_bucket_tag")
+
+ONE_PLACE = {"CMDB_REGIONS": "us-east-1"}
+
+ALONE: dict[str, Any] = {}
+"""The rows of one process, the same for all tests."""
+
+
+def rows(database: Path) -> dict[str, Any]:
+    """Every cell of the run but its times, and every landed record."""
+    cells = query(
+        database,
+        """
+        select role, account_id, region, listing, profile, caller_account_id, outcome, is_trusted, record_count,
+            page_count, request_count, attempt_count, error_code, error_message, skip_reason, empty_policy
+        from audit.collection where run_id = $run order by all
+        """,
+        {"run": RUN},
+        of="working",
+    )
+    return {"cells": cells, "records": landed(database)}
+
+
+def of_one_process(simulator: Simulator, night: Path, folder: Path) -> dict[str, Any]:
+    """The rows that one process collects."""
+    if not ALONE:
+        database = copy_of(night, folder / "one")
+        with asked(simulator, database, *NAMES, **ONE_PLACE):
+            pass
+        ALONE.update(rows(database))
+    return ALONE
 
 
 class InMemory(ObjectStore):

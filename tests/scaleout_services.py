@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,6 +24,8 @@ from typing import Any, Self
 
 import psutil
 import pytest
+
+from resources.objects.object_store import ObjectStore
 
 PATIENCE = 90.0
 """Seconds within which a server has to answer."""
@@ -56,7 +59,7 @@ def program(name: str, *folders: str) -> str:
     return found
 
 
-class Service:
+class Service(ABC):
     """A server in a process of its own, in a session of its own, so that it can be killed with what it has started.
 
     Attributes:
@@ -94,9 +97,9 @@ class Service:
                 raise AssertionError(f"{self._command[0]} does not answer: {self._last_words()}")
             time.sleep(0.1)
 
+    @abstractmethod
     def answers(self) -> bool:
         """Whether it can be used."""
-        raise NotImplementedError
 
     def kill(self) -> None:
         """As a power cut would, with what it has started."""
@@ -215,6 +218,13 @@ class S3(Service):
             "AWS_ACCESS_KEY_ID": ACCESS_KEY,
             "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
         }
+
+
+def objects_of(server: S3, prefix: str, patch: pytest.MonkeyPatch) -> ObjectStore:
+    """The product's object store below a prefix of a server, whose keys are then in the environment."""
+    patch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+    patch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
+    return ObjectStore(f"s3://{BUCKET}/{prefix}", "us-east-1", server.endpoint)
 
 
 @contextmanager

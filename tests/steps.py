@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -12,7 +13,7 @@ from given import record_rules
 
 from pipelines.catalogue.registry import listings
 from pipelines.collection.collector import Collector
-from pipelines.collection.remote.coordinator import workers_of
+from pipelines.collection.remote import workers_of
 from pipelines.collection.state import StepState
 from pipelines.collection.step import collect
 from pipelines.settings import read_settings
@@ -39,6 +40,14 @@ def age(database: Path, listing: str) -> None:
             {"listing": listing},
         )
         renew_coverage(connection)
+
+
+def landed(database: Path) -> dict[str, list[str]]:
+    """The records that the run landed, by listing, in an order of their own."""
+    return {
+        file.parent.name: sorted(json.dumps(json.loads(line), sort_keys=True) for line in file.open())
+        for file in (Store(database).landing / RUN).glob("*/records.ndjson")
+    }
 
 
 @contextmanager

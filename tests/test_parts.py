@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from nights import copy_of, query
-from steps import RUN, age, asked
+from steps import RUN, age, asked, landed
 
 from pipelines.catalogue.names import METRIC
 from pipelines.collection import batches
-from resources.store.store import Store
 from simulator.client import Simulator
 
 STEPS = (
@@ -44,18 +42,13 @@ def everything(simulator: Simulator, database: Path, **settings: str) -> dict[st
         {"run": RUN},
         of="working",
     )
-    landing = Store(database).landing / RUN
-    records = {
-        file.parent.name: sorted(json.dumps(json.loads(line), sort_keys=True) for line in file.open())
-        for file in landing.glob("*/records.ndjson")
-    }
     verdicts = query(
         database,
         "select check_name, scope, passed, observed from audit.check_result where run_id = $run order by all",
         {"run": RUN},
         of="working",
     )
-    return {"cells": cells, "records": records, "verdicts": verdicts}
+    return {"cells": cells, "records": landed(database), "verdicts": verdicts}
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import json
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,50 +12,22 @@ from typing import Any
 import dagster as dg
 import pytest
 from nights import copy_of, query
-from remote_parts import KEY, SETTINGS, Beside
-from steps import RUN, asked
+from remote_parts import KEY, NAMES, ONE_PLACE, SETTINGS, Beside, of_one_process, rows
+from steps import asked
 
 from pipelines.collection.remote import broker, coordinator, fitness
-from pipelines.collection.remote import manifest as manifests
-from pipelines.collection.remote import problem as problems
 from pipelines.collection.remote import worker as workers
+from pipelines.collection.remote.briefing import Briefing
 from pipelines.collection.remote.broker import QueueUnreachable
+from pipelines.collection.remote.manifest import Manifest
 from pipelines.collection.remote.names import PartFolder
 from pipelines.collection.remote.problem import Problem
-from pipelines.collection.remote.signing import ForgedMessage, opened, signed
+from pipelines.collection.remote.signing import ForgedMessage, opened, sealed
+from pipelines.collection.remote.worker import PartWorker
 from pipelines.settings import SettingsError, read_settings
 from resources.objects.errors import ObjectStoreError
 from resources.roles import IdentityRefused
-from resources.store.store import Store
 from simulator.client import Simulator
-
-NAMES = ("ec2_instance", "ec2_volume", "s3_bucket", "s3_bucket_tag")
-
-
-ONE_PLACE = {"CMDB_REGIONS": "us-east-1"}
-
-ALONE: dict[str, Any] = {}
-"""The rows of one process, the same for all tests."""
-
-
-def rows(database: Path) -> dict[str, Any]:
-    """Every cell of the run but its times, and every landed record."""
-    cells = query(
-        database,
-        """
-        select role, account_id, region, listing, profile, caller_account_id, outcome, is_trusted, record_count,
-            page_count, request_count, attempt_count, error_code, error_message, skip_reason, empty_policy
-        from audit.collection where run_id = $run order by all
-        """,
-        {"run": RUN},
-        of="working",
-    )
-    landing = Store(database).landing / RUN
-    records = {
-        file.parent.name: sorted(json.dumps(json.loads(line), sort_keys=True) for line in file.open())
-        for file in landing.glob("*/records.ndjson")
-    }
-    return {"cells": cells, "records": records}
 
 
 @pytest.fixture
@@ -85,12 +56,7 @@ def refused(simulator: Simulator, database: Path) -> str:
 
 @pytest.fixture
 def in_one_go(organisation: Simulator, truthful_night: Path, tmp_path: Path) -> dict[str, Any]:
-    if not ALONE:
-        database = copy_of(truthful_night, tmp_path / "one")
-        with asked(organisation, database, *NAMES, **ONE_PLACE):
-            pass
-        ALONE.update(rows(database))
-    return ALONE
+    return of_one_process(organisation, truthful_night, tmp_path)
 
 
 def test_the_rows_are_those_of_this_process(
@@ -117,8 +83,7 @@ def test_the_central_accounts_never_leave(organisation: Simulator, database: Pat
     asked_for: list[Any] = []
 
     def work(folder: PartFolder) -> None:
-        body = opened(folder.briefing, beside.objects.get(folder.briefing), KEY)
-        asked_for.append(json.loads(body)["accounts"])
+        asked_for.append(opened(folder.briefing, beside.objects.get(folder.briefing), Briefing, KEY).accounts)
         beside.worker.work(folder)
 
     beside.works = work
@@ -126,14 +91,21 @@ def test_the_central_accounts_never_leave(organisation: Simulator, database: Pat
     assert len(central) == 3
     assert asked_for
     for accounts in asked_for:
-        assert accounts["profile_of"]
-        assert not any(accounts["since"] <= account < accounts["before"] for account in central)
+        assert accounts.profile_of
+        assert not any(accounts.since <= account < accounts.before for account in central)
 
 
-def test_a_worker_has_no_central_client(beside: Beside, organisation: Simulator, database: Path) -> None:
+def test_a_worker_has_no_central_client(
+    beside: Beside, organisation: Simulator, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     kept: list[Any] = []
-    resources = beside.worker._resources
-    beside.worker._resources = lambda briefing: kept.append(resources(briefing)) or kept[-1]  # type: ignore[assignment,func-returns-value]
+    plain = PartWorker._resources
+
+    def resources(self: PartWorker, briefing: Briefing) -> Any:
+        kept.append(plain(self, briefing))
+        return kept[-1]
+
+    monkeypatch.setattr(PartWorker, "_resources", resources)
     with asked(organisation, database, "ec2_instance", "ec2_vpc", **ONE_PLACE, **SETTINGS):
         pass
     assert kept
@@ -185,16 +157,16 @@ def test_each_part_collected_twice_counts_once(
 def _rewritten(beside: Beside, folder: PartFolder, **changes: Any) -> None:
     """Let a worker collect a part, and change its manifest, signed by who knows the key."""
     beside.worker.work(folder)
-    body = opened(folder.manifest, beside.objects.held[folder.manifest], KEY)
-    changed = manifests.as_bytes(replace(manifests.read_manifest(body), **changes))
-    beside.objects.held[folder.manifest] = signed(folder.manifest, changed, KEY)
+    manifest = opened(folder.manifest, beside.objects.held[folder.manifest], Manifest, KEY)
+    beside.objects.held[folder.manifest] = sealed(folder.manifest, replace(manifest, **changes), KEY)
 
 
 def test_a_forged_manifest_is_refused(organisation: Simulator, database: Path, beside: Beside) -> None:
     def forge(folder: PartFolder) -> None:
         beside.worker.work(folder)
-        body = opened(folder.manifest, beside.objects.held[folder.manifest], KEY)
-        beside.objects.held[folder.manifest] = signed(folder.manifest, body, "another key of the same length, or so")
+        manifest = opened(folder.manifest, beside.objects.held[folder.manifest], Manifest, KEY)
+        forged = sealed(folder.manifest, manifest, "another key of the same length, or so")
+        beside.objects.held[folder.manifest] = forged
 
     beside.works = forge
     assert "is not signed with this installation's CMDB_WORKER_KEY" in refused(organisation, database)
@@ -220,8 +192,7 @@ def _dropped(beside: Beside, folder: PartFolder, kinds: tuple[str, ...]) -> None
     import gzip
 
     beside.worker.work(folder)
-    body = opened(folder.manifest, beside.objects.held[folder.manifest], KEY)
-    manifest = manifests.read_manifest(body)
+    manifest = opened(folder.manifest, beside.objects.held[folder.manifest], Manifest, KEY)
     packed = gzip.decompress(beside.objects.held[manifest.package])
     kept, at = [], 0
     data = b""
@@ -232,8 +203,8 @@ def _dropped(beside: Beside, folder: PartFolder, kinds: tuple[str, ...]) -> None
         at += segment.byte_count
     beside.objects.held[manifest.package] = gzip.compress(data)
     digest = hashlib.sha256(beside.objects.held[manifest.package]).hexdigest()
-    changed = manifests.as_bytes(replace(manifest, segments=tuple(kept), package_digest=digest))
-    beside.objects.held[folder.manifest] = signed(folder.manifest, changed, KEY)
+    changed = replace(manifest, segments=tuple(kept), package_digest=digest)
+    beside.objects.held[folder.manifest] = sealed(folder.manifest, changed, KEY)
 
 
 @pytest.mark.parametrize(
@@ -329,8 +300,7 @@ def test_a_part_at_which_workers_fail_three_times_is_collected_here(
 
     def fail(folder: PartFolder) -> None:
         name = f"{folder.problems}/{len(beside.sent)}"
-        body = problems.as_bytes(Problem("failed", "host:1", "No space left on device."))
-        beside.objects.put(name, signed(name, body, KEY))
+        beside.objects.put(name, sealed(name, Problem("failed", "host:1", "No space left on device."), KEY))
 
     beside.works = fail
     assert collected(organisation, database) == in_one_go
@@ -355,13 +325,13 @@ def test_a_store_that_goes_away_ends_no_night(
 
 
 def test_a_worker_uses_the_aws_files_of_today(beside: Beside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    briefing = SimpleNamespace(identities={})
-    first = beside.worker._resources(briefing)["workload"]  # type: ignore[arg-type]
-    assert beside.worker._resources(briefing)["workload"] is first  # type: ignore[arg-type]
+    briefing: Any = SimpleNamespace(identities={})
+    first = beside.worker._resources(briefing)["workload"]
+    assert beside.worker._resources(briefing)["workload"] is first
     file = tmp_path / "config"
     file.write_text("[profile another]\n")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(file))
-    assert beside.worker._resources(briefing)["workload"] is not first  # type: ignore[arg-type]
+    assert beside.worker._resources(briefing)["workload"] is not first
 
 
 def test_a_part_that_killed_three_workers_is_given_to_no_fourth(
@@ -380,7 +350,8 @@ def test_what_nobody_signed_counts_for_nothing(
     organisation: Simulator, database: Path, beside: Beside, in_one_go: dict[str, Any]
 ) -> None:
     def pretend(folder: PartFolder) -> None:
-        beside.objects.put(f"{folder.problems}/x", problems.as_bytes(Problem("killed", "host:1", "Believe me.")))
+        name, body = f"{folder.problems}/x", Problem("killed", "host:1", "Believe me.")
+        beside.objects.put(name, sealed(name, body, KEY).partition(b"\n")[2])
         beside.worker.work(folder)
 
     beside.works = pretend
@@ -401,11 +372,14 @@ def test_a_briefing_that_nobody_signed_is_not_collected(
 
 
 def test_a_signature_is_of_one_message_and_one_name() -> None:
-    sealed = signed("one", b"body", KEY)
-    assert opened("one", sealed, KEY) == b"body"
-    for kind, message, key in (("two", sealed, KEY), ("one", sealed + b" ", KEY), ("one", sealed, KEY[1:])):
-        with pytest.raises(ForgedMessage):
-            opened(kind, message, key)
+    message = Problem("failed", "host:1", "No space left on device.")
+    data = sealed("one", message, KEY)
+    assert opened("one", data, Problem, KEY) == message
+    for name, other, key in (("two", data, KEY), ("one", data + b" ", KEY), ("one", data, KEY[1:])):
+        with pytest.raises(ForgedMessage, match="is not signed"):
+            opened(name, other, Problem, key)
+    with pytest.raises(ForgedMessage, match="is no Manifest"):
+        opened("one", data, Manifest, KEY)
 
 
 def test_a_queue_without_store_or_key_is_refused_and_no_secret_is_shown() -> None:

@@ -18,7 +18,7 @@ import duckdb
 import pytest
 from given import blank_file
 from nights import cmdb_here, environment_of, night_environment, run_night
-from scaleout_services import ACCESS_KEY, BUCKET, S3, SECRET_KEY, s3_server
+from scaleout_services import ACCESS_KEY, BUCKET, S3, SECRET_KEY, objects_of, s3_server
 
 from pipelines.dagster_metadata import COPY_KEY
 from pipelines.definitions import build_defs, execute
@@ -46,9 +46,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
 
 @pytest.fixture
 def objects(s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ObjectStore:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
-    return ObjectStore(f"s3://{BUCKET}/{tmp_path.name}", "us-east-1", s3.endpoint)
+    return objects_of(s3, tmp_path.name, monkeypatch)
 
 
 @dataclass

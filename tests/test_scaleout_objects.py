@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from scaleout_services import ACCESS_KEY, BUCKET, S3, SECRET_KEY, s3_server
+from scaleout_services import BUCKET, S3, objects_of, s3_server
 
 from resources.objects.errors import ObjectMissing, ObjectStoreError
 from resources.objects.object_store import PIECE, ObjectStore
@@ -27,11 +27,9 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
 @pytest.fixture
 def objects(s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ObjectStore:
     """A prefix of its own; AWS_PROFILE names a profile that does not exist, which nothing may look for."""
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
     monkeypatch.setenv("AWS_PROFILE", "acme-pay")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    return ObjectStore(f"s3://{BUCKET}/{tmp_path.name}/x", "us-east-1", s3.endpoint)
+    return objects_of(s3, f"{tmp_path.name}/x", monkeypatch)
 
 
 def test_what_is_put_is_there_for_any_client(objects: ObjectStore, s3: S3, tmp_path: Path) -> None:

@@ -19,11 +19,10 @@ import kombu
 import psutil
 import pytest
 from nights import DATABASE, REPOSITORY, copy_of, query, run_night
-from remote_parts import KEY
+from remote_parts import KEY, NAMES, ONE_PLACE, of_one_process, rows
 from scaleout_services import BUCKET, S3, RabbitMQ, awaited, rabbitmq, s3_server
 from steps import asked
 from test_parts import everything
-from test_remote_parts import NAMES, ONE_PLACE, rows
 
 from pipelines.collection.remote import coordinator
 from simulator.client import Simulator
@@ -129,18 +128,10 @@ def workers(
 SEEDS = range(int(os.environ.get("CMDB_SCALEOUT_SEEDS", "1")))
 """Of the moments at which something is killed; twenty in the nightly set."""
 
-ALONE: dict[str, Any] = {}
-"""The rows of one process, the same for all tests."""
-
 
 @pytest.fixture
 def in_one_go(organisation: Simulator, truthful_night: Path, tmp_path: Path) -> dict[str, Any]:
-    if not ALONE:
-        database = copy_of(truthful_night, tmp_path / "one")
-        with asked(organisation, database, *NAMES, **ONE_PLACE):
-            pass
-        ALONE.update(rows(database))
-    return ALONE
+    return of_one_process(organisation, truthful_night, tmp_path)
 
 
 @pytest.fixture

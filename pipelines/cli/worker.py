@@ -8,7 +8,7 @@ from pipelines.cli.command import Command, Misused, plainly, settings_of
 @click.command(cls=Command)
 @plainly
 def worker() -> None:
-    """Collect parts of a run for the machine that has the warehouse, until it is told to end (Ctrl-C, SIGTERM).
+    """Collect parts of a run for the machine that has the warehouse, until Ctrl-C or SIGTERM ends it.
 
     It needs the workload profiles, CMDB_BROKER_URL, CMDB_OBJECTS_URL and CMDB_WORKER_KEY, and no warehouse. Every part
     is requested by the release and the AWS config file that the coordinator has; another one is refused.

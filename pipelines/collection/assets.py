@@ -20,7 +20,7 @@ from pipelines.collection.confirmation_assets import CONFIRMATION_KEY
 from pipelines.collection.listing_metadata import listing_metadata
 from pipelines.collection.progress import begin_step
 from pipelines.collection.record_rules import RecordRule
-from pipelines.collection.remote.coordinator import workers_of
+from pipelines.collection.remote import workers_of
 from pipelines.collection.state import StepState
 from pipelines.collection.step import collect
 from pipelines.collection.storing import NO_SILENT_ZERO

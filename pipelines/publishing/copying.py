@@ -123,8 +123,8 @@ class PublishedCopy:
             take_over: replace what anybody has published there.
 
         Raises:
-            Overtaken: as of `copy`.
-            ObjectStoreError: as of `copy`.
+            Overtaken: as of `put_version`.
+            ObjectStoreError: as of `put_version`.
             WarehouseError: nothing is published here.
         """
         with store.read() as connection:

@@ -6,8 +6,6 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from pydantic import TypeAdapter
-
 from pipelines.catalogue.names import REGION
 from pipelines.collection.accounts import Broken, Reached
 from pipelines.collection.batches import AccountBatch
@@ -69,7 +67,6 @@ class Accountable:
     profile_of: dict[str, str]
     skipped: dict[str, str]
     broken: tuple[BrokenProfile, ...]
-    central: frozenset[str]
     left: frozenset[str]
 
 
@@ -133,29 +130,11 @@ class Briefing:
     sender: Sender
     part: tuple[int, int]
     listings: tuple[str, ...]
-    roles: tuple[Role, ...]
     identities: dict[Role, Identity]
     accounts: Accountable
     options: Options
     regions: Regions
     known: KnownRows
-
-
-_BRIEFING: TypeAdapter[Briefing] = TypeAdapter(Briefing)
-
-
-def as_bytes(briefing: Briefing) -> bytes:
-    """A briefing as JSON."""
-    return _BRIEFING.dump_json(briefing)
-
-
-def read_briefing(data: bytes) -> Briefing:
-    """A briefing from JSON.
-
-    Raises:
-        pydantic.ValidationError: it is none.
-    """
-    return _BRIEFING.validate_json(data)
 
 
 # ------------------------------------------------------------------------------------------ the coordinator
@@ -178,7 +157,6 @@ def brief(state: StepState, share: AccountBatch, sender: Sender) -> Briefing:
         sender=sender,
         part=(part.number, part.count),
         listings=tuple(listing.name for listing in state.listings),
-        roles=tuple(state.resources),
         identities={
             role: replace(state.identity(role), access_key="") for role in state.resources if role != "workload"
         },
@@ -199,7 +177,6 @@ def brief(state: StepState, share: AccountBatch, sender: Sender) -> Briefing:
                 )
                 for account, broken in reached.broken.items()
             ),
-            reached.central,
             frozenset(account for account in state.left if account in whose),
         ),
         options=Options(
@@ -331,20 +308,19 @@ def share_of(briefing: Briefing, began: float) -> AccountBatch:
         briefing: the briefing.
         began: when the part began, by `time.monotonic`.
     """
-    told = briefing.accounts
+    accounts = briefing.accounts
     return AccountBatch(
-        Accounts(told.since, told.before),
+        Accounts(accounts.since, accounts.before),
         Reached(
-            profile_of=told.profile_of,
-            skipped=told.skipped,
+            profile_of=accounts.profile_of,
+            skipped=accounts.skipped,
             broken={
                 one.account_id: Broken(
                     one.profile,
                     ProfileError(one.sentence, one.reason, one.profile, one.role, one.hint, one.error_code),
                 )
-                for one in told.broken
+                for one in accounts.broken
             },
-            central=told.central,
         ),
         Part(*briefing.part, began),
     )
@@ -357,6 +333,5 @@ def settings_of(own: Settings, options: Options) -> Settings:
             "regions": options.regions,
             "zero_evidence": options.zero_evidence,
             "bucket_content": options.bucket_content,
-            "processes": 1,
         }
     )

@@ -14,7 +14,7 @@ from resources.objects.object_store import ObjectStore
 
 
 def run(settings: Settings, objects: ObjectStore, record_rules: Mapping[str, RecordRule]) -> None:
-    """Take parts from the queue until the process is told to end; a part that it has is finished first.
+    """Take parts from the queue until SIGTERM or Ctrl-C; a part that it has is finished first.
 
     Celery starts one process of its own for the parts, so that a part that takes all memory ends that process alone.
 

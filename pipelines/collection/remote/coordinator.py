@@ -11,20 +11,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from pydantic import ValidationError
-
 from pipelines.collection.batches import AccountBatch
 from pipelines.collection.collector import Collector
-from pipelines.collection.parts import Judged, ThisProcess, Workers, collect_part
+from pipelines.collection.parts import Judged, ThisProcess, collect_part
 from pipelines.collection.progress import note
 from pipelines.collection.remote import broker
-from pipelines.collection.remote.briefing import Sender, as_bytes, brief
+from pipelines.collection.remote.briefing import Sender, brief
 from pipelines.collection.remote.broker import QueueUnreachable
 from pipelines.collection.remote.fitness import CLOCKS_DIFFER, configuration_fingerprint, release_fingerprint
-from pipelines.collection.remote.manifest import Manifest, WrongPackage, read_manifest, take_in
+from pipelines.collection.remote.manifest import Manifest, WrongPackage, take_in
 from pipelines.collection.remote.names import PartFolder, step_folder
-from pipelines.collection.remote.problem import read_problem
-from pipelines.collection.remote.signing import ForgedMessage, opened, signed
+from pipelines.collection.remote.problem import Problem
+from pipelines.collection.remote.signing import ForgedMessage, opened, sealed
 from pipelines.collection.state import StepState
 from pipelines.settings import Settings
 from pipelines.trust.gate import refuse
@@ -43,19 +41,13 @@ SHORTEST_PAUSE, LONGEST_PAUSE = 0.2, 2.0
 SENT_AGAIN = 5
 """In so many equal spaces of the patience: after one without a part what is missing is put into the queue anew."""
 
-TAKEN_OVER = b"taken over"
-"""Body of the manifest of a part that the coordinator collects itself."""
-
 UNFIT_AT_MOST, FAILED_AT_MOST = 20, 3
 """Attempts at a part by workers that may not collect it, or fail at it, until the coordinator takes it over."""
 
 
-def workers_of(settings: Settings) -> Workers:
-    """Those who collect: this process alone, or workers by the queue that the settings name."""
-    objects = settings.objects
-    if not settings.broker_url or objects is None:
-        return ThisProcess(settings.part_cells)
-    return QueuedWorkers(settings, objects)
+@dataclass(frozen=True)
+class Claim:
+    """Stands in the place of the manifest of a part that the coordinator collects itself."""
 
 
 class QueuedWorkers:
@@ -108,14 +100,12 @@ class _Given:
 
     Attributes:
         digest: SHA-256 of its briefing.
-        seen: the problems that were read.
         counts: number of problems by kind.
     """
 
     share: AccountBatch
     folder: PartFolder
     digest: str
-    seen: set[str] = field(default_factory=set)
     counts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
 
@@ -133,7 +123,9 @@ class _Round:
         self._step = uuid.uuid4().hex
         self._missing: dict[str, _Given] = {}
         self._unsent: set[str] = set()
-        self._queue_answers = self._store_answers = True
+        self._seen: set[str] = set()
+        self._queue_responds = self._store_responds = True
+        self._configuration = configuration_fingerprint(settings)
         self._total = 0
 
     @property
@@ -156,7 +148,7 @@ class _Round:
             try:
                 self._await(base)
             except ObjectStoreError as error:
-                self._say(f"{error} What has not come is collected here.")
+                self._note(f"{error} What has not come is collected here.")
                 for given in list(self._missing.values()):
                     self._collect_here(given)
         finally:
@@ -164,7 +156,7 @@ class _Round:
             try:
                 self._objects.delete(base)
             except ObjectStoreError as error:
-                self._say(f"{base} of the object store was not removed: {error}")
+                self._note(f"{base} of the object store was not removed: {error}")
             self._state.begin(NO_ACCOUNT)
 
     def _give(self, share: AccountBatch) -> bool:
@@ -173,7 +165,7 @@ class _Round:
         Raises:
             dagster.Failure: the object store may not be used as it is set.
         """
-        if not self._store_answers:
+        if not self._store_responds:
             return False
         state = self._state
         assert share.part is not None, "only a numbered part is given away"
@@ -182,24 +174,24 @@ class _Round:
             state.run_id,
             self._step,
             release_fingerprint(),
-            configuration_fingerprint(self._settings),
+            self._configuration,
             datetime.now(UTC),
         )
         state.begin(share.whose, share.part)
         if any(cell.role != "workload" for cell in state.earlier.values()):
             return False
-        body = as_bytes(brief(state, share, sender))
+        message = sealed(folder.briefing, brief(state, share, sender), self._settings.worker_key)
         try:
-            self._objects.put(folder.briefing, signed(folder.briefing, body, self._settings.worker_key))
+            self._objects.put(folder.briefing, message)
         except ObjectStoreError as error:
             if error.exit_code == 2:
                 raise refuse(f"{error} Nothing of this step was stored.", exit_code=2) from error
-            self._say(f"{error} What no worker has is collected here.")
-            self._store_answers = False
+            self._note(f"{error} What no worker has is collected here.")
+            self._store_responds = False
             return False
-        self._missing[folder.path] = _Given(share, folder, hashlib.sha256(body).hexdigest())
+        self._missing[folder.path] = _Given(share, folder, hashlib.sha256(message).hexdigest())
         self._unsent.add(folder.path)
-        if self._queue_answers:
+        if self._queue_responds:
             self._send()
         return True
 
@@ -209,11 +201,11 @@ class _Round:
             try:
                 broker.send(self._app, path)
             except QueueUnreachable as error:
-                if self._queue_answers:
-                    self._say(f"The queue takes no part ({error}). What no worker has is collected here.")
-                self._queue_answers = False
+                if self._queue_responds:
+                    self._note(f"The queue takes no part ({error}). What no worker has is collected here.")
+                self._queue_responds = False
                 return False
-            self._queue_answers = True
+            self._queue_responds = True
             self._unsent.discard(path)
         return True
 
@@ -226,13 +218,12 @@ class _Round:
             arrived = [given for given in self._missing.values() if given.folder.manifest in names]
             for given in arrived:
                 self._take(given)
-            for given in list(self._missing.values()):
-                self._look_at_problems(given, names)
+            self._look_at_problems(names)
             now = time.monotonic()
             if arrived:
                 moved, pause = now, SHORTEST_PAUSE
             elif now - max(moved, sent) > patience / SENT_AGAIN:
-                self._say(f"Nothing has come for {now - moved:.0f} s: {len(self._missing)} parts are sent again.")
+                self._note(f"Nothing has come for {now - moved:.0f} s: {len(self._missing)} parts are sent again.")
                 self._unsent |= {given.folder.path for given in self._not_begun(names)}
                 sent = now
             is_sent = self._send()
@@ -249,29 +240,32 @@ class _Round:
         begun = {name.partition("/started/")[0] for name in names if "/started/" in name}
         return [given for path, given in self._missing.items() if path not in begun]
 
-    def _look_at_problems(self, given: _Given, names: set[str]) -> None:
+    def _look_at_problems(self, names: set[str]) -> None:
         """Send a part again that a worker had to leave; collect it here where workers left it too often.
 
         Raises:
             dagster.Failure: it has killed several workers, and would kill this process.
         """
-        fresh = [name for name in names if name.startswith(f"{given.folder.problems}/") and name not in given.seen]
-        for name in sorted(fresh):
-            given.seen.add(name)
+        for name in sorted(name for name in names - self._seen if "/problems/" in name):
+            path = name.partition("/problems/")[0]
+            given = self._missing.get(path)
+            if given is None:
+                continue
+            self._seen.add(name)
             try:
-                problem = read_problem(opened(name, self._objects.get(name), self._settings.worker_key))
-            except (ForgedMessage, ValidationError):
-                self._say(f"{name} is not a worker's, and counts for nothing.")
+                problem = opened(name, self._objects.get(name), Problem, self._settings.worker_key)
+            except ForgedMessage:
+                self._note(f"{name} is not a worker's, and counts for nothing.")
                 continue
             given.counts[problem.kind] += 1
-            self._unsent.add(given.folder.path)
-            self._say(f"{self._part(given)}, {problem.worker}: {problem.sentence}")
+            self._unsent.add(path)
+            self._note(f"{self._part(given)}, {problem.worker}: {problem.sentence}")
             if problem.kind == "killed":
                 self._refuse(
                     f"{self._part(given)} cannot be collected by any worker. {problem.worker}: {problem.sentence}"
                 )
-        if given.counts["unfit"] >= UNFIT_AT_MOST or given.counts["failed"] >= FAILED_AT_MOST:
-            self._take_over(given)
+            if given.counts["unfit"] >= UNFIT_AT_MOST or given.counts["failed"] >= FAILED_AT_MOST:
+                self._take_over(given)
 
     # ------------------------------------------------------------------------------------- what has come
 
@@ -296,14 +290,14 @@ class _Round:
                 self._refuse(f"The package of {self._part(given)} by {manifest.worker} cannot be used: {error}.")
         self._record_callers(manifest)
         del self._missing[given.folder.path]
-        self._say(f"{self._total - len(self._missing)} of {self._total} parts are in, the last by {manifest.worker}.")
+        self._note(f"{self._total - len(self._missing)} of {self._total} parts are in, the last by {manifest.worker}.")
 
     def _manifest(self, given: _Given) -> Manifest | None:
         """The manifest of a part; None where its worker's clock is wrong, so that the part is collected here."""
         try:
-            body = opened(given.folder.manifest, self._objects.get(given.folder.manifest), self._settings.worker_key)
-            manifest = read_manifest(body)
-        except (ForgedMessage, ValidationError) as error:
+            name = given.folder.manifest
+            manifest = opened(name, self._objects.get(name), Manifest, self._settings.worker_key)
+        except ForgedMessage as error:
             self._refuse(f"What came of {self._part(given)} is no worker's: {error}")
         if manifest.briefing != given.digest:
             self._refuse(f"{manifest.worker} returned another part than {self._part(given)}.")
@@ -312,7 +306,7 @@ class _Round:
             self._refuse(f"{manifest.worker} returned of {self._part(given)} what it did not begin.")
         wrong = max(abs(manifest.began_at - began), manifest.ended_at - datetime.now(UTC))
         if wrong > CLOCKS_DIFFER:
-            self._say(
+            self._note(
                 f"The clock of {manifest.worker} is wrong by {wrong.total_seconds():.0f} s, so what it returned of "
                 f"{self._part(given)} does not count. Set its clock."
             )
@@ -321,10 +315,10 @@ class _Round:
 
     def _take_over(self, given: _Given) -> None:
         """Collect a part here, unless a worker has ended it by now; what a worker returns later counts for nothing."""
-        claim = signed(given.folder.manifest, TAKEN_OVER, self._settings.worker_key)
+        claim = sealed(given.folder.manifest, Claim(), self._settings.worker_key)
         if not self._objects.put_once(given.folder.manifest, claim):
             return
-        self._say(f"No worker has ended {self._part(given)}: it is collected here.")
+        self._note(f"No worker has ended {self._part(given)}: it is collected here.")
         self._collect_here(given)
 
     def _collect_here(self, given: _Given) -> None:
@@ -349,7 +343,7 @@ class _Round:
     def _part(self, given: _Given) -> str:
         return str(given.share.part)
 
-    def _say(self, sentence: str) -> None:
+    def _note(self, sentence: str) -> None:
         self._state.log(sentence)
         note(sentence)
 

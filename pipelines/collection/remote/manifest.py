@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Literal
 
 import orjson
-from pydantic import TypeAdapter
 
 from pipelines.collection.landing import CHUNK
 from pipelines.collection.state import StepState
@@ -72,23 +71,6 @@ class Manifest:
     callers: tuple[Caller, ...]
     request_count: int
     throttle_count: int
-
-
-_MANIFEST: TypeAdapter[Manifest] = TypeAdapter(Manifest)
-
-
-def as_bytes(manifest: Manifest) -> bytes:
-    """A manifest as JSON."""
-    return _MANIFEST.dump_json(manifest)
-
-
-def read_manifest(data: bytes) -> Manifest:
-    """A manifest from JSON.
-
-    Raises:
-        pydantic.ValidationError: it is none.
-    """
-    return _MANIFEST.validate_json(data)
 
 
 # ----------------------------------------------------------------------------------------------- the worker

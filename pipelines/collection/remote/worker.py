@@ -14,21 +14,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from pipelines.catalogue.registry import listings as known_listings
 from pipelines.collection.collector import Collector
 from pipelines.collection.parts import collect_part
 from pipelines.collection.record_rules import RecordRule
-from pipelines.collection.remote import briefing as briefings
-from pipelines.collection.remote import manifest as manifests
-from pipelines.collection.remote import problem as problems
 from pipelines.collection.remote.briefing import Briefing, KnownFromBriefing, settings_of, share_of
 from pipelines.collection.remote.fitness import unfit
 from pipelines.collection.remote.manifest import Manifest, pack
 from pipelines.collection.remote.names import PartFolder
 from pipelines.collection.remote.problem import KILLED_AT_MOST, Problem
-from pipelines.collection.remote.signing import ForgedMessage, opened, signed
+from pipelines.collection.remote.signing import ForgedMessage, opened, sealed
 from pipelines.collection.state import StepState
 from pipelines.settings import Settings
 from pipelines.trust.gate import Refused
@@ -80,7 +75,7 @@ class PartWorker:
         """
         attempt = uuid.uuid4().hex
         try:
-            sealed = self._objects.get(folder.briefing)
+            message = self._objects.get(folder.briefing)
         except ObjectMissing:
             log.warning("%s is not wanted any more.", folder.path)
             return
@@ -88,11 +83,10 @@ class PartWorker:
             log.info("%s has been collected already.", folder.path)
             return
         try:
-            body = opened(folder.briefing, sealed, self._settings.worker_key)
-            briefing = briefings.read_briefing(body)
-        except (ForgedMessage, ValidationError) as error:
+            briefing = opened(folder.briefing, message, Briefing, self._settings.worker_key)
+        except ForgedMessage as error:
             # Nothing is reported: who forged it could read the report.
-            log.error("%s was not collected: %s", folder.path, error)  # noqa: TRY400  # a traceback would say no more
+            log.warning("%s was not collected: %s", folder.path, error)
             return
         why = unfit(briefing.sender, self._settings, datetime.now(UTC))
         if why:
@@ -104,11 +98,11 @@ class PartWorker:
             return
         self._objects.put(f"{folder.started}/{attempt}", self.name.encode())
         try:
-            self._collect(folder, attempt, body, briefing)
+            self._collect(folder, attempt, hashlib.sha256(message).hexdigest(), briefing)
         except Exception as error:  # whatever it is, the coordinator says it
             log.exception("%s failed.", folder.path)
-            said = str(error.description) if isinstance(error, Refused) else f"{type(error).__name__}: {error}"
-            self._report(folder, attempt, Problem("failed", self.name, said))
+            reason = str(error.description) if isinstance(error, Refused) else f"{type(error).__name__}: {error}"
+            self._report(folder, attempt, Problem("failed", self.name, reason))
             time.sleep(self.pause)
         finally:
             self._objects.put(f"{folder.ended}/{attempt}", self.name.encode())
@@ -126,9 +120,9 @@ class PartWorker:
     def _report(self, folder: PartFolder, attempt: str, problem: Problem) -> None:
         log.error("%s: %s", folder.path, problem.sentence)
         name = f"{folder.problems}/{attempt}"
-        self._objects.put(name, signed(name, problems.as_bytes(problem), self._settings.worker_key))
+        self._objects.put(name, sealed(name, problem, self._settings.worker_key))
 
-    def _collect(self, folder: PartFolder, attempt: str, body: bytes, briefing: Briefing) -> None:
+    def _collect(self, folder: PartFolder, attempt: str, digest: str, briefing: Briefing) -> None:
         began = datetime.now(UTC)
         place = Path(tempfile.mkdtemp(prefix="cmdb-part-"))
         try:
@@ -142,7 +136,7 @@ class PartWorker:
                 collect_part(Collector(state), share_of(briefing, time.monotonic()))
                 segments = pack(state, place / "package.gz")
                 manifest = Manifest(
-                    briefing=hashlib.sha256(body).hexdigest(),
+                    briefing=digest,
                     worker=self.name,
                     began_at=began,
                     ended_at=datetime.now(UTC),
@@ -165,8 +159,8 @@ class PartWorker:
             self._objects.put_file(manifest.package, place / "package.gz")
         finally:
             shutil.rmtree(place, ignore_errors=True)
-        sealed = signed(folder.manifest, manifests.as_bytes(manifest), self._settings.worker_key)
-        if self._objects.put_once(folder.manifest, sealed):
+        message = sealed(folder.manifest, manifest, self._settings.worker_key)
+        if self._objects.put_once(folder.manifest, message):
             log.info("%s: %s requests.", folder.path, manifest.request_count)
         else:
             log.info("%s: another worker was first.", folder.path)
@@ -194,8 +188,8 @@ class PartWorker:
         state.regions_of = briefing.regions.regions_of
         state.regions_left_out = briefing.regions.left_out
         state.usual_regions = briefing.regions.usual
-        told = briefing.accounts
-        accounts = {*told.profile_of, *told.skipped, *(one.account_id for one in told.broken)}
+        reached = briefing.accounts
+        accounts = {*reached.profile_of, *reached.skipped, *(one.account_id for one in reached.broken)}
         for listing in state.listings:
             if "workload" in listing.roles:
                 state.planned_places[listing.name] = {("workload", account) for account in accounts}
