@@ -8,6 +8,7 @@ import io
 import json
 import re
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeGuard, get_args
@@ -91,6 +92,9 @@ EVERYTHING = (
     "listings",
 )
 """Parts of the truth that say what there is."""
+
+OWN_FAILURE = "SimulatorFailure"
+"""The error code of a request on which the simulator itself failed. No service of AWS has it."""
 
 MOTOS_OWN = frozenset({"server", "x-amzn-requestid", "x-amz-request-id"})
 """Headers of moto's answers that AWS's do not have, or have otherwise."""
@@ -271,7 +275,12 @@ class Simulation:
             return self._control(environ, body)
         started, clock = dt.datetime.now(dt.UTC), time.perf_counter()
         call = Call(environ, body)
-        response = self._answer(call)
+        try:
+            response = self._answer(call)
+        except Exception as error:  # noqa: BLE001  # a mistake of the simulator's own must not look like a broken line
+            traceback.print_exc()
+            call.error_code, call.error_message = OWN_FAILURE, repr(error)
+            response = _json({"__type": OWN_FAILURE, "message": "The simulator failed; its log says how."}, 500)
         request_id = self.trail.record(call, response, started, 1000 * (time.perf_counter() - clock))
         header = "x-amz-request-id" if call.service == "s3" else "x-amzn-RequestId"
         response.headers.setdefault(header, request_id)

@@ -76,11 +76,16 @@ _LOADING = threading.Lock()
 def service_model(service: str) -> ServiceModel:
     """The model of a service, as moto has it; loaded once, where moto lets each of many first threads load it.
 
+    So are its operations: while moto makes one, another thread finds botocore's in its place, without what moto adds.
+
     Raises:
         UnknownServiceError: there is no such service.
     """
     with _LOADING:
-        return get_service_model(service)
+        model = get_service_model(service)
+        for name in model.operation_names:
+            model.operation_model(name)
+        return model
 
 
 @functools.cache

@@ -203,6 +203,13 @@ class Server(Listener):
         self._later = later
         super().__init__(self._answer)
 
+    def settle(self) -> None:
+        """Wait until a request has taken the pieces: a late one would take those of the next test."""
+        until = time.monotonic() + 30
+        while self.pieces:
+            assert time.monotonic() < until, "no request came"
+            time.sleep(0.001)
+
     def _answer(self, connection: socket.socket) -> None:
         for _ in requests_of(connection):
             pieces, self.pieces = self.pieces or [self._later], []
@@ -275,7 +282,7 @@ def both(name: str, server: Server, send: Send) -> tuple[str, str]:
     if "later" in name or FORMS[name][-1] is CLOSED:
         # What comes after the response, its end included, is there before the next request.
         time.sleep(0.06)
-    server.pieces = []
+    server.settle()
     return first, outcome(send)
 
 
@@ -320,7 +327,7 @@ def reach(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def test_a_cell_has_its_records_or_a_reason(name: str, server: Server, reach: dict[str, AwsClient]) -> None:
     server.pieces = list(FORMS[name])
     answer = reach["workload"].fetch(Request("w", OWN, "us-east-1", VPCS, "workload"))
-    server.pieces = []
+    server.settle()
     if answer.outcome == "found":
         assert [record["VpcId"][:4] for record in answer.records] == ["vpc-"]
     else:
@@ -346,5 +353,5 @@ NO_DOCUMENTS: dict[str, list[Piece]] = {
 def test_half_a_document_is_never_an_empty_one(name: str, server: Server, reach: dict[str, AwsClient]) -> None:
     server.pieces = list(NO_DOCUMENTS[name])
     answer = reach["management"].fetch(Request("w", OWN, "us-east-1", ACCOUNTS, "management"))
-    server.pieces = []
+    server.settle()
     assert (answer.outcome, answer.records) == ("failed", [])

@@ -26,6 +26,7 @@ from pipelines.models.model_metadata import SUMMED, cost_metadata
 from pipelines.reference import DEMO_FOLDER
 from pipelines.settings import WAREHOUSE_FOLDER
 from resources.store.store import Store
+from simulator.app import OWN_FAILURE
 from simulator.client import Simulator
 from simulator.databases import MAJOR_VERSIONS, UNVERSIONED
 
@@ -518,6 +519,7 @@ def own_calls(calls: Iterable[Row]) -> list[Row]:
 
 def test_requests_are_counted_as_the_simulator_counts_them(witnessed_night: Witness) -> None:
     calls = own_calls(witnessed_night.calls)
+    assert [call for call in calls if call["error_code"] == OWN_FAILURE] == []
     ((counted, price),) = query(witnessed_night.database, "select request_count, api_cost_usd from audit.run")
     cost_calls = sum(call["service"] == "ce" for call in calls)
     metrics = sum(

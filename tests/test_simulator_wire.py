@@ -5,18 +5,23 @@ from __future__ import annotations
 import datetime as dt
 import random
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import botocore.model
 import moto.core.utils
 import pytest
+from moto.core.routing import get_service_router
 from moto.core.serialize import JSONSerializer
+from werkzeug.test import EnvironBuilder
 
 from simulator import wire
-from simulator.app import Simulation
+from simulator.app import OWN_FAILURE, Simulation
 from simulator.json_writer import PlainJsonSerializer
 from simulator.ledger import METRICS, SHARES, Sum
-from simulator.wire import AwsError, service_model
+from simulator.wire import AwsError, Call, Response, service_model
 from simulator.world import World
 
 
@@ -102,18 +107,69 @@ def test_a_model_is_loaded_once_by_whoever_comes_first(monkeypatch: pytest.Monke
     monkeypatch.setattr(moto.core.utils, "_load_service_model", load)
     wire.service_model.cache_clear()
     moto.core.utils.get_service_model.cache_clear()
+    at_once(lambda: service_model("billing"))
+    assert loaded == ["billing"]
+
+
+def at_once(ask: Callable[[], object]) -> list[object]:
+    """What eight threads get that ask at the same time; an exception is what one got too."""
     begin = threading.Barrier(8)
 
-    def ask() -> None:
+    def asked(_: int) -> object:
         begin.wait()
-        service_model("billing")
+        try:
+            return ask()
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is shown
+            return error
 
-    threads = [threading.Thread(target=ask) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert loaded == ["billing"]
+    with ThreadPoolExecutor(8) as threads:
+        return list(threads.map(asked, range(8)))
+
+
+MAPPINGS = "/2015-03-31/event-source-mappings/"
+
+
+def lambda_call() -> Call:
+    """ListEventSourceMappings: its path says which operation it is."""
+    scope = "AWS4-HMAC-SHA256 Credential=ASIA/20261015/us-east-1/lambda/aws4_request"
+    environ = EnvironBuilder(MAPPINGS, headers=[("Authorization", scope)]).get_environ()
+    return Call({**environ, "RAW_URI": MAPPINGS}, b"")
+
+
+def test_the_first_requests_of_a_service_are_understood_also_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Moto keeps botocore's model of an operation for a moment, in place of its own: here the moment is long.
+    really = botocore.model.ServiceModel.operation_model
+
+    def slowly(self: Any, name: str) -> Any:
+        try:
+            return really(self, name)
+        finally:
+            time.sleep(0.001)
+
+    for cached in (wire.service_model, moto.core.utils.get_service_model, get_service_router):
+        cached.cache_clear()
+    monkeypatch.setattr(botocore.model.ServiceModel, "operation_model", slowly)
+
+    def understood() -> object:
+        call = lambda_call()
+        assert call.read_scope()
+        service_model(call.service)
+        return call.read_operation() and call.operation
+
+    assert at_once(understood) == ["ListEventSourceMappings"] * 8
+
+
+def test_a_failure_of_the_simulator_is_answered_and_logged_as_its_own(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    simulation = Simulation(world, {}, 5)
+    monkeypatch.setattr(Call, "read_operation", lambda _: 1 / 0)
+    answer = simulation.handle(lambda_call().environ)
+    assert isinstance(answer, Response)
+    assert answer.status == 500
+    (entry,) = simulation.trail.records()
+    assert (entry["error_code"], entry["status"]) == (OWN_FAILURE, 500)
+    assert "ZeroDivisionError" in capsys.readouterr().err
 
 
 def test_a_sum_is_that_of_its_lines_to_the_last_digit() -> None:
