@@ -89,6 +89,11 @@ def lines(home: House) -> list[Row]:
 def verdicts(home: House, month: str) -> dict[str | None, Row]:
     """What the reconciliation says of a month, by account; of the total by None."""
     home.build("cost.export_reconciliation")
+    return shown(home, month)
+
+
+def shown(home: House, month: str) -> dict[str | None, Row]:
+    """The same, of what is built already."""
     rows = home.rows('select * from cost.export_reconciliation where "month" = $month::date', {"month": f"{month}-01"})
     return {row["account_id"]: row for row in rows}
 
@@ -465,6 +470,27 @@ def test_months_outside_of_the_bill_are_left(home: House, small: Simulator) -> N
     night(home, "night-1")
     assert cells(home, "night-1").keys() == {"", CLOSED}
     assert cost_slices.whole_history(TODAY, HISTORY).name > old
+
+
+def test_a_month_that_cost_explorer_is_not_asked_for_any_more_keeps_what_was_known_of_it(
+    home: House, small: Simulator
+) -> None:
+    deliver(small, CLOSED)
+    night(home, "night-1")
+    lines(home)
+    before = verdicts(home, CLOSED)
+    assert before[None]["is_counted"]
+    home.execute(f"delete from stage.cost_monthly where \"month\" <= '{CLOSED}-01'")
+    assert shown(home, CLOSED) == before
+    # Of such a month a day is lost.
+    home.execute(
+        f"update cost.month_coverage set is_final = false, day_count = day_count - 1 where \"month\" = '{CLOSED}-01'"
+    )
+    found = shown(home, CLOSED)[None]
+    assert (found["verdict"], found["is_counted"]) == ("unknown", False)
+    assert "1 of its days are missing" in found["reason"]
+    home.execute(f"delete from cost.daily where usage_date < '{OPEN}-01'")
+    assert shown(home, CLOSED)[None]["reason"] == "Cost Explorer's costs of the month are not in the warehouse."
 
 
 def test_the_policy_names_the_folder_and_a_wrong_place_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

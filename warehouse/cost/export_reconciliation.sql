@@ -4,7 +4,8 @@
 -- materialized: view
 -- key: month, account_id
 -- month: First day of the month (UTC).
--- account_id: The linked account, 12 digits; NULL for the total, whose other side is the monthly total of Cost Explorer.
+-- account_id: The linked account, 12 digits; NULL for the total, whose other side is the monthly total of Cost Explorer,
+--   of months that it is not asked for any more the sum of its days.
 -- metric: The metric of Cost Explorer that was compared: UnblendedCost or BilledCost; NULL where the export lacks the month.
 -- export_cost: What the export has, in the currency beside it; NULL where it lacks the month.
 -- cost_explorer_cost: What Cost Explorer has, in its own currency; NULL where that is unknown.
@@ -54,10 +55,33 @@ bill as (
     group by date_trunc('month', usage_date), account_id
 ),
 
+-- Cost Explorer is asked for the totals of the newest months alone. A month that is older keeps its days, which were the total.
+total as (
+    select
+        "month" as bill_month,
+        unblended_cost,
+        billed_cost,
+        currency,
+        is_stale
+    from stage.cost_monthly
+
+    union all by name
+
+    select
+        bill_month,
+        sum(unblended_cost)::decimal(28, 10) as unblended_cost,
+        case when count(*) = count(billed_cost) then sum(billed_cost) end::decimal(28, 10) as billed_cost,
+        any_value(currency) as currency,
+        false as is_stale
+    from bill
+    where bill_month < (select min(newest."month") from stage.cost_monthly as newest)
+    group by bill_month
+),
+
 -- Every month from the first that the export has.
 expected as (
     select
-        coalesce(exported.bill_month, total.month) as bill_month,
+        coalesce(exported.bill_month, total.bill_month) as bill_month,
         exported.metric,
         exported.currency,
         total.currency as bill_currency,
@@ -70,7 +94,7 @@ expected as (
         exported.collected_at,
         case
             when exported.bill_month is null then 'The export has nothing of the month.'
-            when total.month is null then 'Cost Explorer was not asked for the month.'
+            when total.bill_month is null then 'Cost Explorer''s costs of the month are not in the warehouse.'
             when total.is_stale or closing.is_stale
                 then 'The newest response of Cost Explorer about the month is not trusted.'
             when exported.currency <> total.currency
@@ -94,11 +118,11 @@ expected as (
                 || ' of its days are missing.'
         end as unknown_reason
     from exported
-    full join stage.cost_monthly as total on exported.bill_month = total.month
+    full join total on exported.bill_month = total.bill_month
     left join cost.month_coverage as closing
-        on coalesce(exported.bill_month, total.month) = closing.month and closing.slice = 'service'
+        on coalesce(exported.bill_month, total.bill_month) = closing.month and closing.slice = 'service'
     where
-        coalesce(exported.bill_month, total.month)
+        coalesce(exported.bill_month, total.bill_month)
         >= (select min(first_month.bill_month) from exported as first_month)
 ),
 
