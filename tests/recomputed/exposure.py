@@ -425,6 +425,18 @@ def _public_snapshots(world: World) -> Iterator[tuple[str, str, str]]:
         yield f"arn:aws:ec2:{region}:{account}:snapshot/{one['SnapshotId']}", one["SnapshotId"], account
 
 
+def _by_policy(world: World) -> Iterator[Way]:
+    """URLs of functions, and buckets: their policies say who gets in, and no role may read those.
+
+    The organisation has no S3 policy, which could have shut its buckets.
+    """
+    hub = world.truth["central"]["operations"]
+    for kind, part, entry in (("function_url", "function_urls", "url"), ("bucket", "buckets", "name")):
+        for row in world.truth[part]:
+            if row["account_id"] in world.collected and row["account_id"] != hub:
+                yield Way(row["arn"], row[entry], kind, row["account_id"], 4, (), ())
+
+
 @recomputes("cmdb.finding_exposure")
 def finding_exposure(world: World) -> Figures:
     """What the internet reaches, on what, for whom and by which rules."""
@@ -469,7 +481,7 @@ def exposure(world: World) -> Figures:
             "verdict": verdict,
             "opening_count": len(found),
         }
-        for way, verdict, found in judged(world)
+        for way, verdict, found in (*judged(world), *((way, "unknown", ()) for way in _by_policy(world)))
     ]
     rows += [
         {
@@ -490,7 +502,6 @@ def finding_exposure_unknown(world: World) -> Figures:
     """What cannot be told; places that nobody lists are those of audit.claim_gap."""
     rows: list[Row] = [
         {"kind": way.kind, "account_id": way.account, "entry": way.entry}
-        for way, verdict, _ in judged(world)
-        if verdict == "unknown"
+        for way in (*(way for way, verdict, _ in judged(world) if verdict == "unknown"), *_by_policy(world))
     ]
     return Figures(("kind", "account_id", "entry"), rows, where="entry <> ''")

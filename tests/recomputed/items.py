@@ -43,6 +43,7 @@ NO_ITEMS = (
     "network_interfaces",
     # What is said of an item of another part.
     "instance_statuses",
+    "function_urls",
     "public_snapshots",
     "pending_maintenance_actions",
     "public_images",
