@@ -19,23 +19,28 @@
 -- opening_count: Openings in cmdb.finding_exposure that held when the path was last known; 0 where none did, or nothing was known.
 with unlisted as (
     select
-        case cell.listing_name
-            when 'ec2_network_interface' then 'address'
-            when 'ec2_address' then 'address'
-            when 'rds_db_instance' then 'database'
-            when 's3_bucket' then 'bucket'
-            when 'lambda_function' then 'function_url'
-            when 'lambda_function_url' then 'function_url'
-            else 'snapshot'
-        end as kind,
+        unnest(
+            case cell.listing_name
+                when 'ec2_network_interface' then ['address']
+                when 'ec2_address' then ['address']
+                when 'rds_db_instance' then ['database']
+                when 's3_bucket' then ['bucket']
+                when 'lambda_function' then ['function_url']
+                when 'lambda_function_url' then ['function_url']
+                -- Nobody knows which other regions the account has.
+                when 'ec2_region' then ['address', 'database', 'snapshot', 'function_url']
+                else ['snapshot']
+            end
+        ) as kind,
         cell.account_id,
-        cell.region,
+        case cell.listing_name when 'ec2_region' then 'aws-global' else cell.region end as region,
         cell.listing_name,
         min(cell.unknown_reason) as unknown_reason
     from audit.expected_cell as cell
     where
         -- Public ones are requested only where there are snapshots: where those are unknown, so are these. So it is with URLs.
         cell.listing_name in (
+            'ec2_region',
             'ec2_network_interface',
             -- It alone shows an address whose interface is not listed.
             'ec2_address',
