@@ -80,6 +80,52 @@ def test_what_is_paid_back_of_a_plan_is_a_credit(home: House) -> None:
     assert charges(home) == {(ACCOUNT, PLANS, "Credit", "One-Time"): -5}
 
 
+def amortized(home: House, cut: str, value: str, amount: str) -> None:
+    """Let AWS spread a line of the bill over the term of what was bought."""
+    with home.store.transaction() as connection:
+        connection.execute(
+            "update cost.daily set amortized_cost = $amount::decimal(28, 10) "
+            "where slice = $cut and dimension_value = $value",
+            {"amount": amount, "cut": cut, "value": value},
+        )
+
+
+def effective(home: House) -> dict[tuple[str, str], Decimal]:
+    """What each service and category really cost."""
+    rows = home.rows('select * from cost.focus_cost_and_usage where "EffectiveCost" <> 0')
+    return {(row["ServiceName"], row["ChargeCategory"]): Decimal(row["EffectiveCost"]) for row in rows}
+
+
+def test_what_covers_other_charges_costs_nothing_itself_and_what_nobody_used_of_it_is_use(home: House) -> None:
+    billed(
+        home,
+        [
+            (FIRST, "service", ACCOUNT, COMPUTE, "130"),
+            (FIRST, "usage_type", ACCOUNT, "HeavyUsage:m5.large", "100"),
+            (FIRST, "record_type", ACCOUNT, "RIFee", "40"),
+            (FIRST, "record_type", ACCOUNT, "Upfront", "60"),
+            (FIRST, "service", ACCOUNT, PLANS, "12"),
+            (FIRST, "record_type", ACCOUNT, "SavingsPlanRecurringFee", "12"),
+            (FIRST, "service", ACCOUNT, "AWS Support (Business)", "9"),
+        ],
+    )
+    amortized(home, "service", COMPUTE, "77")
+    amortized(home, "usage_type", "HeavyUsage:m5.large", "5")
+    amortized(home, "service", PLANS, "3")
+    assert effective(home) == {
+        (COMPUTE, "Usage"): 77,
+        (PLANS, "Usage"): 3,
+        ("AWS Support (Business)", "Purchase"): 9,
+    }
+    assert charges(home)[ACCOUNT, PLANS, "Purchase", "Recurring"] == 12
+
+
+def test_a_credit_is_as_effective_as_it_is_billed_and_the_days_sum_stays(home: House) -> None:
+    billed(home, [(FIRST, "service", ACCOUNT, COMPUTE, "-2")])
+    amortized(home, "service", COMPUTE, "3")
+    assert effective(home) == {(COMPUTE, "Credit"): -2, (COMPUTE, "Usage"): 5}
+
+
 def test_parts_add_up_to_the_bill_to_the_last_digit(home: House) -> None:
     billed(
         home,

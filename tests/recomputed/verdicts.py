@@ -122,9 +122,11 @@ def focus(world: World) -> Figures:
         )
         kind = "Purchase" if is_bought else "other"
         day = dt.datetime.fromisoformat(line["usage_date"])
-        own = rows[day, line["account_id"], line["service"], kind]
+        covers_others = is_bought and line["record_type"] != "Support"
         for name, metric in names.items():
-            own[name] += Decimal(line[metric])
+            # What covers other charges costs nothing by itself: what nobody used of it is with the use.
+            of_kind = "other" if covers_others and name == "EffectiveCost" else kind
+            rows[day, line["account_id"], line["service"], of_kind][name] += Decimal(line[metric])
     names_of_key = ("ChargePeriodStart", "SubAccountId", "ServiceName", "kind")
     kept = [
         dict(zip(names_of_key, key, strict=True)) | amounts for key, amounts in rows.items() if any(amounts.values())
