@@ -14,9 +14,9 @@ import duckdb
 import jsonschema
 import pytest
 import yaml
-from nights import Witness, cmdb_here, node_packages
+from nights import Witness, cmdb_here, copy_of, node_packages
 
-from pipelines.exports import backstage
+from pipelines.exports import backstage, focus_columns
 from pipelines.exports.files import MARK, ExportError, replaced
 from pipelines.exports.relations import PARTITION, PUBLIC, read_relations
 from resources.store.sql import literal
@@ -133,18 +133,62 @@ def test_the_data_contract_is_one_by_the_standards_own_schema(exported: Path) ->
         jsonschema.validate(contract, schema)
 
 
-def test_focus_holds_the_rows_of_its_view(
-    environment: dict[str, str], witnessed_night: Witness, tmp_path: Path
+@pytest.mark.parametrize("version", focus_columns.VERSIONS)
+def test_focus_holds_the_rows_of_its_view_in_the_columns_of_the_version(
+    environment: dict[str, str], witnessed_night: Witness, tmp_path: Path, version: str
 ) -> None:
-    done = cmdb_here(environment, "export", "focus", str(tmp_path / "focus"), "--json")
+    done = cmdb_here(environment, "export", "focus", str(tmp_path / "focus"), "--version", version, "--json")
     assert (done.returncode, done.stderr) == (0, "")
+    described = json.loads((tmp_path / "focus" / MARK).read_text(encoding="utf-8"))
+    assert described["version"] == version
     file = literal(tmp_path / "focus" / "cost.focus_cost_and_usage" / "data_0.parquet")
-    total = "select count(*), sum(BilledCost) from"
+    total = "select count(*), sum(BilledCost), sum(ListCost), sum(ContractedCost) from"
+    types = {"String": "VARCHAR", "JSON": "VARCHAR", "Decimal": "DECIMAL(28,10)", "Date/Time": "TIMESTAMP"}
+    facts = focus_columns.columns(version)
+    written = [column for column in facts if column.name not in described["left_out"]]
     with duckdb.connect(str(witnessed_night.database), read_only=True) as connection:
         wanted = connection.execute(f"{total} cost.focus_cost_and_usage").fetchone()
         assert connection.execute(f"{total} {file}").fetchone() == wanted
-    assert wanted is not None and wanted[0] == json.loads(done.stdout)[0]["rows"]
-    assert json.loads((tmp_path / "focus" / MARK).read_text(encoding="utf-8"))["version"] == "1.2"
+        found = {name: kind for name, kind, *_ in connection.execute(f"describe select * from {file}").fetchall()}
+        assert found == {column.name: types[column.kind] for column in written}
+        assert list(found) == sorted(found)
+        for column in written:
+            name = f'"{column.name}"'
+            values = {row[0] for row in connection.execute(f"select distinct {name} from {file}").fetchall()}
+            assert column.nullable or None not in values, column.name
+            assert not column.allowed or values <= {None, *column.allowed}, column.name
+        unequal = f"""select count(*) from {file} where "EffectiveCost" <> "BilledCost" and "ChargeCategory" """
+        assert connection.execute(f"{unequal} in ('Tax', 'Credit')").fetchone() == (0,)
+        assert connection.execute(f"{unequal} = 'Usage'").fetchone() != (0,)
+    assert wanted is not None and wanted[0] == json.loads(done.stdout)[0]["rows"] > 0
+    assert all(column.level == "Conditional" for column in facts if column.name in described["left_out"])
+
+
+def test_a_category_that_focus_does_not_know_is_refused_and_the_last_export_stays(
+    truthful_night: Path, tmp_path: Path
+) -> None:
+    database = copy_of(truthful_night, tmp_path)
+    here = {"CMDB_DATABASE": str(database)}
+    folder = tmp_path / "focus"
+    assert cmdb_here(here, "export", "focus", str(folder), "--version", "1.4").returncode == 0
+    before = (folder / MARK).stat().st_ino
+    database.resolve().chmod(0o600)
+    with duckdb.connect(str(database.resolve())) as connection:
+        connection.execute("update ref.service_category set service_category = 'Computing' where service like '%EC2%'")
+    done = cmdb_here(here, "export", "focus", str(folder), "--version", "1.4")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert "FOCUS 1.4 does not allow this Service" in done.stderr and "Nothing was exported" in done.stderr
+    assert (folder / MARK).stat().st_ino == before
+
+
+def test_a_version_of_focus_that_nobody_writes_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    done = cmdb_here({}, "export", "focus", str(tmp_path / "focus"), "--version", "1.3")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "FOCUS 1.3 cannot be written, only 1.2 and 1.4. Nothing was exported. Write --version 1.4, or what your reader "
+        "takes.\n"
+    )
+    assert not (tmp_path / "focus").exists()
 
 
 # --------------------------------------------------------------------------------------------------- Backstage

@@ -10,6 +10,9 @@ import pytest
 from bills import ACCOUNT, OTHER, billed
 from given import House, house
 
+from pipelines.exports.focus import query
+from pipelines.exports.focus_columns import written_columns
+
 COMPUTE = "Amazon Elastic Compute Cloud - Compute"
 RDS = "Amazon Relational Database Service"
 PLANS = "Savings Plans for AWS Compute usage"
@@ -124,6 +127,20 @@ def test_a_credit_is_as_effective_as_it_is_billed_and_the_days_sum_stays(home: H
     billed(home, [(FIRST, "service", ACCOUNT, COMPUTE, "-2")])
     amortized(home, "service", COMPUTE, "3")
     assert effective(home) == {(COMPUTE, "Credit"): -2, (COMPUTE, "Usage"): 5}
+
+
+@pytest.mark.parametrize(("version", "tax"), [("1.2", 3), ("1.4", 2)])
+def test_a_tax_is_amortized_up_to_1_2_and_hosted_by_nobody_from_1_4_on(home: House, version: str, tax: int) -> None:
+    billed(home, [(FIRST, "service", ACCOUNT, "Tax", "2"), (FIRST, "service", ACCOUNT, COMPUTE, "7")])
+    amortized(home, "service", "Tax", "3")
+    rows = {row["ServiceName"]: row for row in home.rows(query(written_columns(version)))}
+    assert Decimal(rows["Tax"]["EffectiveCost"]) == tax
+    assert Decimal(rows["Tax"]["BilledCost"]) == 2
+    if version == "1.4":
+        assert {name: (row["ServiceProviderName"], row["HostProviderName"]) for name, row in rows.items()} == {
+            "Tax": ("AWS", None),
+            COMPUTE: ("AWS", "AWS"),
+        }
 
 
 def test_parts_add_up_to_the_bill_to_the_last_digit(home: House) -> None:

@@ -17,6 +17,7 @@ from pipelines.cli.command import (
     say,
     store_of,
 )
+from pipelines.exports.focus_columns import VERSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +26,26 @@ if TYPE_CHECKING:
     from resources.store.store import Store
 
 FOLDER = click.argument("dir", type=click.Path(path_type=Path))
+
+
+class FocusVersion(click.Choice[str]):
+    """A version of FOCUS that can be written; another one is refused in one sentence."""
+
+    def __init__(self) -> None:
+        super().__init__(VERSIONS)
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The version.
+
+        Raises:
+            Misused: it is none that can be written.
+        """
+        if value not in VERSIONS:
+            raise Misused(
+                f"FOCUS {value} cannot be written, only {' and '.join(VERSIONS)}. Nothing was exported. "
+                f"Write --version {VERSIONS[-1]}, or what your reader takes."
+            )
+        return value
 
 
 @click.group(cls=Group)
@@ -71,16 +92,17 @@ def parquet(dir: Path, demo: bool, as_json: bool) -> None:
 
 @export.command(name="focus", cls=Command)
 @FOLDER
-@click.option("--version", type=click.Choice(["1.2"]), default="1.2", show_default=True, help="The version of FOCUS.")
+@click.option("--version", type=FocusVersion(), default="1.2", show_default=True, help="The version of FOCUS.")
 @demo_option
 @json_option
 @plainly
 def focus(dir: Path, version: str, demo: bool, as_json: bool) -> None:
     """Write the bill in the words of FOCUS (FinOps Open Cost and Usage Specification), as Parquet.
 
-    DIR is replaced whole: a new or empty folder, or that of an earlier export.
+    DIR is replaced whole: a new or empty folder, or that of an earlier export. What the bill by service does not tell
+    is NULL, or left out where the version does not allow NULL; DIR/cmdb-export.json names what is left out, and why.
 
-    Example: cmdb export focus exports/focus
+    Example: cmdb export focus exports/focus --version 1.4
     """
     from pipelines.exports.focus import export_focus
 

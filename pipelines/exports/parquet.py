@@ -55,11 +55,10 @@ def write_relation(
     casts = ", ".join(f"cast({identifier(name)} as decimal(38, 0)) as {identifier(name)}" for name in wide)
     shown = f"* replace ({casts})" if wide else "*"
     into = folder / relation.name
-    into.mkdir()
-    noted = "" if scope is None else f", kv_metadata {_metadata(scope)}"
     if not relation.is_daily:
-        file = into / "data_0.parquet"
-        return _copied(connection, f"select {shown} from {relation.sql}", file, f"compression zstd{noted}")
+        return write_query(connection, into, f"select {shown} from {relation.sql}", scope)
+    into.mkdir()
+    noted = _noted(scope)
     month = f"strftime({identifier(DAY)}, '%Y-%m') as {PARTITION}"
     count = _copied(
         connection,
@@ -74,9 +73,18 @@ def write_relation(
     return count
 
 
-def _metadata(scope: Scope) -> str:
+def write_query(connection: "duckdb.DuckDBPyConnection", folder: Path, query: str, scope: Scope | None) -> int:
+    """Write the rows of a query as the one file of a new folder, and return how many they are."""
+    folder.mkdir()
+    return _copied(connection, query, folder / "data_0.parquet", f"compression zstd{_noted(scope)}")
+
+
+def _noted(scope: Scope | None) -> str:
+    """The option that puts the scope into a file's metadata."""
+    if scope is None:
+        return ""
     values = {name: "" if value is None else str(value) for name, value in asdict(scope).items()}
-    return "{" + ", ".join(f"{name}: {literal(value)}" for name, value in values.items()) + "}"
+    return ", kv_metadata {" + ", ".join(f"{name}: {literal(value)}" for name, value in values.items()) + "}"
 
 
 def _copied(connection: "duckdb.DuckDBPyConnection", query: str, target: Path, options: str) -> int:
