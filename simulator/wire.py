@@ -260,11 +260,17 @@ class Paging:
     results: tuple[str, ...]
 
 
+_EC2_PAGES = {"DescribeVpcBlockPublicAccessExclusions": "VpcBlockPublicAccessExclusions"}
+"""EC2's operations with pages that botocore has no paginator of, and the lists that are cut."""
+
+
 @functools.cache
 def paging(service: str, operation: str) -> Paging | None:
-    """What botocore knows of an operation's pages, and of Cost Explorer's, which it does not know."""
+    """What botocore knows of an operation's pages, and of those that it does not know."""
     if service == "ce" and operation in {"GetCostAndUsage", "GetCostAndUsageWithResources"}:
         return Paging("NextPageToken", "NextPageToken", None, ("ResultsByTime",))
+    if service == "ec2" and operation in _EC2_PAGES:
+        return Paging("NextToken", "NextToken", "MaxResults", (_EC2_PAGES[operation],))
     try:
         with _LOADING:
             model = _session().get_component("data_loader").load_service_model(service, "paginators-1")

@@ -28,6 +28,7 @@ NO_ITEMS = (
     "function_urls",
     "launch_template_versions",
     "fast_snapshot_restores",
+    "vpc_block_public_access_options",
     "certificates",
     "db_recommendations",
     "db_cluster_endpoints",

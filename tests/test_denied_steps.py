@@ -247,6 +247,31 @@ def test_a_region_without_urls_of_functions_blocks_nothing(
     assert verdict(database, "lambda_function_url").blocks == is_known
 
 
+@pytest.mark.parametrize("is_known", [False, True], ids=["EC2 does not know the operation", "the role is refused"])
+def test_a_region_without_vpc_block_public_access_blocks_nothing(
+    organisation: Simulator, database: Path, is_known: bool
+) -> None:
+    """The wrong world: the words of a missing permission."""
+    code = "UnauthorizedOperation" if is_known else "InvalidAction"
+    names = [f"ec2_vpc_block_public_access_{part}" for part in ("option", "exclusion")]
+    fault = {
+        "action": "error",
+        "service": "ec2",
+        "region": CLOSED[0],
+        "code": code,
+        "message": "Not now.",
+        "status": 400,
+    }
+    operations = [f"DescribeVpcBlockPublicAccess{part}" for part in ("Options", "Exclusions")]
+    organisation.faults([{**fault, "op": operation} for operation in operations])
+    with asked(organisation, database, *names) as cells:
+        for name in names:
+            there = {(one.outcome, one.skip_reason) for one in cells if (one.listing, one.region) == (name, CLOSED[0])}
+            assert there == {("denied", None) if is_known else ("skipped", "not_offered")}
+        assert by_reason(cells, names[0])["found", None] >= {OPEN, CLOSED[1]}
+    assert {verdict(database, name).blocks for name in names} == {is_known}
+
+
 def test_the_hub_where_its_region_is_denied_blocks_nothing(organisation: Simulator, database: Path) -> None:
     hub = organisation.truth()["central"]["operations"]
     organisation.change("add_policy", name="Hub", content=deny("resource-groups:*", "tag:*"), target=hub)

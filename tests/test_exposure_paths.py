@@ -30,8 +30,11 @@ PATH = (
     *("ec2_network_interface", "ec2_address", "ec2_vpc", "ec2_subnet", "ec2_route_table", "ec2_internet_gateway"),
     *("ec2_network_acl", "ec2_security_group", "ec2_security_group_rule", "ec2_instance", "rds_db_instance"),
     *("ec2_snapshot", "ec2_public_snapshot"),
+    *("ec2_vpc_block_public_access_option", "ec2_vpc_block_public_access_exclusion"),
 )
 """Every listing that a path rests on."""
+
+OPTION, EXCLUSION = PATH[-2:]
 
 WORLD, WORLD6 = "0.0.0.0/0", "::/0"
 OPEN_ACL = (("in", 100, "allow", "-1", None, WORLD), ("out", 100, "allow", "-1", None, WORLD))
@@ -113,7 +116,9 @@ class World:
             for name in PATH:
                 outcome = self.outcomes.get((name, account))
                 records = [] if outcome else self.records.get((name, account), [])
-                if outcome != "never":
+                if outcome == "not_offered":
+                    listed.append(Given(name, outcome="skipped", skip_reason=outcome, account_id=account))
+                elif outcome != "never":
                     listed.append(Given(name, records, outcome, account_id=account))  # type: ignore[arg-type]
         return listed
 
@@ -125,6 +130,7 @@ def world(*ways: Way, main: Sequence[tuple[str, str]] = ()) -> World:
         end = account.removeprefix(OWNER)
         vpc = {"OwnerId": account, "VpcId": f"vpc-1{end}"}
         made.add("ec2_vpc", account, vpc)
+        made.add(OPTION, account, options(account))
         # Public ones are requested where there are any.
         made.add("ec2_snapshot", account, {"OwnerId": account, "SnapshotId": f"snap-own{end}"})
         attached = [{"State": "available", "VpcId": vpc["VpcId"]}]
@@ -161,6 +167,10 @@ def table(
         target = f"{target}{end}" if target in (GATEWAY, LOOSE) else target
         written.append({f"Destination{kind}": destination, to: target, "State": state})
     return {"RouteTableId": name, "Associations": [held], "Routes": written}
+
+
+def options(account: str, mode: str = "off", state: str = "update-complete") -> Record:
+    return {"AwsAccountId": account, "AwsRegion": REGION, "InternetGatewayBlockMode": mode, "State": state}
 
 
 def _network(made: World, way: Way) -> None:
@@ -377,7 +387,9 @@ NEEDED = {
     "ec2_security_group_rule": {"ssh", "six", "main table", "database"},
     "ec2_instance": {"ssh"},
     "rds_db_instance": set(),
-    # What the others show leaves nothing open.
+    OPTION: {"ssh", "six", "main table", "database"},
+    # What the others show leaves nothing open, and where nothing is blocked nothing is excluded.
+    EXCLUSION: set(),
     "ec2_security_group": set(),
     "ec2_vpc": set(),
     "ec2_subnet": set(),
@@ -586,7 +598,8 @@ def test_the_network_of_an_owner_whom_nobody_asks_is_unknown(home: House) -> Non
     for name, account in (tables, acls):
         made.records[name, PARTICIPANT] = made.records[name, account]
     night(home, made, 2)
-    assert reasons(home) == {"eni-shared": f"ec2_internet_gateway of {OWNER}: never_asked"}
+    parts = ("ec2_internet_gateway", OPTION)
+    assert reasons(home) == {"eni-shared": "; ".join(f"{listing} of {OWNER}: never_asked" for listing in parts)}
 
 
 def test_since_when_it_is_open_is_the_first_night_that_saw_it_so(home: House) -> None:

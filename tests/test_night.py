@@ -60,6 +60,7 @@ PUBLIC = {
     "org.governance_kpi": ("as_of_date", "kpi"),
     **{f"aws.{name}": ("arn",) for name, listing in INVENTORIED.items() if listing.roles == HUB_AND_WORKLOADS},
     # Of one snapshot or template, which has one ARN, there are several.
+    "aws.ec2_vpc_block_public_access_option": ("account_id", "region"),
     "aws.ec2_fast_snapshot_restore": ("snapshot_id", "availability_zone"),
     "aws.ec2_launch_template_version": ("launch_template_id", "version"),
     "cmdb.resource": ("arn",),
@@ -361,6 +362,10 @@ def expected_cells(truth: Row) -> dict[Cell, tuple[str, int | None, str | None]]
         )
         for listing, kind in {**IN_EVERY_ACCOUNT, **IN_THE_HUB}.items()
     }
+    # Every instance has an interface beside those that the truth counts.
+    counted["ec2_network_interface"] = counted["ec2_instance"] + Counter(
+        (row["account_id"], row["region"]) for row in truth["network_interfaces"]
+    )
     counted |= {
         listing: Counter(
             (row["account_id"], row["region"])
@@ -427,13 +432,12 @@ def expected_cells(truth: Row) -> dict[Cell, tuple[str, int | None, str | None]]
         answered(role, where, "aws-global", "ec2_region", regions)
         regional(role, where, (*IN_EVERY_ACCOUNT, *(IN_THE_HUB if role == "operations" else ())))
         for region in truth["regions"]:
-            # What is listed has its metrics, and every instance an interface beside those that the truth counts.
+            # What is listed has its metrics.
             measured = counted["ec2_instance"][where, region]
-            interfaces = sum((i["account_id"], i["region"]) == (where, region) for i in truth["network_interfaces"])
             others = ("rds_db_instance", "lambda_function") if role == "workload" else ()
             if measured or any(counted[listing][where, region] for listing in others):
                 cells[role, where, region, "cloudwatch_metric"] = ("found", None, None)
-            outcome = "found" if measured + interfaces else "empty_verified"
+            outcome = "found" if counted["ec2_network_interface"][where, region] else "empty_verified"
             cells[role, where, region, "ec2_network_interface"] = (outcome, None, None)
     for group in truth["resource_groups"]:
         where, region = group["account_id"], group["region"]

@@ -8,6 +8,7 @@ are found here, so nothing else names them. What a module may have beside these:
                                        the account and region that ask.
 `FILTERS`                              parameters of the call that the module takes, with the only value of each.
 `charges(row)`                         what AWS bills the account that a row is of.
+`IS_ONE`                               the response is the only row itself, not a list of rows.
 
 A row may say `relations`: pairs of a relation and the ARN of its other end.
 """
@@ -84,6 +85,8 @@ class Listings:
             )
         place = (call.account_id, call.region)
         rows = [*one.rows(self._network, *place), *_others(one, self._network, *place)]
+        if getattr(one, "IS_ONE", False):
+            return {one.RESULT: one.shown({**rows[0], "at": place})}
         return self._settings.page(call, one.RESULT, rows, lambda row: one.shown({**row, "at": place}))
 
     def lines(self) -> Iterator[Line]:

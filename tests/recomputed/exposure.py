@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import itertools
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -367,6 +367,7 @@ def judged(world: World) -> Iterator[tuple[Way, str, set[Opening]]]:
             lists.add(one["GroupId"])
     known_groups = {one["GroupId"] for _, _, one in listed(world, "ec2_security_group")}
     own = _own_addresses(world)
+    is_shut_off = _shut_off(world, vpcs)
     for way in _ways(world):
         if not way.is_listed:
             yield way, "unknown", set()
@@ -375,7 +376,7 @@ def judged(world: World) -> Iterator[tuple[Way, str, set[Opening]]]:
         states = set()
         for subnet in way.subnets:
             table, acl = tables.get(subnet) or mains.get(vpcs.get(subnet, "")), acls.get(subnet)
-            if way.is_shut:
+            if way.is_shut or is_shut_off(subnet):
                 states.add("not exposed")
                 continue
             if table is None or acl is None:
@@ -396,6 +397,27 @@ def judged(world: World) -> Iterator[tuple[Way, str, set[Opening]]]:
             states.add("exposed" if opened else "unknown" if is_led and is_unsure else "not exposed")
         verdict = next(one for one in ("exposed", "unknown", "not exposed") if one in states)
         yield way, verdict, found
+
+
+def _shut_off(world: World, vpcs: Mapping[str, str]) -> Callable[[str], bool]:
+    """Whether the owner of a subnet blocks the internet there, and no exclusion lets it in again."""
+    blocking = {
+        (one["AwsAccountId"], region)
+        for _, region, one in listed(world, "ec2_vpc_block_public_access_option")
+        if one["InternetGatewayBlockMode"] in ("block-bidirectional", "block-ingress")
+    }
+    within = {
+        one["SubnetId"]
+        for _, region, one in listed(world, "ec2_subnet")
+        if (one["OwnerId"], region) in blocking
+    }  # fmt: skip
+    admitted = {
+        one["ResourceArn"].rpartition("/")[2]
+        for _, _, one in listed(world, "ec2_vpc_block_public_access_exclusion")
+        if one["InternetGatewayExclusionMode"] == "allow-bidirectional"
+        and one["State"] in ("create-complete", "update-complete")
+    }
+    return lambda subnet: subnet in within and not {subnet, vpcs.get(subnet)} & admitted
 
 
 def _of_port(

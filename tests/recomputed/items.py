@@ -49,6 +49,7 @@ NO_ITEMS = (
     "public_images",
     "launch_template_versions",
     "fast_snapshot_restores",
+    "vpc_block_public_access_options",
     "certificates",
     "db_recommendations",
     "db_cluster_endpoints",
@@ -81,6 +82,7 @@ GONE = {
     "reserved_instances": ("retired",),
     "spot_fleets": ("cancelled", "failed"),
     "spot_instance_requests": ("closed", "cancelled", "failed"),
+    "vpc_block_public_access_exclusions": ("create-failed", "delete-complete", "disable-complete"),
     "vpc_endpoint_services": ("Deleted", "Failed"),
     "vpc_peering_connections": ("deleted", "rejected", "failed", "expired"),
 }
@@ -108,6 +110,11 @@ CREATED = {
     "capacity_blocks": ("ec2_capacity_block", "CapacityBlockId", "CreateDate"),
     "hosts": ("ec2_host", "HostId", "AllocationTime"),
     "host_reservations": ("ec2_host_reservation", "HostReservationId", "Start"),
+    "vpc_block_public_access_exclusions": (
+        "ec2_vpc_block_public_access_exclusion",
+        "ExclusionId",
+        "CreationTimestamp",
+    ),
     "db_proxies": ("rds_db_proxy", "DBProxyArn", "CreatedDate"),
     "reserved_db_instances": ("rds_reserved_db_instance", "ReservedDBInstanceArn", "StartTime"),
 }

@@ -30,6 +30,18 @@ CALLS: dict[str, tuple[str, str, str, Mapping[str, Any]]] = {
     "ec2_route_table": ("ec2", "describe_route_tables", "RouteTables[]", {}),
     "ec2_internet_gateway": ("ec2", "describe_internet_gateways", "InternetGateways[]", {}),
     "ec2_network_acl": ("ec2", "describe_network_acls", "NetworkAcls[]", {}),
+    "ec2_vpc_block_public_access_option": (
+        "ec2",
+        "describe_vpc_block_public_access_options",
+        "[VpcBlockPublicAccessOptions]",
+        {},
+    ),
+    "ec2_vpc_block_public_access_exclusion": (
+        "ec2",
+        "describe_vpc_block_public_access_exclusions",
+        "VpcBlockPublicAccessExclusions[]",
+        {},
+    ),
     "ec2_public_snapshot": ("ec2", "describe_snapshots", "Snapshots[]", {**OWN, "RestorableByUserIds": ["all"]}),
     "ec2_reserved_instance": ("ec2", "describe_reserved_instances", "ReservedInstances[]", {}),
     "ec2_capacity_reservation": ("ec2", "describe_capacity_reservations", "CapacityReservations[]", {}),
@@ -73,8 +85,14 @@ CALLS: dict[str, tuple[str, str, str, Mapping[str, Any]]] = {
 }
 """By listing: service, call, where its records are, and what it is sent."""
 
-ONCE = ("describe_addresses", "describe_reserved_instances", "describe_vpn_connections")
-"""Calls without pages."""
+ONCE = (
+    "describe_addresses",
+    "describe_reserved_instances",
+    "describe_vpn_connections",
+    "describe_vpc_block_public_access_options",
+    "describe_vpc_block_public_access_exclusions",
+)
+"""Calls without pages, or with pages that boto3 does not know, whose first one holds all that there is."""
 
 
 def records(profiles: Mapping[str, str], regions: Iterable[str], hub: str) -> Records:

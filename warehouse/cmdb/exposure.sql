@@ -1,6 +1,7 @@
 -- One row per way in from the internet, with its verdict: each public address of an interface, each database that is publicly
 -- accessible, each public snapshot, each URL of a function, each S3 bucket. Exposed and not exposed are only said where every part of
--- the path that decides it is known; else the verdict is unknown, with the reason. The contract grants nobody the policies of functions
+-- the path that decides it is known; else the verdict is unknown, with the reason. VPC Block Public Access of the account that owns
+-- the VPC shuts what no exclusion admits; it does not concern private connections, which are none from the internet. The contract grants nobody the policies of functions
 -- and buckets: every URL is unknown, also with AuthType AWS_IAM, and so is a bucket where no S3 policy of the organisation blocks public
 -- access. Places whose addresses are not listed at all are in cmdb.finding_exposure_unknown.
 -- key: arn, entry
@@ -127,6 +128,7 @@ told as (
         concat_ws(
             ' → ',
             'internet',
+            block_public_access,
             nullif(array_to_string(internet_gateway_ids, ', '), ''),
             route_table_id,
             network_acl_id,

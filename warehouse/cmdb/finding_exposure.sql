@@ -1,7 +1,7 @@
 -- One row per thing that the internet reaches and opening: a public address of an interface, a database that is publicly accessible,
 -- or a snapshot whose data everybody with an AWS account can read, with the whole path: gateway, routes, network ACL, rules. A source
--- counts where a rule lets it in, the ACL does, and its answers find their way back; several ranges of several groups count together.
--- Whether something listens on the port is for nobody to list. Where a part of a path is not known, there is no row but one of
+-- counts where a rule lets it in, the ACL does, its answers find their way back, and no VPC Block Public Access keeps it out; several
+-- ranges of several groups count together. Whether something listens on the port is for nobody to list. Where a part of a path is not known, there is no row but one of
 -- cmdb.finding_exposure_unknown; cmdb.exposure has the verdict of each way in. Addresses of load balancers are those of their
 -- interfaces. Policies of buckets and functions are not listed under the contract: those are unknown there. CloudFront and API Gateway
 -- are in neither.
@@ -98,6 +98,7 @@ reached as (
         concat_ws(
             ' → ',
             'internet',
+            opened.block_public_access,
             array_to_string(opened.internet_gateway_ids, ', '),
             opened.route_table_id,
             opened.network_acl_id,

@@ -30,6 +30,7 @@
 -- possible_filter: Hash of groups and these two. What it does not let in stays out, whatever is not known.
 -- is_known: True where the thing itself is known: it is listed, by a response that is trusted.
 -- closed_by: Why nothing of the internet comes in, whatever the rules say; NULL where nothing is known to keep it out.
+-- block_public_access: What VPC Block Public Access does to it, in words; NULL where it is off.
 -- is_whole: True where each part of the path has a record, trusted or not, and none of them keeps the internet out.
 -- unknown_path: What of the path is not known, but for the groups: listing, account_id, region and reason, the outcome of the cell.
 -- unknown_rules: The same of its groups and their rules.
@@ -50,7 +51,8 @@ with cell as (
             'ec2_route_table',
             'ec2_internet_gateway',
             'ec2_network_acl',
-            'ec2_security_group', 'ec2_security_group_rule', 'ec2_instance', 'rds_db_instance'
+            'ec2_security_group', 'ec2_security_group_rule', 'ec2_instance', 'rds_db_instance',
+            'ec2_vpc_block_public_access_option', 'ec2_vpc_block_public_access_exclusion'
         )
     group by all
 ),
@@ -246,6 +248,18 @@ gap as (
         'ec2_instance' as listing
     from stage.internet_candidate
     where instance_id is not null and unlisted is null and coalesce(is_instance_stale, true)
+    union all by name
+    select
+        located.arn,
+        located.entry,
+        located.subnet_id,
+        located.region,
+        coalesce(located.owner_id, located.account_id) as account_id,
+        block.gap_listing as listing,
+        block.gap_reason as reason
+    from stage.internet_candidate as located
+    inner join stage.internet_block as block using (arn, entry, subnet_id)
+    where located.unlisted is null and block.gap_listing is not null
 ),
 
 explained as (
@@ -262,6 +276,7 @@ explained as (
                 gap.reason,
                 own.unknown_reason,
                 if(own.account_id is null, whole.unknown_reason, null),
+                parent.unknown_reason,
                 'not_listed'
             )
         } as part
@@ -273,6 +288,13 @@ explained as (
             gap.account_id = whole.account_id
             and whole.region = 'aws-global'
             and gap.listing = whole.listing
+    -- Both are requested where there are interfaces.
+    left join cell as parent
+        on
+            gap.account_id = parent.account_id
+            and gap.region = parent.region
+            and parent.listing = 'ec2_network_interface'
+            and starts_with(gap.listing, 'ec2_vpc_block_public_access_')
 ),
 
 unknown as (
@@ -368,15 +390,20 @@ select
             located.instance_state in ('stopping', 'stopped', 'shutting-down', 'terminated')
             and not located.is_instance_stale
             then 'the instance is ' || located.instance_state
+        -- It holds whatever the routes are, unless something in the VPC may hand on what comes in to it.
+        when block.effect = 'blocked' and not block.is_vpc_open then block.shown
         -- Only what the routes say of all that they lead to tells it.
         when coalesce(unknown.is_route_unknown, false) then null
         when gateway.is_detached then 'the internet gateway is not attached to the VPC'
         when located.internet_gateway_ids = [] then 'no route leads to an internet gateway'
+        when block.effect = 'blocked' then block.shown
     end as closed_by,
+    block.shown as block_public_access,
     not located.is_stale and located.unlisted is null as is_known,
     located.closed_by is null
     and located.entries is not null
     and coalesce(gateway.is_held, false)
+    and block.is_held_open
     and (located.instance_id is null or located.instance_state in ('pending', 'running')) as is_whole,
     coalesce(unknown.path, []) as unknown_path,
     coalesce(unknown.rules, []) as unknown_rules,
@@ -385,6 +412,7 @@ select
     or coalesce(located.is_table_stale, false)
     or coalesce(located.is_acl_stale, false)
     or coalesce(located.is_instance_stale, false)
+    or block.is_stale
     or not coalesce(gateway.is_attached, true) as is_stale,
     located.run_id,
     located.listing,
@@ -394,6 +422,7 @@ select
     located.collected_at
 from stage.internet_candidate as located
 inner join possible using (arn, entry, subnet_id)
+inner join stage.internet_block as block using (arn, entry, subnet_id)
 left join gateway using (arn, entry, subnet_id)
 left join unknown using (arn, entry, subnet_id)
 left join by_list using (arn, entry, subnet_id)

@@ -1,0 +1,38 @@
+"""EC2: what an account keeps from the internet, whatever its routes and rules let in."""
+
+from pipelines.catalogue.ec2 import NOT_OFFERED, WHOLE_PAGES
+from resources.aws.listing import Each, Listing
+
+# Nothing comes in where there is no interface. AWS shows the owner of a shared VPC the interfaces of others in it, and
+# the owner's options are the ones that count there.
+WHERE_INTERFACES = Each("", of=("ec2_network_interface",), field="NetworkInterfaceId")
+
+LISTINGS: tuple[Listing, ...] = (
+    Listing(
+        "ec2_vpc_block_public_access_option",
+        "ec2:DescribeVpcBlockPublicAccessOptions",
+        roles=("operations", "workload"),
+        # The response is one structure: each region that has the operation has options, if those that AWS began with.
+        zero="impossible",
+        records="VpcBlockPublicAccessOptions",
+        key=("AwsAccountId", "AwsRegion"),
+        owner="AwsAccountId",
+        each=WHERE_INTERFACES,
+        skip_codes=NOT_OFFERED,
+    ),
+    Listing(
+        "ec2_vpc_block_public_access_exclusion",
+        "ec2:DescribeVpcBlockPublicAccessExclusions",
+        resource_type="AWS::EC2::VPCBlockPublicAccessExclusion",
+        roles=("operations", "workload"),
+        zero="witnessed",
+        records="VpcBlockPublicAccessExclusions",
+        key=("ExclusionId",),
+        # The VPC or subnet that is excluded, which nobody but its owner can.
+        owner="ResourceArn",
+        parameters=WHOLE_PAGES,
+        token=("NextToken", "NextToken"),
+        each=WHERE_INTERFACES,
+        skip_codes=NOT_OFFERED,
+    ),
+)
