@@ -39,6 +39,9 @@ SSO_TOKEN = "canary-sso-token"
 SECRET_KEY = "canary-secret-key".ljust(40, "x")
 """The secret of every key; like the token of the sign-in it is looked for in whatever a night leaves behind."""
 
+HOMES = frozenset({"us-east-1", "us-west-2"})
+"""Regions that every account has, whatever the organisation uses: global services respond there."""
+
 IAM_PREFIXES = {"resourcegroupstaggingapi": "tag", "s3control": "s3"}
 IAM_ACTIONS = {
     "s3:ListBuckets": "s3:ListAllMyBuckets",
@@ -203,7 +206,7 @@ class Access:
         if call.account_id in self.world.accounts and self.world.accounts[call.account_id].state != "ACTIVE":
             # Sessions of before end with the account.
             raise unknown_token(call.service)
-        is_there = call.region == "us-east-1" or self.world.is_enabled(call.account_id, call.region)
+        is_there = call.region in HOMES or self.world.is_enabled(call.account_id, call.region)
         if call.service != "sts" and not is_there:
             # What a region answers that the account has not opted in to.
             raise unknown_token(call.service)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from simulator.network import Network
 from simulator.pages import Handler, Output, Settings
 from simulator.wire import AwsError, Call, denied
 from simulator.world import EPOCH, OWNERS, SPARSE, TAG_HEAVY, Account, World, WorldError, digest
@@ -226,6 +227,13 @@ class Buckets:
                 for bucket in self.of(account_id)
             ]
         }
+
+
+def buckets_of(network: Network, account_id: str, region: str, kind: str = "") -> list[Bucket]:
+    """The buckets of one account of the network's organisation in one region, of the kind that their names say."""
+    buckets = next(part for part in network.world.parts if isinstance(part, Buckets))
+    begins = f"{network.world.tenant}-{kind}"
+    return [own for own in buckets.of(account_id) if own.region == region and own.name.startswith(begins)]
 
 
 def _shown(bucket: Bucket) -> Output:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from simulator.ledger import OPEN_END, REGION_CODES, Line
+from simulator.listings import lambda_capacity_provider
 from simulator.network import Network
 from simulator.pages import Handler, Output, Settings
 from simulator.wire import AwsError, Call
@@ -44,6 +45,7 @@ class Function:
     is_in_vpc: bool = False
     layers: tuple[str, ...] = ()
     urls: tuple[tuple[str, str], ...] = ()
+    capacity_provider: str | None = None
 
     @property
     def arn(self) -> str:
@@ -126,6 +128,7 @@ class Functions:
                 timeout_seconds=900,
                 code_bytes=0,
                 architecture="arm64",
+                capacity_provider=self._capacity_provider(account.account_id, region),
             )
         # One place has more than fit on a page.
         if (account.account_id, position) == (self._first, 0):
@@ -154,6 +157,10 @@ class Functions:
                         quantity=len(there),
                         end=account.left_on or OPEN_END,
                     )
+
+    def _capacity_provider(self, account_id: str, region: str) -> str | None:
+        rows = lambda_capacity_provider.rows(self._network, account_id, region)
+        return rows[0]["arn"] if rows else None
 
     # ------------------------------------------------------------------ answers
 
@@ -197,6 +204,10 @@ class Functions:
             shown |= {"Runtime": function.runtime, "Handler": "app.handler"}
         if function.layers:
             shown["Layers"] = [{"Arn": arn, "CodeSize": 1_048_576} for arn in function.layers]
+        if function.capacity_provider:
+            shown["CapacityProviderConfig"] = {
+                "LambdaManagedInstancesCapacityProviderConfig": {"CapacityProviderArn": function.capacity_provider}
+            }
         if function.is_in_vpc:
             shown["VpcConfig"] = self._vpc_config(function)
         return shown
@@ -258,6 +269,7 @@ class Functions:
                     "package_type": "Zip" if function.runtime else "Image",
                     "architectures": [function.architecture],
                     "layer_arns": list(function.layers),
+                    "capacity_provider_arn": function.capacity_provider,
                     "vpc_id": self._vpc_config(function)["VpcId"] or None,
                     "subnet_ids": self._vpc_config(function)["SubnetIds"],
                     "security_group_ids": self._vpc_config(function)["SecurityGroupIds"],

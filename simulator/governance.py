@@ -106,8 +106,10 @@ POLICIES: tuple[tuple[str, str, str, tuple[str, ...], Document], ...] = (
         _deny(
             "OnlyTheseRegions",
             ["*"],
-            # Global services are in us-east-1.
-            Condition={"StringNotEquals": {"aws:RequestedRegion": ["ap-southeast-2", "eu-west-1", "us-east-1"]}},
+            # Global services are in us-east-1, and the control of Multi-Region Access Points in us-west-2.
+            Condition={
+                "StringNotEquals": {"aws:RequestedRegion": ["ap-southeast-2", "eu-west-1", "us-east-1", "us-west-2"]}
+            },
         ),
     ),
     (SCP, "🔒 sandbox", "Keeps sandboxes small.", ("Sandbox",), _deny("NoIam", ["iam:Create*"])),

@@ -14,7 +14,9 @@ import json
 import re
 import threading
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Literal
 from urllib.parse import parse_qsl, urlencode
 
@@ -262,6 +264,18 @@ class Paging:
 
 _EC2_PAGES = {"DescribeVpcBlockPublicAccessExclusions": "VpcBlockPublicAccessExclusions"}
 """EC2's operations with pages that botocore has no paginator of, and the lists that are cut."""
+S3_CONTROL_PAGES: Mapping[tuple[str, str], tuple[str | None, tuple[str, ...]]] = MappingProxyType(
+    {
+        ("s3control", "ListAccessPoints"): ("MaxResults", ("AccessPointList",)),
+        ("s3control", "ListMultiRegionAccessPoints"): ("MaxResults", ("AccessPoints",)),
+        ("s3control", "ListAccessGrantsInstances"): ("MaxResults", ("AccessGrantsInstancesList",)),
+        ("s3control", "ListAccessGrantsLocations"): ("MaxResults", ("AccessGrantsLocationsList",)),
+        ("s3control", "ListAccessGrants"): ("MaxResults", ("AccessGrantsList",)),
+        ("s3control", "ListStorageLensConfigurations"): (None, ("StorageLensConfigurationList",)),
+        ("s3control", "ListStorageLensGroups"): (None, ("StorageLensGroupList",)),
+    }
+)
+"""The limit and the lists of operations whose pages botocore does not know."""
 
 
 @functools.cache
@@ -271,6 +285,8 @@ def paging(service: str, operation: str) -> Paging | None:
         return Paging("NextPageToken", "NextPageToken", None, ("ResultsByTime",))
     if service == "ec2" and operation in _EC2_PAGES:
         return Paging("NextToken", "NextToken", "MaxResults", (_EC2_PAGES[operation],))
+    if (service, operation) in S3_CONTROL_PAGES:
+        return Paging("NextToken", "NextToken", *S3_CONTROL_PAGES[service, operation])
     try:
         with _LOADING:
             model = _session().get_component("data_loader").load_service_model(service, "paginators-1")

@@ -23,6 +23,7 @@ NO_ITEMS = (
     "tagged_resources",
     "resource_groups",
     "instance_statuses",
+    "instance_types",
     "public_snapshots",
     "public_images",
     "function_urls",

@@ -76,6 +76,8 @@ def true(truth: dict[str, Any]) -> set[Edge]:
     for row in truth["functions"]:
         state(row, "attached_to", row["vpc_id"])
         state(row, "associated_with", *row["security_group_ids"])
+        if row["capacity_provider_arn"] and row["account_id"] in asked:
+            wanted.add((row["arn"], "hosted_on", row["capacity_provider_arn"]))
     for row in truth["resource_groups"]:
         wanted |= {(member["arn"], "contained_in", row["group_arn"]) for member in row["members"]}
     for part in truth.values():
@@ -89,7 +91,8 @@ def true(truth: dict[str, Any]) -> set[Edge]:
         ends = [arn for _, arn in row["relations"]]
         if len(ends) == 2 and ":vpc/" in ends[1] and any(place[0] in asked for place in row["listed_in"]):
             wanted.add((ends[1], "connected_to", ends[0]))
-    return {edge for edge in wanted if edge[2].split(":")[4] in asked}
+    # A bucket's ARN names no account.
+    return {edge for edge in wanted if edge[2].startswith("arn:aws:s3:::") or edge[2].split(":")[4] in asked}
 
 
 def told(database: Path, truth: dict[str, Any]) -> set[Edge]:

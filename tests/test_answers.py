@@ -26,7 +26,7 @@ from resources.aws.errors import AwsError
 from resources.aws.listing import GLOBAL_REGION, Listing
 from resources.aws.messages import OPTIONAL_GRANT, Lookup, Request, Response
 from resources.aws.profile_errors import ProfileError
-from resources.aws.responses import ROOTS
+from resources.aws.responses import EMPTY_MEANS_NONE, ROOTS
 from resources.aws.retry import Retry
 from resources.contract import Role
 from resources.roles import Management
@@ -161,6 +161,9 @@ def written(listing: Listing, root: str = "", member_names: dict[str, Any] | Non
     if "json" in protocol(listing):
         return as_json(body)
     shape = model(listing).output_shape
+    if any(value == [] and shape.members[name].serialization.get("flattened") for name, value in body.items()):
+        # Nothing is sent of a flattened list without entries.
+        return Reply(f"<{root or root_of(listing)}/>")
     inner = "".join(
         f"<{name}>{'' if value == [] else value}</{name}>"
         for name, value in ((shape.members[key].serialization.get("name", key), value) for key, value in body.items())
@@ -260,7 +263,8 @@ def test_every_listing_requires_a_member_that_its_operation_always_returns() -> 
         assert listing.must_have, listing.name
         for name in listing.must_have:
             assert name in shapes, f"{listing.call} answers no {name}"
-            assert not shapes[name].serialization.get("flattened"), f"{name} is not seen while it is empty"
+            is_seen = name in EMPTY_MEANS_NONE.get(listing.operation, ())
+            assert is_seen or not shapes[name].serialization.get("flattened"), f"{name} is not seen while it is empty"
             assert not shapes[name].serialization.get("location"), f"{name} comes in a header, as anybody's may"
         if listing.records == "@":
             assert listing.required

@@ -22,6 +22,7 @@ REGION = "ap-southeast-2"
 ROOT, LEFT_OUT, BLOCKING, UNDOING = "r-1", "ou-0", "ou-1", "ou-2"
 BUILT = ("cmdb.finding_exposure", "cmdb.exposure", "cmdb.finding_exposure_unknown")
 URLS_NOT_GRANTED = "lambda:GetPolicy of {}: not granted"
+POINTS_NOT_GRANTED = "s3:GetBucketPolicyStatus, s3:GetBucketAcl and s3:GetAccessPointPolicyStatus of {}: not granted"
 BUCKETS_NOT_GRANTED = "s3:GetBucketPolicyStatus and s3:GetBucketAcl of {}: not granted"
 
 
@@ -82,6 +83,7 @@ class World:
     Attributes:
         outcomes: by listing and account what came in place of its records; `never` where nobody requested it.
         policies: by id of an S3 policy what it assigns, and what it is attached to.
+        points: by account its access points.
     """
 
     functions: tuple[Function, ...] = ()
@@ -90,6 +92,7 @@ class World:
     outcomes: dict[tuple[str, str], str] = field(default_factory=dict)
     more: tuple[Given, ...] = ()
     accounts: tuple[str, ...] = ACCOUNTS
+    points: dict[str, tuple[Record, ...]] = field(default_factory=dict)
 
     def cells(self) -> Iterator[Given]:
         yield from self._organization()
@@ -104,6 +107,8 @@ class World:
             yield from self._cell("lambda_function", account, [one.function for one in own])
             yield from self._cell("lambda_function_url", account, [one.answer for one in own])
             yield from self._cell("s3_bucket", account, buckets)
+            if account in self.points:
+                yield from self._cell("s3_access_point", account, list(self.points[account]))
         yield from self.more
 
     def _cell(self, listing: str, account: str, records: list[Record]) -> Iterator[Given]:
@@ -231,6 +236,46 @@ def test_what_a_policy_may_let_in_is_unknown_with_its_path_and_what_looks_like_i
         entry: paths[entry] for entry, verdict in shown(home).items() if verdict == "unknown"
     }
     assert {row["entry"] for row in unknown if row["listings"]} == {arn_of("untold")}
+
+
+def point(name: str, bucket: str, origin: str = "Internet") -> Record:
+    return {"Name": name, "Bucket": bucket, "NetworkOrigin": origin, "BucketAccountId": OWNER}
+
+
+def test_an_access_point_of_the_internet_is_a_way_to_its_bucket_that_nobody_may_read(home: House) -> None:
+    """The public access block of the bucket's account holds for every way to it."""
+    theirs = point("theirs", "left-out")
+    made = World(
+        (),
+        (*PLANTED_BUCKETS, ("from-a-vpc", OWNER), *BLOCKED_BUCKETS),
+        dict(POLICIES),
+        points={
+            OWNER: (point("open", "left-out"), point("inside", "from-a-vpc", "VPC")),
+            UNDONE: (),
+            SPARED: (theirs,),
+            BLOCKED: (point("shut", "blocked"),),
+        },
+    )
+    mrap = {"Name": "m", "Alias": "m.mrap", "Regions": [{"Bucket": "spared", "Region": REGION}]}
+    made.more = (Given("s3_multi_region_access_point", [mrap], account_id=SPARED),)
+    night(home, made)
+    points = [
+        f"arn:aws:s3:{REGION}:{account}:accesspoint/{name}" for name, account in (("open", OWNER), ("theirs", SPARED))
+    ]
+    paths, reasons, verdicts = shown(home, "path"), shown(home, "reason"), shown(home)
+    assert paths["left-out"] == f"internet → policy and ACLs of left-out, policies of {', '.join(points)} → left-out"
+    assert reasons["left-out"] == POINTS_NOT_GRANTED.format(OWNER)
+    assert f"policies of arn:aws:s3::{SPARED}:accesspoint/m.mrap" in paths["spared"]
+    assert reasons["spared"] == POINTS_NOT_GRANTED.format(SPARED)
+    for name, account in (("from-a-vpc", OWNER), ("undone", UNDONE)):
+        assert paths[name].endswith(f"policy and ACLs of {name} → {name}")
+        assert reasons[name] == BUCKETS_NOT_GRANTED.format(account)
+    # Nobody requested its access points.
+    assert "policy, ACLs and access points of of-management" in paths["of-management"]
+    assert {name for name, verdict in verdicts.items() if verdict == "not exposed"} == {
+        name for name, _ in BLOCKED_BUCKETS
+    }
+    assert paths["blocked"] == "internet → S3 policy name of p-block → blocked"
 
 
 ASKED_OF_ACCOUNTS = ("lambda_function", "lambda_function_url", "s3_bucket")

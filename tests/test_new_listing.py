@@ -32,7 +32,12 @@ def contents(folder: Path) -> dict[str, str]:
     [
         ("ec2_fpga_image", "ec2:DescribeFpgaImages", "ec2", "AWS::EC2::FpgaImage"),
         ("rds_db_security_group", "rds:DescribeDBSecurityGroups", "rds", "AWS::RDS::DBSecurityGroup"),
-        ("lambda_code_signing_config", "lambda:ListCodeSigningConfigs", "lambda_", "AWS::Lambda::CodeSigningConfig"),
+        (
+            "lambda_durable_execution",
+            "lambda:ListDurableExecutionsByFunction",
+            "lambda_",
+            "AWS::Lambda::DurableExecution",
+        ),
     ],
 )
 def test_the_four_places_are_drafted(

@@ -17,7 +17,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from derived import HUB_AND_WORKLOADS, IN_EVERY_ACCOUNT, INVENTORIED, NEEDS, OF_WORKLOADS
+from derived import HUB_AND_WORKLOADS, IN_EVERY_ACCOUNT, INVENTORIED, NEEDS, OF_WORKLOADS, truth_of
 from nights import DATABASE, Witness, cmdb, copy_of, night_environment, query, run_night
 
 from pipelines.collection import cost_slices
@@ -307,6 +307,7 @@ IN_THE_HUB = {
     "resource_group": "resource_groups",
     "tagged_resource": "tagged_resources",
     "config_aggregator": "config_aggregators",
+    "ec2_instance_type": "instance_types",
 }
 """The same of the operations account alone."""
 
@@ -375,6 +376,7 @@ def expected_cells(truth: Row) -> dict[Cell, tuple[str, int | None, str | None]]
         for listing, kind in OF_WORKLOADS.items()
     }
     in_buckets = Counter((row["account_id"], row["region"]) for row in truth["buckets"])
+    counted["s3_bucket"] = in_buckets
     engines: dict[tuple[str, str], set[str]] = defaultdict(set)
     for row in (*truth["db_instances"], *truth["db_clusters"]):
         engines[row["account_id"], row["region"]].add(row["engine"])
@@ -394,7 +396,8 @@ def expected_cells(truth: Row) -> dict[Cell, tuple[str, int | None, str | None]]
 
     versions = "rds_db_major_engine_version"
     of_functions = ("lambda_function_tag", "lambda_function_url")
-    unasked = ("s3_bucket", "s3_bucket_tag", "s3_bucket_content", *of_functions, versions, *OF_WORKLOADS)
+    everywhere = ("s3_bucket", "s3_multi_region_access_point")
+    unasked = (*everywhere, "s3_bucket_tag", "s3_bucket_content", *of_functions, versions, *OF_WORKLOADS)
     for account in truth["accounts"]:
         where = account["account_id"]
         if where not in truth["reachable"]:
@@ -402,7 +405,9 @@ def expected_cells(truth: Row) -> dict[Cell, tuple[str, int | None, str | None]]
             cells |= {("workload", where, "aws-global", listing): ("skipped", None, reason) for listing in unasked}
             continue
         cells["workload", where, "aws-global", "s3_bucket_content"] = ("skipped", None, "not_requested")
-        answered("workload", where, "aws-global", "s3_bucket", sum(b["account_id"] == where for b in truth["buckets"]))
+        for listing in everywhere:
+            held = sum(row["account_id"] == where for row in truth[truth_of(listing)])
+            answered("workload", where, "aws-global", listing, held)
         regional("workload", where, OF_WORKLOADS)
         if not any(engines[where, region] for region in truth["regions"]):
             cells["workload", where, "aws-global", versions] = ("skipped", None, "no_parents")

@@ -120,4 +120,17 @@ LISTINGS: tuple[Listing, ...] = (
         parameters=WHOLE_PAGES,
         each=Each("", of=(INSTANCE,), field="InstanceId"),
     ),
+    Listing(
+        "ec2_instance_type",
+        "ec2:DescribeInstanceTypes",
+        # AWS's own, the same for all accounts of a region: the hub alone requests them, of the regions that it has.
+        roles=("operations",),
+        zero="impossible",
+        records="InstanceTypes",
+        key=("InstanceType",),
+        # EC2 refuses a page of more than 100 here.
+        parameters={"MaxResults": 100},
+        is_supplement=True,
+        every=SELDOM,
+    ),
 )

@@ -1,13 +1,13 @@
-"""Lambda: functions, their tags and URLs, what makes them run, and the layers that they share."""
+"""Lambda: functions, their tags and URLs, what makes them run and what they run on, and what they share."""
 
 from pipelines.catalogue.family import SELDOM
 from pipelines.catalogue.names import FUNCTION
 from resources.aws.listing import Each, Listing
 
-NO_URLS = "AccessDeniedException: Unable to determine service/operation name to be authorized"
-"""How Lambda refuses requests for URLs in a region that has none: it does not know the operation there, whoever asks.
+NOT_THERE = "AccessDeniedException: Unable to determine service/operation name to be authorized"
+"""How Lambda refuses an operation in a region that does not have it, such as that for URLs: whoever asks.
 
-The regions are listed at https://docs.aws.amazon.com/lambda/latest/dg/urls-configuration.html.
+The regions of URLs are listed at https://docs.aws.amazon.com/lambda/latest/dg/urls-configuration.html.
 """
 
 # The operations role has no permissions in Lambda: if the hub account has functions, it needs a workload profile.
@@ -63,7 +63,7 @@ LISTINGS: tuple[Listing, ...] = (
             in_one_cell=True,
             own_errors=("AccessDeniedException",),
         ),
-        skip_codes={"ResourceNotFoundException": "parent_gone", NO_URLS: "not_offered"},
+        skip_codes={"ResourceNotFoundException": "parent_gone", NOT_THERE: "not_offered"},
     ),
     Listing(
         "lambda_event_source_mapping",
@@ -90,5 +90,36 @@ LISTINGS: tuple[Listing, ...] = (
         parameters={"MaxItems": 50},
         every=SELDOM,
         arn_form="lambda:layer:",
+    ),
+    Listing(
+        "lambda_code_signing_config",
+        "lambda:ListCodeSigningConfigs",
+        resource_type="AWS::Lambda::CodeSigningConfig",
+        roles=("workload",),
+        zero="witnessed",
+        records="CodeSigningConfigs",
+        key=("CodeSigningConfigArn",),
+        owner="CodeSigningConfigArn",
+        parameters={"MaxItems": 50},
+        each=Each("", of=(FUNCTION,), field="FunctionArn"),
+        every=SELDOM,
+        arn_form="lambda:code-signing-config:",
+        skip_codes={NOT_THERE: "not_offered"},
+    ),
+    Listing(
+        "lambda_capacity_provider",
+        "lambda:ListCapacityProviders",
+        resource_type="AWS::Lambda::CapacityProvider",
+        roles=("workload",),
+        zero="witnessed",
+        records="CapacityProviders",
+        key=("CapacityProviderArn",),
+        owner="CapacityProviderArn",
+        parameters={"MaxItems": 50},
+        # It has instances only while functions run on it, so it is requested where there are functions.
+        each=Each("", of=(FUNCTION,), field="FunctionArn"),
+        every=SELDOM,
+        arn_form="lambda:capacity-provider:",
+        skip_codes={NOT_THERE: "not_offered"},
     ),
 )

@@ -18,6 +18,7 @@ from pipelines.catalogue import (
     rds,
     rds_parts,
     s3,
+    s3_access,
 )
 from pipelines.catalogue.cost import BUDGET, COST, DATA_EXPORT
 from pipelines.catalogue.ec2 import REGIONS
@@ -43,6 +44,7 @@ INVENTORY = Family(
         *rds.LISTINGS,
         *rds_parts.LISTINGS,
         *s3.LISTINGS,
+        *s3_access.LISTINGS,
         *lambda_.LISTINGS,
         *ec2.STORAGE,
         *ec2_commitments.LISTINGS,
@@ -70,7 +72,7 @@ def listings(families: Iterable[Family] = FAMILIES) -> dict[str, Listing]:
 
 
 SUPPLEMENTS = frozenset(name for name, listing in listings().items() if listing.is_supplement)
-"""Names of the listings that tell once more what another one tells (`Listing.is_supplement`)."""
+"""Names of the listings without which a run goes on, whoever requests them (`Listing.is_supplement`)."""
 
 
 def family_of(listing: str) -> Family:

@@ -70,7 +70,8 @@ def _is_due(state: StepState, request: Request) -> bool:
 
 def _known(state: StepState) -> Cadence:
     if state.batch.cadence is None:
-        seldom = [listing for listing in state.listings if listing.every > 1]
+        # What is AWS's own is named by nobody else.
+        seldom = [listing for listing in state.listings if listing.every > 1 and listing.arn_form]
         known = state.known.cadence(seldom, state.batch.accounts)
         state.batch.cadence = replace(known, named=known.named | _billed(state, seldom))
     return state.batch.cadence

@@ -8,7 +8,7 @@ from pipelines.catalogue.names import REGION
 from pipelines.collection.state import StepState
 from pipelines.trust import outcomes
 from resources.audit.coverage import EVERY_ACCOUNT
-from resources.aws.listing import GLOBAL_REGION, Listing
+from resources.aws.listing import GLOBAL_REGION, Listing, partition_of
 from resources.aws.messages import CellKey
 from resources.contract import Role
 
@@ -23,6 +23,10 @@ def regions_to_fetch(
 ) -> dict[str, list[str]]:
     """The regions to request by account id; cells record which regions are left out, and why."""
     if listing.scope == "global":
+        if listing.home and partition_of(listing.home) != partition_of(state.client(role).home_region):
+            for account in profile_of:
+                state.set_outcome(CellKey(role, account, GLOBAL_REGION, listing.name), "skipped", "not_offered")
+            return {account: [] for account in profile_of}
         return {account: [GLOBAL_REGION] for account in profile_of}
     enabled = enabled_regions(state)
     known = known_regions(state, listing, role)

@@ -15,7 +15,7 @@ from resources.aws.cloudtrail import CloudTrail
 from resources.aws.distinct import distinct
 from resources.aws.errors import CREDENTIAL_CODES, AwsError, Failed
 from resources.aws.identity import Identities
-from resources.aws.listing import Listing
+from resources.aws.listing import GLOBAL_REGION, Listing
 from resources.aws.messages import (
     OPTIONAL_GRANT,
     Identity,
@@ -306,8 +306,10 @@ class AwsClient:
         """The region that a request is sent to and whose CloudTrail has its events.
 
         A service without regions has one fixed region. A service with regions serves its global listings in the home
-        region.
+        region, or in the one that the listing names.
         """
+        if region == GLOBAL_REGION and listing.home:
+            return listing.home
         return self.sessions.region_of(listing.service, region)
 
     def enum_values(self, service: str, shape: str) -> tuple[str, ...]:

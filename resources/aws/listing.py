@@ -89,6 +89,8 @@ class Listing:
         no_key: where there is no `key`: why several records with one key are not a fault of the response.
         scope: `regional` listings are fetched in every enabled region, `global` ones once, in the service's home
             region.
+        home: with `scope="global"`: the only region in which the service answers, where it is not the home region.
+            In another partition the listing is skipped as `not_offered`.
         owner: field of a record that names its account, as 12 digits or within an ARN; None where the records do not
             name their account.
         is_owner_optional: a record without the `owner` field is accepted: AWS added the field later, and may not send
@@ -104,8 +106,8 @@ class Listing:
         first_page_only: one page is enough, such as to learn whether there is any record at all.
         on_request: name of the setting that enables the listing, since it costs one call per resource; empty for a
             listing that is always fetched.
-        is_supplement: a second source of what another listing tells. Where it fails, its last rows stay and the run
-            goes on, although a central role requests it.
+        is_supplement: a second source of what another listing tells, or facts of AWS's own beside it. Where it fails,
+            its last rows stay and the run goes on, although a central role requests it.
         is_large: a response does not fit into memory; its requests are sent one at a time.
         each: the parents or the enum for which the listing is fetched once each.
         token: request and response field of the page token, where botocore has no paginator.
@@ -113,8 +115,8 @@ class Listing:
             configuration item.
         every: number of nights between two requests of a cell, for a listing that changes seldom; 1 where every night
             requests it (`pipelines.collection.cadence`).
-        arn_form: where `every` is more than 1: service and type in the record's ARN, such as `ec2:key-pair/`, by which
-            the tagging API can name a resource that was not listed yet.
+        arn_form: where `every` is more than 1 and the records are items: service and type in the record's ARN, such as
+            `ec2:key-pair/`, by which the tagging API can name a resource that was not listed yet.
         skip_codes: error codes that mean "not offered here", each with the reason to record; the cell is `skipped`.
             A key `Code: text` holds only for messages that begin with this text.
     """
@@ -129,6 +131,7 @@ class Listing:
     key: tuple[str, ...] = ()
     no_key: str = ""
     scope: Literal["regional", "global"] = "regional"
+    home: str = ""
     owner: str | None = None
     is_owner_optional: bool = False
     parameters: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))

@@ -19,14 +19,42 @@ ROOTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "ListObjectsV2": ("ListBucketResult",),
         # The API reference documents the first; serialisers that name the root after the operation send the second.
         "ListTagsForResource": ("ListTagsForResourceResult", "ListTagsForResourceResponse"),
+        "ListAccessPoints": ("ListAccessPointsResult", "ListAccessPointsResponse"),
+        "ListMultiRegionAccessPoints": ("ListMultiRegionAccessPointsResult", "ListMultiRegionAccessPointsResponse"),
+        "ListAccessPointsForObjectLambda": (
+            "ListAccessPointsForObjectLambdaResult",
+            "ListAccessPointsForObjectLambdaResponse",
+        ),
+        "ListAccessGrantsInstances": ("ListAccessGrantsInstancesResult", "ListAccessGrantsInstancesResponse"),
+        "ListAccessGrantsLocations": ("ListAccessGrantsLocationsResult", "ListAccessGrantsLocationsResponse"),
+        "ListAccessGrants": ("ListAccessGrantsResult", "ListAccessGrantsResponse"),
+        # Its types are named in the singular.
+        "ListStorageLensConfigurations": (
+            "ListStorageLensConfigurationsResult",
+            "ListStorageLensConfigurationsResponse",
+            "ListStorageLensConfigurationResult",
+        ),
+        "ListStorageLensGroups": ("ListStorageLensGroupsResult", "ListStorageLensGroupsResponse"),
     }
 )
 """Root elements by operation of REST with XML, from AWS's API reference: botocore's models name none."""
 
 
-EMPTY_MEANS_NONE: Mapping[str, tuple[str, ...]] = MappingProxyType({"ListTagsForResource": ("Tags",)})
+EMPTY_MEANS_NONE: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "ListTagsForResource": ("Tags",),
+        "ListAccessPoints": ("AccessPointList",),
+        "ListMultiRegionAccessPoints": ("AccessPoints",),
+        "ListAccessPointsForObjectLambda": ("ObjectLambdaAccessPointList",),
+        "ListAccessGrantsInstances": ("AccessGrantsInstancesList",),
+        "ListAccessGrantsLocations": ("AccessGrantsLocationsList",),
+        "ListAccessGrants": ("AccessGrantsList",),
+        "ListStorageLensConfigurations": ("StorageLensConfigurationList",),
+        "ListStorageLensGroups": ("StorageLensGroupList",),
+    }
+)
 """Lists by operation that count as empty where the root has no child elements, since the root identifies the response.
-AWS does not document whether S3 sends an empty list for a bucket without tags."""
+AWS does not document whether S3 sends an empty list where there is nothing."""
 
 CONTAINERS = frozenset({dict, list})
 _SUFFIXES = ("", "Output", "Response", "Result")

@@ -15,6 +15,7 @@ import botocore.session
 from botocore.exceptions import DataNotFoundError, UnknownServiceError
 from botocore.loaders import Loader
 
+from resources.aws.responses import EMPTY_MEANS_NONE
 from resources.contract import iam_action, roles_allowing
 
 GLOBAL_SERVICE_REGIONS: Mapping[str, str] = MappingProxyType(
@@ -174,10 +175,14 @@ class ServiceModels:
         return str(model.signing_name)
 
     def lasting_members(self, service: str, operation: str) -> frozenset[str]:
-        """The members of an operation's response, except lists that have no XML element while they are empty."""
+        """The members of an operation's response, except lists that have no XML element while they are empty.
+
+        Such a list counts as a member where an empty root is known to mean that it is empty.
+        """
+        known = EMPTY_MEANS_NONE.get(operation, ())
         shape = self._service_model(service).operation_model(operation).output_shape
         members = shape.members.items() if shape is not None else ()
-        return frozenset(name for name, member in members if not member.serialization.get("flattened"))
+        return frozenset(name for name, member in members if name in known or not member.serialization.get("flattened"))
 
     def pagination(self, service: str, operation: str) -> dict[str, Any] | None:
         """Botocore's paginator settings of an operation; None where it has none."""

@@ -9,6 +9,7 @@ are found here, so nothing else names them. What a module may have beside these:
 `FILTERS`                              parameters of the call that the module takes, with the only value of each.
 `charges(row)`                         what AWS bills the account that a row is of.
 `IS_ONE`                               the response is the only row itself, not a list of rows.
+`HOME`                                 the only region that answers; the rows are those of the world's first region.
 
 A row may say `relations`: pairs of a relation and the ARN of its other end.
 """
@@ -25,7 +26,7 @@ from typing import Any, NamedTuple, Protocol, cast
 from simulator.ledger import REGION_CODES, Line, Mode
 from simulator.network import Network
 from simulator.pages import Handler, Output, Settings, bad_request
-from simulator.wire import Call
+from simulator.wire import AwsError, Call
 
 Row = dict[str, Any]
 
@@ -79,15 +80,24 @@ class Listings:
     def _describe(self, one: Listed, call: Call) -> Output:
         taken: dict[str, Any] = getattr(one, "FILTERS", {})
         asked = {name for name, value in call.parameters.items() if value and taken.get(name) != value}
-        if unknown := asked - {"MaxResults", "NextToken", "MaxRecords", "MaxItems", "Marker"}:
+        place = self._place(one, call)
+        if unknown := asked - {"MaxResults", "NextToken", "MaxRecords", "MaxItems", "Marker", "AccountId"}:
             raise bad_request(
                 "InvalidParameterValue", f"the simulated {call.operation} knows no {', '.join(sorted(unknown))}"
             )
-        place = (call.account_id, call.region)
         rows = [*one.rows(self._network, *place), *_others(one, self._network, *place)]
         if getattr(one, "IS_ONE", False):
             return {one.RESULT: one.shown({**rows[0], "at": place})}
         return self._settings.page(call, one.RESULT, rows, lambda row: one.shown({**row, "at": place}))
+
+    def _place(self, one: Listed, call: Call) -> tuple[str, str]:
+        """The account and region that are asked of."""
+        if call.parameters.get("AccountId") not in (None, call.account_id):
+            raise AwsError("AccessDenied", "The account of the request is not the caller's.", 403)
+        home = getattr(one, "HOME", "")
+        if home and call.region != home:
+            raise AwsError("InvalidRequest", f"{call.operation} is only supported in {home}.", 400)
+        return call.account_id, self._network.world.regions[0] if home else call.region
 
     def lines(self) -> Iterator[Line]:
         """What is billed for rows of modules that have charges, to the account that each is of."""

@@ -43,6 +43,7 @@ NO_ITEMS = (
     "network_interfaces",
     # What is said of an item of another part.
     "instance_statuses",
+    "instance_types",
     "function_urls",
     "public_snapshots",
     "pending_maintenance_actions",
@@ -54,10 +55,16 @@ NO_ITEMS = (
     "db_recommendations",
     "db_cluster_endpoints",
 )
-OF_WORKLOADS = ("rds", "s3", "lambda")
+OF_WORKLOADS = ("rds", "s3", "s3-object-lambda", "lambda")
 """Services that the hub's profile may not list."""
 
 WITHOUT_TAGS = (
+    "access_grants",
+    "access_grants_instances",
+    "access_grants_locations",
+    "access_points",
+    "capacity_providers",
+    "code_signing_configs",
     "db_cluster_parameter_groups",
     "db_parameter_groups",
     "db_proxies",
@@ -66,8 +73,12 @@ WITHOUT_TAGS = (
     "event_source_mappings",
     "event_subscriptions",
     "layers",
+    "multi_region_access_points",
+    "object_lambda_access_points",
     "option_groups",
     "reserved_db_instances",
+    "storage_lens_configurations",
+    "storage_lens_groups",
 )
 """Parts whose records AWS lists without their tags: nobody can tell which they have."""
 

@@ -43,6 +43,7 @@ SERVICES = (
 
 REASONS: Mapping[str, tuple[str, str]] = {
     "not_built": ("not built yet", "A person would look for it."),
+    "new": ("new at AWS", "AWS documents it since 2026; it is built when people have it."),
     "one_by_one": ("one by one", "AWS responds for one named resource at a time: a request for each, every night."),
     "told_elsewhere": ("known already", "The records of another listing tell it."),
     "same_call": ("same request", "The same request by another service's name."),

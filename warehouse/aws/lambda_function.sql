@@ -26,6 +26,7 @@
 -- security_group_ids: Ids of its security groups there.
 -- kms_key_arn: Customer's own key of its environment; NULL where it is AWS's.
 -- dead_letter_arn: Where failed events go; NULL where they go nowhere.
+-- capacity_provider_arn: Capacity provider whose instances it runs on; NULL where it runs on Lambda's own.
 -- tags: Tags; an empty map where it has none, NULL where they could not be read.
 select
     f.*,

@@ -1,7 +1,7 @@
 -- What policies alone let in from the internet, or keep out: each URL of a Lambda function, each function whose URLs are not known,
 -- each S3 bucket. Policies of functions and buckets, ACLs and public access blocks are not listed under the contract: what hangs on
--- them is unknown. An S3 policy of the organisation that blocks public access overrides them all. Not part of the public interface;
--- read cmdb.exposure.
+-- them is unknown, as are the policies of access points that requests reach from the internet. An S3 policy of the organisation that
+-- blocks public access for the account of the bucket overrides them all. Not part of the public interface; read cmdb.exposure.
 -- materialized: full
 -- key: arn, entry
 -- arn: ARN of the function or the bucket.
@@ -21,7 +21,9 @@ with cell as (
         listing_name as listing,
         min(unknown_reason) as unknown_reason
     from audit.expected_cell
-    where listing_name in ('lambda_function', 'lambda_function_url', 's3_bucket') and not is_judged
+    where
+        listing_name in ('lambda_function', 'lambda_function_url', 's3_bucket', 's3_access_point')
+        and not is_judged
     group by all
 ),
 
@@ -125,6 +127,28 @@ without_urls as (
         and coalesce(previous_record_count, 0) = 0
 ),
 
+-- Further ways to a bucket, with policies of their own. S3 heeds the public access block of the bucket's account there too:
+-- https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-points-bpa-settings.html
+point as (
+    select
+        bucket_name,
+        string_agg(distinct arn, ', ' order by arn) as arns
+    from (
+        select
+            bucket_name,
+            arn
+        from aws.s3_access_point
+        where network_origin is distinct from 'VPC'
+        union all
+        select
+            unnest(bucket_names) as bucket_name,
+            arn
+        from aws.s3_multi_region_access_point
+        where blocks_public_access is distinct from true
+    ) as reached
+    group by bucket_name
+),
+
 way as (
     select
         listed.arn,
@@ -197,11 +221,13 @@ way as (
             ' → ',
             'internet',
             'S3 policy ' || blocked.policy_names,
-            if(
-                coalesce(blocked.is_blocked, false),
-                null,
-                'policy, ACLs and access points of ' || bucket.name
-            ),
+            case
+                when coalesce(blocked.is_blocked, false) then null
+                when point.arns is not null
+                    then 'policy and ACLs of ' || bucket.name || ', policies of ' || point.arns
+                when unlisted.listing is not null then 'policy, ACLs and access points of ' || bucket.name
+                else 'policy and ACLs of ' || bucket.name
+            end,
             bucket.name
         ) as path,
         bucket.run_id,
@@ -212,6 +238,12 @@ way as (
         bucket.collected_at
     from stage.s3_bucket as bucket
     left join blocked on bucket.account_id = blocked.account_id
+    left join point on bucket.name = point.bucket_name
+    left join cell as unlisted
+        on
+            bucket.account_id = unlisted.account_id
+            and unlisted.region in (bucket.region, 'aws-global')
+            and unlisted.listing = 's3_access_point'
     -- In two accounts only while one of the two responses is stale.
     qualify
         row_number() over (
@@ -273,6 +305,8 @@ judged as (
                     blocked.is_blocked and (not blocked.is_stale or policy_gap.parts is not null), false
                 )
                 then null
+            when way.kind = 'bucket' and point.arns is not null
+                then 's3:GetBucketPolicyStatus, s3:GetBucketAcl and s3:GetAccessPointPolicyStatus'
             when way.kind = 'bucket' then 's3:GetBucketPolicyStatus and s3:GetBucketAcl'
             -- With AWS_IAM too: a policy may admit every signed caller, of whatever account.
             when way.entry <> way.arn then 'lambda:GetPolicy'
@@ -281,6 +315,7 @@ judged as (
     from way
     left join explained using (arn, entry)
     left join blocked on way.account_id = blocked.account_id
+    left join point on way.kind = 'bucket' and way.entry = point.bucket_name
     cross join policy_gap
 )
 

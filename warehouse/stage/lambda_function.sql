@@ -23,6 +23,7 @@
 -- security_group_ids: Ids of its security groups there.
 -- kms_key_arn: Customer's own key of its environment; NULL where it is AWS's.
 -- dead_letter_arn: Where failed events go; NULL where they go nowhere.
+-- capacity_provider_arn: Capacity provider whose instances it runs on; NULL where it runs on Lambda's own.
 select
     item.FunctionArn as arn,
     split_part(item.FunctionArn, ':', 5) as account_id,
@@ -46,6 +47,8 @@ select
     coalesce(item.VpcConfig.SecurityGroupIds, []) as security_group_ids,
     item.KMSKeyArn as kms_key_arn,
     item.DeadLetterConfig.TargetArn as dead_letter_arn,
+    item.CapacityProviderConfig.LambdaManagedInstancesCapacityProviderConfig.CapacityProviderArn
+        as capacity_provider_arn,
     cell.*
 from landing(
         'lambda_function',
@@ -55,6 +58,9 @@ from landing(
         EphemeralStorage STRUCT(Size BIGINT), CodeSize BIGINT, CodeSha256 VARCHAR, Layers STRUCT(Arn VARCHAR)[],
         LastModified TIMESTAMPTZ,
         VpcConfig STRUCT(VpcId VARCHAR, SubnetIds VARCHAR[], SecurityGroupIds VARCHAR[]), KMSKeyArn VARCHAR,
-        DeadLetterConfig STRUCT(TargetArn VARCHAR)
+        DeadLetterConfig STRUCT(TargetArn VARCHAR),
+        CapacityProviderConfig STRUCT(
+            LambdaManagedInstancesCapacityProviderConfig STRUCT(CapacityProviderArn VARCHAR)
+        )
     )'
     )

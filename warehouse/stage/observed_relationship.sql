@@ -331,7 +331,12 @@ record as (
         'AWS::Lambda::Function' as from_resource_type,
         unnest(list_concat(
             [
-                { 'relation': 'attached_to', 'to_type': 'AWS::EC2::VPC', 'to_id': r.vpc_id }
+                { 'relation': 'attached_to', 'to_type': 'AWS::EC2::VPC', 'to_id': r.vpc_id },
+                {
+                    'relation': 'hosted_on',
+                    'to_type': 'AWS::Lambda::CapacityProvider',
+                    'to_id': r.capacity_provider_arn
+                }
             ],
             list_transform(
                 coalesce(r.security_group_ids, []),
@@ -458,8 +463,12 @@ ended as (
         stated.from_arn,
         stated.from_resource_type,
         stated.relation,
-        case stated.to_type
-            when 'AWS::ResourceGroups::Group' then stated.to_id
+        case
+            when stated.to_type = 'AWS::ResourceGroups::Group' or starts_with(stated.to_id, 'arn:')
+                then stated.to_id
+            -- A bucket's name is unique in the world, and its ARN holds nothing else.
+            when stated.to_type = 'AWS::S3::Bucket'
+                then regexp_extract(stated.from_arn, '^arn:[^:]*:') || 's3:::' || stated.to_id
             else coalesce(
                     known.arn,
                     -- Whose endpoint service it is does not stand in its name.
