@@ -127,6 +127,7 @@ FILES = (
     "warehouse/aws/ec2_route_table.sql",
     "warehouse/aws/ec2_security_group.sql",
     "warehouse/aws/ec2_security_group_rule.sql",
+    "warehouse/aws/ec2_security_group_vpc_association.sql",
     "warehouse/aws/ec2_snapshot.sql",
     "warehouse/aws/ec2_spot_fleet.sql",
     "warehouse/aws/ec2_spot_instance_request.sql",

@@ -44,6 +44,9 @@ def true(truth: dict[str, Any]) -> set[Edge]:
         state(row, "contained_in", row["vpc_id"])
     for row in truth["security_groups"]:
         state(row, "contained_in", row["vpc_id"])
+    for row in truth["security_group_vpc_associations"]:
+        if row["account_id"] in asked and row["state"] == "associated":
+            wanted.add((row["group_arn"], "associated_with", row["vpc_arn"]))
     for row in truth["network_interfaces"]:
         state(row, "contained_in", row["subnet_id"])
         state(row, "associated_with", *row["group_ids"])

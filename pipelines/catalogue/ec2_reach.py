@@ -1,4 +1,4 @@
-"""EC2: what an account keeps from the internet, whatever its routes and rules let in."""
+"""EC2: what an account keeps from the internet, whatever its routes and rules let in, and where its groups are used."""
 
 from pipelines.catalogue.ec2 import NOT_OFFERED, WHOLE_PAGES
 from resources.aws.listing import Each, Listing
@@ -32,6 +32,18 @@ LISTINGS: tuple[Listing, ...] = (
         owner="ResourceArn",
         parameters=WHOLE_PAGES,
         token=("NextToken", "NextToken"),
+        each=WHERE_INTERFACES,
+        skip_codes=NOT_OFFERED,
+    ),
+    Listing(
+        "ec2_security_group_vpc_association",
+        "ec2:DescribeSecurityGroupVpcAssociations",
+        roles=("operations", "workload"),
+        zero="witnessed",
+        records="SecurityGroupVpcAssociations",
+        key=("GroupId", "VpcId"),
+        # No owner is required: the group may be shared, and the VPC another account's.
+        parameters=WHOLE_PAGES,
         each=WHERE_INTERFACES,
         skip_codes=NOT_OFFERED,
     ),

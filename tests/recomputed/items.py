@@ -51,6 +51,7 @@ NO_ITEMS = (
     "launch_template_versions",
     "fast_snapshot_restores",
     "vpc_block_public_access_options",
+    "security_group_vpc_associations",
     "certificates",
     "db_recommendations",
     "db_cluster_endpoints",

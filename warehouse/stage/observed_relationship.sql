@@ -87,6 +87,25 @@ record as (
 
     select
         r.arn as from_arn,
+        'AWS::EC2::SecurityGroup' as from_resource_type,
+        unnest([
+            { 'relation': 'associated_with', 'to_type': 'AWS::EC2::VPC', 'to_id': r.vpc_id }
+        ]) as said,
+        'ec2_security_group_vpc_association' as source,
+        r.is_stale,
+        r.run_id,
+        r.listing,
+        r.role,
+        r.caller_account_id,
+        r.cell_region,
+        r.collected_at
+    from aws.ec2_security_group_vpc_association as r
+    where r.state in ('associated', 'disassociating', 'disassociation-failed')
+
+    union all by name
+
+    select
+        r.arn as from_arn,
         'AWS::EC2::NetworkInterface' as from_resource_type,
         unnest(list_concat(
             [
