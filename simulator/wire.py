@@ -14,9 +14,7 @@ import json
 import re
 import threading
 import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, Literal
 from urllib.parse import parse_qsl, urlencode
 
@@ -262,31 +260,32 @@ class Paging:
     results: tuple[str, ...]
 
 
-_EC2_PAGES = {"DescribeVpcBlockPublicAccessExclusions": "VpcBlockPublicAccessExclusions"}
-"""EC2's operations with pages that botocore has no paginator of, and the lists that are cut."""
-S3_CONTROL_PAGES: Mapping[tuple[str, str], tuple[str | None, tuple[str, ...]]] = MappingProxyType(
-    {
-        ("s3control", "ListAccessPoints"): ("MaxResults", ("AccessPointList",)),
-        ("s3control", "ListMultiRegionAccessPoints"): ("MaxResults", ("AccessPoints",)),
-        ("s3control", "ListAccessGrantsInstances"): ("MaxResults", ("AccessGrantsInstancesList",)),
-        ("s3control", "ListAccessGrantsLocations"): ("MaxResults", ("AccessGrantsLocationsList",)),
-        ("s3control", "ListAccessGrants"): ("MaxResults", ("AccessGrantsList",)),
-        ("s3control", "ListStorageLensConfigurations"): (None, ("StorageLensConfigurationList",)),
-        ("s3control", "ListStorageLensGroups"): (None, ("StorageLensGroupList",)),
-    }
-)
-"""The limit and the lists of operations whose pages botocore does not know."""
+def _by_token(limit: str | None, records: str) -> Paging:
+    return Paging("NextToken", "NextToken", limit, (records,))
+
+
+_DAYS = Paging("NextPageToken", "NextPageToken", None, ("ResultsByTime",))
+
+_FURTHER = {
+    ("ce", "GetCostAndUsage"): _DAYS,
+    ("ce", "GetCostAndUsageWithResources"): _DAYS,
+    ("ec2", "DescribeVpcBlockPublicAccessExclusions"): _by_token("MaxResults", "VpcBlockPublicAccessExclusions"),
+    ("s3control", "ListAccessPoints"): _by_token("MaxResults", "AccessPointList"),
+    ("s3control", "ListMultiRegionAccessPoints"): _by_token("MaxResults", "AccessPoints"),
+    ("s3control", "ListAccessGrantsInstances"): _by_token("MaxResults", "AccessGrantsInstancesList"),
+    ("s3control", "ListAccessGrantsLocations"): _by_token("MaxResults", "AccessGrantsLocationsList"),
+    ("s3control", "ListAccessGrants"): _by_token("MaxResults", "AccessGrantsList"),
+    ("s3control", "ListStorageLensConfigurations"): _by_token(None, "StorageLensConfigurationList"),
+    ("s3control", "ListStorageLensGroups"): _by_token(None, "StorageLensGroupList"),
+}
+"""The operations whose pages botocore does not know."""
 
 
 @functools.cache
 def paging(service: str, operation: str) -> Paging | None:
     """What botocore knows of an operation's pages, and of those that it does not know."""
-    if service == "ce" and operation in {"GetCostAndUsage", "GetCostAndUsageWithResources"}:
-        return Paging("NextPageToken", "NextPageToken", None, ("ResultsByTime",))
-    if service == "ec2" and operation in _EC2_PAGES:
-        return Paging("NextToken", "NextToken", "MaxResults", (_EC2_PAGES[operation],))
-    if (service, operation) in S3_CONTROL_PAGES:
-        return Paging("NextToken", "NextToken", *S3_CONTROL_PAGES[service, operation])
+    if (service, operation) in _FURTHER:
+        return _FURTHER[service, operation]
     try:
         with _LOADING:
             model = _session().get_component("data_loader").load_service_model(service, "paginators-1")
