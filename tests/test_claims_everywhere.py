@@ -128,8 +128,8 @@ def places_of(connection: duckdb.DuckDBPyConnection) -> Places:
     found: Places = {}
     for name in CLAIMING_NOTHING:
         what = [column for column in ("finding", "kind") if column in MODELS[name].columns]
-        told = rows(connection, f"select {', '.join((*what, 'account_id', 'region'))} from {MODELS[name].quoted}")
-        found[name] = {tuple(map(str, row.values())) for row in told}
+        unknown = rows(connection, f"select {', '.join((*what, 'account_id', 'region'))} from {MODELS[name].quoted}")
+        found[name] = {tuple(map(str, row.values())) for row in unknown}
     return found
 
 

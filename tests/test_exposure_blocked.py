@@ -1,4 +1,4 @@
-"""What VPC Block Public Access keeps out, what its exclusions admit, and where neither can be told."""
+"""What VPC Block Public Access keeps out, what its exclusions admit, and where neither is known."""
 
 from __future__ import annotations
 
@@ -177,8 +177,8 @@ def test_what_the_owner_of_the_vpc_blocks_is_not_exposed_unless_an_exclusion_adm
 def test_where_options_or_the_exclusions_that_count_are_not_known_it_is_unknown(home: House) -> None:
     night(home, blocked({name: block for name, (block, _, _) in CANNOT_TELL.items()}))
     assert set(by_name(home, "verdict").values()) == {"unknown"}
-    told = {name: reason.partition(" of ")[0::2] for name, reason in by_name(home, "reason").items()}
-    assert {name: (listing, rest.partition(": ")[2]) for name, (listing, rest) in told.items()} == {
+    reasons = {name: reason.partition(" of ")[0::2] for name, reason in by_name(home, "reason").items()}
+    assert {name: (listing, rest.partition(": ")[2]) for name, (listing, rest) in reasons.items()} == {
         name.replace(" ", "-"): (listing, reason) for name, (_, listing, reason) in CANNOT_TELL.items()
     }
     assert openings(home) == {}

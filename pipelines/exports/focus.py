@@ -72,7 +72,7 @@ def violations(connection: "duckdb.DuckDBPyConnection", relation: str, written: 
 
 
 def _facts(written: tuple[FocusColumn, ...]) -> Iterator[tuple[str, str, str]]:
-    """What may not be, the condition by which it is told, and what to show of a charge that has it."""
+    """Each fault that a charge may have: its name, the SQL that finds it, and the SQL of an example."""
     for column in written:
         name = identifier(column.name)
         if not column.nullable:

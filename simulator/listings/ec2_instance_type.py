@@ -24,7 +24,7 @@ def rows(network: Network, account_id: str, region: str) -> list[dict[str, Any]]
         return []
     return [
         {
-            # It has none: by this one the rows are told apart.
+            # AWS gives it none; this one is the key of the truth.
             "arn": f"arn:aws:ec2:{region}::instance-type/{name}",
             "account_id": account_id,
             "region": region,
