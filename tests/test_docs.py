@@ -16,6 +16,7 @@ from typing import Any
 import click
 import duckdb
 import pytest
+from commands import commands_of
 
 from pipelines.cli.main import main
 from pipelines.definitions import build_defs
@@ -114,8 +115,8 @@ def test_the_contract_page_has_a_part_for_every_role() -> None:
 
 BY_NAME = {
     f"{name} {inner}".strip(): command
-    for name, group in main.commands.items()
-    for inner, command in (group.commands.items() if isinstance(group, click.Group) else [("", group)])
+    for name, group in commands_of(main).items()
+    for inner, command in (commands_of(group).items() if isinstance(group, click.Group) else [("", group)])
 }
 """Every command by its name, those of a group with both: `fx import`."""
 

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from commands import commands_of
 from given import house
 from nights import DATABASE, REPOSITORY, cmdb_here, copy_of
 
@@ -63,7 +64,7 @@ def test_every_command_that_takes_the_demo_is_known_to_its_remedies() -> None:
         "report",
     }
     for name in named:
-        assert "--demo" in {option for parameter in main.commands[name].params for option in parameter.opts}, name
+        assert "--demo" in {option for parameter in commands_of(main)[name].params for option in parameter.opts}, name
         assert as_typed(f"`cmdb {name}`", demo=True) == f"`cmdb {name} --demo`"
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import dagster as dg
 import pytest
 import yaml
+from commands import commands_of
 from nights import REPOSITORY, environment_of, night_environment
 from scaleout_services import PostgreSQL, postgresql
 from test_deploy import SYSTEMD, WITHOUT_SYSTEMD, settings_of
@@ -51,7 +52,7 @@ def test_what_the_containers_are_given_exists() -> None:
     assert set(COMPOSE["services"]) == {"rabbitmq", "s3", "postgres", "coordinator", "worker"}
     worker = COMPOSE["services"]["worker"]
     assert worker["command"] == "cmdb worker"
-    assert "worker" in main.commands
+    assert "worker" in commands_of(main)
     # The warehouse, the lock and Dagster's records are the coordinator's alone.
     assert not any("warehouse" in volume for volume in worker["volumes"])
     assert {"CMDB_DATABASE", "CMDB_LOCK_URL", "DAGSTER_POSTGRES_URL"} & set(worker["environment"]) == set()

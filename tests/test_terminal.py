@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 import pytest
 from click.shell_completion import ShellComplete
+from commands import commands_of
 from nights import DATABASE, REPOSITORY, cmdb_here, copy_of, environment_of, query
 from rich.cells import cell_len
 
@@ -176,7 +177,7 @@ NO_FACTS = {
 
 
 def leaves(group: click.Group, before: str = "") -> Iterator[tuple[str, click.Command]]:
-    for name, command in group.commands.items():
+    for name, command in commands_of(group).items():
         if isinstance(command, click.Group):
             yield from leaves(command, f"{before}{name} ")
         else:

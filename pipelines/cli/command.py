@@ -6,8 +6,9 @@ Exit code 0 good, 1 a rule failed, 2 wrong usage or configuration. Loads neither
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 import click
@@ -42,6 +43,29 @@ class Group(click.Group):
     """A group whose help shows examples on unwrapped lines."""
 
     command_class = Command
+
+
+class LazyGroup(Group):
+    """A group that imports a command's module when the command is named, or when the help lists all.
+
+    Args:
+        modules: the module of each command; the command is the module's attribute of the same name, with `_` for `-`.
+    """
+
+    def __init__(self, *args: Any, modules: Mapping[str, str], **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.modules = modules
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, sorted."""
+        return sorted(self.modules)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command; None for a name that the group does not have."""
+        if cmd_name not in self.modules:
+            return None
+        command: click.Command = getattr(import_module(self.modules[cmd_name]), cmd_name.replace("-", "_"))
+        return command
 
 
 def say(text: str, *, err: bool = False) -> None:

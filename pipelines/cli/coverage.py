@@ -61,9 +61,7 @@ class Coverage:
 
 def read_coverage(store: "Store", *, blocked: bool) -> Coverage:
     """Read the newest cells from the published file, or from the working file if `blocked` is set."""
-    if not blocked:
-        store.require_current_schema()
-    source = store.read() if blocked else store.published()
+    source = store.read() if blocked else store.published_current()
     with source as connection:
         cells = named_rows(
             connection.execute(

@@ -117,8 +117,7 @@ def unreached(store: "Store", *, with_central: bool = False) -> list[Unreached]:
         with_central: whether the central accounts are among them; the central roles reach those in any case, and no
             check misses a workload profile there.
     """
-    store.require_current_schema()
-    with store.published() as connection:
+    with store.published_current() as connection:
         rows = connection.execute(
             """
             select account_id, coalesce(account_name, ''), coalesce(ou_path, '') from org.account

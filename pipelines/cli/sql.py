@@ -195,8 +195,7 @@ def run_queries(
 def _connected(store: "Store", query: str, publication: "Publication | None") -> "Iterator[duckdb.DuckDBPyConnection]":
     """A connection to the published file, or to the tables of an earlier publication that the query names."""
     if publication is None:
-        store.require_current_schema()
-        with store.published() as connection:
+        with store.published_current() as connection:
             yield connection
         return
     with store.history.opened(publication) as as_of:

@@ -24,8 +24,7 @@ def tables(word: str, demo: bool, as_json: bool) -> None:
     from pipelines.cli.terminal import console, rows_table
 
     store = store_of(demo=demo)
-    store.require_current_schema()
-    with store.published() as connection:
+    with store.published_current() as connection:
         found = entries(connection, word)
         if not found:
             known = [one.relation for one in entries(connection, "")]

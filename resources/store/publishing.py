@@ -193,13 +193,28 @@ class PublishedFile:
         with self.opened() as connection:
             return len(applied(connection))
 
+    @contextmanager
+    def current(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """`opened`, if the version has the schema of this version of the product.
+
+        Raises:
+            WarehouseError: the schemas differ, nothing is published yet, or the version is missing or damaged.
+        """
+        with self.opened() as connection:
+            self._require_current(len(applied(connection)))
+            yield connection
+
     def require_current_schema(self) -> None:
         """Check that the published version has the schema of this version of the product.
 
         Raises:
             WarehouseError: the schemas differ.
         """
-        schema, known = self.schema(), len(self.migrator.known())
+        with self.current():
+            pass
+
+    def _require_current(self, schema: int) -> None:
+        known = len(self.migrator.known())
         if schema < known:
             raise WarehouseError(
                 f"The published version of {self.paths.database} has schema {schema}, and this version of the "

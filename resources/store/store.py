@@ -261,6 +261,14 @@ class Store:
         """
         return self._published.opened()
 
+    def published_current(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        """`published`, if the version has the schema of this version of the product.
+
+        Raises:
+            WarehouseError: the schemas differ, nothing is published yet, or the version is missing or damaged.
+        """
+        return self._published.current()
+
     def exporting(self, folder: Path) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
         """`published`, by a connection whose COPY may write files into this one folder.
 
