@@ -269,6 +269,7 @@ _DAYS = Paging("NextPageToken", "NextPageToken", None, ("ResultsByTime",))
 _FURTHER = {
     ("ce", "GetCostAndUsage"): _DAYS,
     ("ce", "GetCostAndUsageWithResources"): _DAYS,
+    ("ec2", "DescribeTransitGatewayMeteringPolicies"): _by_token("MaxResults", "TransitGatewayMeteringPolicies"),
     ("ec2", "DescribeVpcBlockPublicAccessExclusions"): _by_token("MaxResults", "VpcBlockPublicAccessExclusions"),
     ("s3control", "ListAccessPoints"): _by_token("MaxResults", "AccessPointList"),
     ("s3control", "ListMultiRegionAccessPoints"): _by_token("MaxResults", "AccessPoints"),

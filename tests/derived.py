@@ -16,7 +16,7 @@ def truth_of(listing: str) -> str:
     Snapshots of clusters stand among those of instances, marked `is_of_cluster`.
     """
     name = listing.partition("_")[2].replace("db_cluster_snapshot", "db_snapshot")
-    if name.endswith(("xy", "ry")):
+    if name.endswith(("xy", "ry", "cy")):
         return name[:-1] + "ies"
     return name + ("es" if name.endswith("s") else "s")
 
