@@ -269,6 +269,9 @@ _DAYS = Paging("NextPageToken", "NextPageToken", None, ("ResultsByTime",))
 _FURTHER = {
     ("ce", "GetCostAndUsage"): _DAYS,
     ("ce", "GetCostAndUsageWithResources"): _DAYS,
+    ("ec2", "DescribeIpamPolicies"): _by_token("MaxResults", "IpamPolicies"),
+    ("ec2", "DescribeIpamInternetRegistryAssociations"): _by_token("MaxResults", "IpamInternetRegistryAssociations"),
+    ("ec2", "DescribeIpamByoasn"): _by_token("MaxResults", "Byoasns"),
     ("ec2", "DescribeTransitGatewayMeteringPolicies"): _by_token("MaxResults", "TransitGatewayMeteringPolicies"),
     ("ec2", "DescribeVpcBlockPublicAccessExclusions"): _by_token("MaxResults", "VpcBlockPublicAccessExclusions"),
     ("s3control", "ListAccessPoints"): _by_token("MaxResults", "AccessPointList"),

@@ -31,6 +31,7 @@ NO_ITEMS = (
     "fast_snapshot_restores",
     "vpc_block_public_access_options",
     "security_group_vpc_associations",
+    "ipam_byoasns",
     "certificates",
     "db_recommendations",
     "db_cluster_endpoints",

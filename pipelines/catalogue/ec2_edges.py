@@ -7,6 +7,8 @@ from pipelines.catalogue.ec2 import NOT_OFFERED, WHOLE_PAGES
 from pipelines.catalogue.family import SELDOM
 from resources.aws.listing import Each, Listing
 
+WHERE_IPAM = Each("", of=("ec2_ipam",), field="IpamId")
+
 LISTINGS: tuple[Listing, ...] = (
     Listing(
         "ec2_instance_connect_endpoint",
@@ -98,7 +100,7 @@ LISTINGS: tuple[Listing, ...] = (
         records="IpamScopes",
         key=("IpamScopeId",),
         parameters=WHOLE_PAGES,
-        each=Each("", of=("ec2_ipam",), field="IpamId"),
+        each=WHERE_IPAM,
         skip_codes=NOT_OFFERED,
     ),
     Listing(
@@ -222,6 +224,59 @@ LISTINGS: tuple[Listing, ...] = (
         key=("VpnConcentratorId",),
         parameters=WHOLE_PAGES,
         each=Each("", of=("ec2_transit_gateway_attachment",), field="TransitGatewayAttachmentId"),
+        skip_codes=NOT_OFFERED,
+    ),
+    Listing(
+        "ec2_ipam_policy",
+        "ec2:DescribeIpamPolicies",
+        resource_type="AWS::EC2::IPAMPolicy",
+        roles=("operations", "workload"),
+        zero="witnessed",
+        records="IpamPolicies",
+        key=("IpamPolicyId",),
+        parameters=WHOLE_PAGES,
+        token=("NextToken", "NextToken"),
+        each=WHERE_IPAM,
+        skip_codes=NOT_OFFERED,
+    ),
+    Listing(
+        "ec2_ipam_prefix_list_resolver",
+        "ec2:DescribeIpamPrefixListResolvers",
+        resource_type="AWS::EC2::IPAMPrefixListResolver",
+        roles=("operations", "workload"),
+        zero="witnessed",
+        records="IpamPrefixListResolvers",
+        key=("IpamPrefixListResolverId",),
+        parameters=WHOLE_PAGES,
+        each=WHERE_IPAM,
+        skip_codes=NOT_OFFERED,
+    ),
+    Listing(
+        "ec2_ipam_internet_registry_association",
+        "ec2:DescribeIpamInternetRegistryAssociations",
+        resource_type="AWS::EC2::IPAMInternetRegistryAssociation",
+        roles=("operations", "workload"),
+        zero="witnessed",
+        records="IpamInternetRegistryAssociations",
+        key=("IpamInternetRegistryAssociationId",),
+        parameters=WHOLE_PAGES,
+        token=("NextToken", "NextToken"),
+        # What the registry is to trust.
+        redact=("ChildRequestXml",),
+        each=WHERE_IPAM,
+        skip_codes=NOT_OFFERED,
+    ),
+    Listing(
+        "ec2_ipam_byoasn",
+        "ec2:DescribeIpamByoasn",
+        roles=("operations", "workload"),
+        zero="witnessed",
+        records="Byoasns",
+        key=("Asn",),
+        # EC2 refuses a page of more than 100 here.
+        parameters={"MaxResults": 100},
+        token=("NextToken", "NextToken"),
+        each=WHERE_IPAM,
         skip_codes=NOT_OFFERED,
     ),
 )
