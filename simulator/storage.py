@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from simulator.network import Owned, made_id
+from simulator.network import Network, Owned, made_id
 from simulator.pages import Handler, Item, Output, Settings, bad_request
 from simulator.wire import Call
 from simulator.world import EPOCH, OWNERS, SPARSE, Account, Instance, World, WorldError, digest
@@ -438,6 +438,11 @@ def _named(call: Call, parameter: str, items: Sequence[Any], code: str) -> list[
     if missing := wanted - {item.resource_id for item in found}:
         raise bad_request(code, f"'{', '.join(sorted(missing))}' does not exist.")
     return found
+
+
+def storage_of(network: Network) -> Storage:
+    """The storage of the organisation whose network it is."""
+    return next(part for part in network.world.parts if isinstance(part, Storage))
 
 
 def tag_list(tags: dict[str, str]) -> dict[str, Any]:

@@ -272,6 +272,8 @@ _FURTHER = {
     ("ec2", "DescribeIpamPolicies"): _by_token("MaxResults", "IpamPolicies"),
     ("ec2", "DescribeIpamInternetRegistryAssociations"): _by_token("MaxResults", "IpamInternetRegistryAssociations"),
     ("ec2", "DescribeIpamByoasn"): _by_token("MaxResults", "Byoasns"),
+    ("ec2", "DescribeLockedSnapshots"): _by_token("MaxResults", "Snapshots"),
+    ("ec2", "DescribeInstanceSqlHaStates"): _by_token("MaxResults", "Instances"),
     ("ec2", "DescribeTransitGatewayMeteringPolicies"): _by_token("MaxResults", "TransitGatewayMeteringPolicies"),
     ("ec2", "DescribeVpcBlockPublicAccessExclusions"): _by_token("MaxResults", "VpcBlockPublicAccessExclusions"),
     ("s3control", "ListAccessPoints"): _by_token("MaxResults", "AccessPointList"),

@@ -30,7 +30,7 @@ def contents(folder: Path) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("name", "call", "service", "kind"),
     [
-        ("ec2_fpga_image", "ec2:DescribeFpgaImages", "ec2", "AWS::EC2::FpgaImage"),
+        ("ec2_local_gateway", "ec2:DescribeLocalGateways", "ec2", "AWS::EC2::LocalGateway"),
         ("rds_db_security_group", "rds:DescribeDBSecurityGroups", "rds", "AWS::RDS::DBSecurityGroup"),
         (
             "lambda_durable_execution",
@@ -94,11 +94,11 @@ def test_what_cannot_be_drafted_is_one_sentence_and_nothing_is_written(
 
 
 def test_a_file_of_the_name_stays_as_it_is(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    taken = checkout / "tests" / "cases" / "aws.ec2_fpga_image.json"
+    taken = checkout / "tests" / "cases" / "aws.ec2_local_gateway.json"
     taken.write_text("mine")
     before = contents(checkout)
-    assert main(["ec2_fpga_image", "ec2:DescribeFpgaImages"], checkout) == 2
-    assert "tests/cases/aws.ec2_fpga_image.json is there already" in capsys.readouterr().err
+    assert main(["ec2_local_gateway", "ec2:DescribeLocalGateways"], checkout) == 2
+    assert "tests/cases/aws.ec2_local_gateway.json is there already" in capsys.readouterr().err
     assert contents(checkout) == before
 
 

@@ -63,6 +63,8 @@ PUBLIC = {
     "aws.ec2_vpc_block_public_access_option": ("account_id", "region"),
     "aws.ec2_security_group_vpc_association": ("arn", "vpc_id"),
     "aws.ec2_ipam_byoasn": ("account_id", "region", "asn"),
+    "aws.ec2_fast_launch_image": ("account_id", "region", "image_id"),
+    "aws.ec2_mac_host": ("account_id", "region", "host_id"),
     "aws.ec2_fast_snapshot_restore": ("snapshot_id", "availability_zone"),
     "aws.ec2_launch_template_version": ("launch_template_id", "version"),
     "cmdb.resource": ("arn",),

@@ -90,7 +90,7 @@ def test_a_stale_page_and_a_wrong_file_are_named(
     monkeypatch.setattr(operations, "left_out", lambda: [TAGS])
     assert operations.main(["--check"]) == 1
     said = capsys.readouterr().err
-    assert "ec2:DescribeFpgaImages is requested by no listing" in said
+    assert "ec2:DescribeLocalGateways is requested by no listing" in said
     assert "docs/reference/operations.md is stale" in said
 
 

@@ -1,7 +1,8 @@
-"""EC2: what is reserved, kept ready or launched together, and the versions of launch templates."""
+"""EC2: what is reserved, kept ready or launched together, versions of templates, and what AWS says of storage."""
 
 from pipelines.catalogue.ec2 import NOT_OFFERED, WHOLE_PAGES
-from pipelines.catalogue.family import SELDOM
+from pipelines.catalogue.family import RARELY, SELDOM
+from pipelines.catalogue.names import INSTANCE
 from resources.aws.listing import Each, Listing
 
 LISTINGS: tuple[Listing, ...] = (
@@ -119,5 +120,80 @@ LISTINGS: tuple[Listing, ...] = (
         owner="OwnerId",
         parameters={**WHOLE_PAGES, "Owners": ["self"], "ExecutableUsers": ["all"], "IncludeDisabled": True},
         each=Each("", of=("ec2_image",), field="ImageId"),
+    ),
+    Listing(
+        "ec2_volume_status",
+        "ec2:DescribeVolumeStatus",
+        roles=("operations", "workload"),
+        zero="witnessed",
+        records="VolumeStatuses",
+        key=("VolumeId",),
+        parameters=WHOLE_PAGES,
+        each=Each("", of=("ec2_volume",), field="VolumeId"),
+    ),
+    Listing(
+        "ec2_locked_snapshot",
+        "ec2:DescribeLockedSnapshots",
+        roles=("operations", "workload"),
+        zero="witnessed",
+        records="Snapshots",
+        key=("SnapshotId",),
+        owner="OwnerId",
+        parameters=WHOLE_PAGES,
+        token=("NextToken", "NextToken"),
+        each=Each("", of=("ec2_snapshot",), field="SnapshotId"),
+        skip_codes=NOT_OFFERED,
+    ),
+    Listing(
+        "ec2_fast_launch_image",
+        "ec2:DescribeFastLaunchImages",
+        roles=("operations", "workload"),
+        zero="witnessed",
+        records="FastLaunchImages",
+        key=("ImageId",),
+        # An own image has snapshots, and so has an account that keeps some ready of another's. No owner is required.
+        # EC2 refuses a page of more than 200 here.
+        parameters={"MaxResults": 200},
+        each=Each("", of=("ec2_snapshot",), field="SnapshotId"),
+        skip_codes=NOT_OFFERED,
+    ),
+    Listing(
+        "ec2_mac_host",
+        "ec2:DescribeMacHosts",
+        roles=("operations", "workload"),
+        zero="witnessed",
+        records="MacHosts",
+        key=("HostId",),
+        # EC2 refuses a page of more than 500 here.
+        parameters={"MaxResults": 500},
+        each=Each("", of=("ec2_host",), field="HostId"),
+        skip_codes=NOT_OFFERED,
+    ),
+    Listing(
+        "ec2_instance_sql_ha_state",
+        "ec2:DescribeInstanceSqlHaStates",
+        roles=("operations", "workload"),
+        zero="witnessed",
+        records="Instances",
+        key=("InstanceId",),
+        parameters=WHOLE_PAGES,
+        token=("NextToken", "NextToken"),
+        each=Each("", of=(INSTANCE,), field="InstanceId"),
+        skip_codes=NOT_OFFERED,
+    ),
+    Listing(
+        "ec2_fpga_image",
+        "ec2:DescribeFpgaImages",
+        resource_type="AWS::EC2::FpgaImage",
+        roles=("operations", "workload"),
+        zero="witnessed",
+        records="FpgaImages",
+        key=("FpgaImageId",),
+        owner="OwnerId",
+        # Without this filter EC2 returns the public images of other accounts too.
+        parameters={**WHOLE_PAGES, "Owners": ["self"]},
+        every=RARELY,
+        arn_form="ec2:fpga-image/",
+        skip_codes=NOT_OFFERED,
     ),
 )

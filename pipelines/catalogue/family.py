@@ -8,6 +8,9 @@ from resources.contract import ROLES, Role
 SELDOM = 7
 """Nights between two requests of a listing that changes seldom, and on which no finding of exposure rests."""
 
+RARELY = 14
+"""The same of what hardly any account has, and nothing else tells of."""
+
 LANDING = "landing"
 """The Dagster group of what is collected, and of the internal tables that show it as AWS sent it."""
 

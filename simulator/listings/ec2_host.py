@@ -1,4 +1,4 @@
-"""Dedicated hosts of the organisation: one of the first workload account, and one that it released."""
+"""Dedicated hosts of the organisation: two of the first workload account, one a Mac, and one that it released."""
 
 from __future__ import annotations
 
@@ -18,23 +18,25 @@ TRUTH = "hosts"
 
 
 def rows(network: Network, account_id: str, region: str) -> list[dict[str, Any]]:
-    """Both in the first region alone."""
+    """All in the first region alone."""
     vpcs = network.own(account_id, region).vpcs
     if not vpcs or account_id != network.first_workload or region != network.world.regions[0]:
         return []
     place = (account_id, region)
     found = []
-    for state, tags in (("available", vpcs[0].tags), ("released", {})):
-        host_id = made_id("h", *place, state)
+    for state, family, tags in (("available", "m5", vpcs[0].tags), ("available", "mac2", {}), ("released", "m5", {})):
+        host_id = made_id("h", *place, state, *(["mac"] if family == "mac2" else []))
         row = network.owned(host_id, place, "dedicated-host", tags)
-        found.append({**row, "host_id": host_id, "state": state, "relations": []})
+        found.append({**row, "host_id": host_id, "state": state, "family": family, "relations": []})
     return found
 
 
 def charges(row: dict[str, Any]) -> list[Charge]:
-    """The hours of a host that is there, of which a reservation covers what it costs."""
+    """The hours of a host that is there; a reservation covers what the one that is no Mac costs."""
     if row["state"] != "available":
         return []
+    if row["family"] == "mac2":
+        return [Charge("HostUsage:mac2", 650_000_000_000, COMPUTE, "RunInstances")]
     return [Charge("ReservedHostUsage:m5", 782_000_000_000, COMPUTE, "RunInstances", "DiscountedUsage")]
 
 
@@ -50,8 +52,8 @@ def shown(row: dict[str, Any]) -> Output:
         HostRecovery="off",
         HostProperties={
             "Cores": 48,
-            "InstanceType": "m5.large",
-            "InstanceFamily": "m5",
+            "InstanceType": "mac2.metal" if row["family"] == "mac2" else "m5.large",
+            "InstanceFamily": row["family"],
             "Sockets": 2,
             "TotalVCpus": 96,
         },
