@@ -69,6 +69,7 @@ def remove_rows(connection: duckdb.DuckDBPyConnection, column: str, condition: s
 
 def wholly_known(connection: duckdb.DuckDBPyConnection) -> None:
     """An organisation in which nothing is unknown: what could not be asked has left, or is granted and empty."""
+    grant_where_regions_are_known(connection)
     unreached = "newest.skip_reason in ('no_profile', 'account_suspended')"
     for (account,) in connection.execute(
         f"select distinct account_id from audit.newest_cell where {unreached}"
@@ -80,6 +81,26 @@ def wholly_known(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("delete from cmdb.decommission_signal where unknown_reason is not null")
     for table in ("cost.saving", "cost.spend_vs_budget", "org.governance_kpi"):
         connection.execute(f"update {table} set unknown_reason = null")
+
+
+def grant_where_regions_are_known(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let an account without a profile whose regions another role has listed be reached, and have nothing in them."""
+    reached = """
+        newest.skip_reason = 'no_profile' and role = 'workload'
+        and account_id in (select account_id from stage.ec2_region where is_enabled)
+    """
+    roots = "listing in (select listing from audit.listing where {} and len(parents) = 0)"
+    regional, everywhere = roots.format("is_regional"), roots.format("not is_regional")
+    connection.execute(
+        f"""
+        insert into audit.newest_cell by name
+        select cell.* replace (enabled.region as region)
+        from (from audit.newest_cell where {reached} and {regional}) as cell
+        inner join stage.ec2_region as enabled on cell.account_id = enabled.account_id and enabled.is_enabled
+        """
+    )
+    connection.execute(f"delete from audit.newest_cell where {reached} and region = 'aws-global' and not {everywhere}")
+    end_cells(connection, reached, "empty_verified")
 
 
 def listing_denied(listing: str, outcome: str = "denied") -> Change:
