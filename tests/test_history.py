@@ -165,7 +165,7 @@ def test_what_does_not_read_back_is_not_recorded(nights: Nights, monkeypatch: py
     nights.publish(2, records=False)
     with monkeypatch.context() as patched:
         # A type that Parquet does not give back: 128 bits as a floating-point number.
-        patched.setattr("resources.store.history.changes.stored", lambda column: f'"{column[0]}"')
+        patched.setattr("resources.store.history.segments.stored", lambda column: f'"{column[0]}"')
         with nights.store.holding("x", "nightly"), nights.store.transaction() as connection:
             connection.execute("update aws.item set wide = wide - 1")
         nights.publish(3, records=False, changes=False)

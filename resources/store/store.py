@@ -262,11 +262,7 @@ class Store:
         return self._published.opened()
 
     def published_current(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
-        """`published`, if the version has the schema of this version of the product.
-
-        Raises:
-            WarehouseError: the schemas differ, nothing is published yet, or the version is missing or damaged.
-        """
+        """`published`, or a WarehouseError where the version has another schema than this version of the product."""
         return self._published.current()
 
     def exporting(self, folder: Path) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
@@ -282,9 +278,5 @@ class Store:
         return self._published.schema()
 
     def require_current_schema(self) -> None:
-        """Check that the published version has the schema of this version of the product.
-
-        Raises:
-            WarehouseError: the schemas differ.
-        """
+        """Raise a WarehouseError where the published version has another schema than this version of the product."""
         self._published.require_current_schema()

@@ -8,9 +8,9 @@ import duckdb
 
 from resources.store.errors import WarehouseError
 from resources.store.history.manifest import Layout, Manifest
-from resources.store.history.segments import write
+from resources.store.history.segments import NewRows, write, write_new
 from resources.store.history.sources import Source, checksum_sql, hash_of, read_sources
-from resources.store.history.state import ROWS, STAMPS, file_name, part_sql, state_sql, stored, typed
+from resources.store.history.state import ROWS, STAMPS, file_name, part_sql, state_sql, typed
 from resources.store.sql import identifier
 
 STAMP_COLUMNS = frozenset(
@@ -53,7 +53,7 @@ class ChangeWriter:
             layout = last.get(name)
             if layout is None or layout.columns != source.columns:
                 count += 1
-                layout = Layout(count, name, self.number, None, source.columns, self._stamps(source))
+                layout = Layout(count, name, self.number, None, source.columns, _stamps(self.connection, source))
             after[layout.number] = self._write_table(source, layout)
         for name, layout in last.items():
             if name not in self._sources or self._sources[name].columns != layout.columns:
@@ -78,15 +78,6 @@ class ChangeWriter:
         found = self.connection.execute(checksum_sql(columns, rows)).fetchone()
         return tuple(found or ())
 
-    def _stamps(self, source: Source) -> tuple[str, ...]:
-        """The stamps of a new table: none where rows are told apart by them alone."""
-        stamps = tuple(name for name, _ in source.columns if name in STAMP_COLUMNS)
-        kept = [column for column in source.columns if column[0] not in stamps]
-        if not stamps or not kept:
-            return ()
-        row = self.connection.execute(f"select count(*) = count(distinct {hash_of(kept)}) from {source.sql}").fetchone()
-        return stamps if row and row[0] else ()
-
     def _write_table(self, source: Source, layout: Layout) -> Layout:
         """Write what changed in one table since the last publication.
 
@@ -96,15 +87,42 @@ class ChangeWriter:
         checksum = self._checksum(layout.columns, source.sql)
         if checksum == layout.checksum:
             return layout
+        after = self._write_changes(source, layout) if layout.checksum else self._write_first(source, layout)
+        self._changed.append(replace(after, checksum=checksum))
+        return self._changed[-1]
+
+    def _write_first(self, source: Source, layout: Layout) -> Layout:
+        """Write a table of which nothing is recorded: without the dozen queries that look for what changed."""
+        if not layout.stamps:
+            self._make("placed", f"select rowid as _id, null::bigint as _row from {source.sql}")
+            return replace(layout, row_count=self._copy_rows(source, layout))
+        groups = self._make(
+            "stamps_new",
+            f"""
+            select row_number() over (order by min(rowid)) as _group, min(rowid) as _id, {_stamp_of(layout)} as _stamp
+            from {source.sql}
+            group by _stamp
+            """,
+        )
+        self._make(
+            "placed",
+            f"""
+            select p.rowid as _id, null::bigint as _row, n._group
+            from {source.sql} as p join temp.main.stamps_new as n on {_stamp_of(layout)} = n._stamp
+            """,
+        )
+        self._copy_stamps(source, layout, groups)
+        return replace(layout, row_count=self._copy_rows(source, layout), group_count=groups, stamp_count=groups)
+
+    def _write_changes(self, source: Source, layout: Layout) -> Layout:
+        """Write what changed in a table that was recorded before; returns the layout with the numbers given now."""
         self._match(source, layout)
         if layout.stamps:
             self._place_in_groups(layout)
             layout = self._write_stamps(source, layout)
         else:
             self._make("placed", "select _id, _row from temp.main.paired where _id is not null")
-        after = replace(layout, row_count=self._write_rows(source, layout), checksum=checksum)
-        self._changed.append(after)
-        return after
+        return replace(layout, row_count=self._write_rows(source, layout))
 
     def _match(self, source: Source, layout: Layout) -> None:
         """Pair the rows of the published table with those of the last publication, by the hash of what is kept by row.
@@ -123,7 +141,7 @@ class ChangeWriter:
             if before
             else "select null::ubigint as _hash, null::bigint as _row, null::bigint as _group where false",
         )
-        stamp = f"hash({', '.join(map(identifier, layout.stamps))})" if layout.stamps else "null::ubigint"
+        stamp = _stamp_of(layout) if layout.stamps else "null::ubigint"
         self._make("published", f"select {kept} as _hash, rowid as _id, {stamp} as _stamp from {source.sql}")
         are_alike = self._one(
             """
@@ -189,25 +207,21 @@ class ChangeWriter:
 
     def _write_rows(self, source: Source, layout: Layout) -> int:
         """Write the rows that are new, and the numbers of those that are gone; returns how many numbers are given."""
-        new = self._one("select count(*) from temp.main.placed where _row is null")
-        if new:
-            group = "_group, " if layout.stamps else ""
-            columns = ", ".join(map(stored, layout.kept))
-            write(
-                self.connection,
-                f"""
-                select
-                    {layout.row_count} + row_number() over (order by _id) as _row, {group}
-                    {self.number}::integer as _from, null::integer as _to, {columns}
-                from temp.main.placed join {source.sql} as p on p.rowid = placed._id
-                where placed._row is null
-                order by _id
-                """,
-                self.folder,
-                file_name(layout, ROWS),
-            )
+        given = self._copy_rows(source, layout)
         query = "select _row from temp.main.paired anti join temp.main.placed using (_row) where _row is not null"
         self._write_ends(query, file_name(layout, ROWS))
+        return given
+
+    def _copy_rows(self, source: Source, layout: Layout) -> int:
+        """Write the rows of `placed` that have no number yet; returns how many numbers are given."""
+        new = self._one("select count(*) from temp.main.placed where _row is null")
+        if new:
+            write_new(
+                self.connection,
+                f"temp.main.placed join {source.sql} as p on p.rowid = placed._id where placed._row is null",
+                NewRows(self.number, layout.row_count, "_id", layout.kept, has_group=bool(layout.stamps)),
+                self.folder / file_name(layout, ROWS),
+            )
         return layout.row_count + new
 
     def _write_stamps(self, source: Source, layout: Layout) -> Layout:
@@ -233,29 +247,28 @@ class ChangeWriter:
         new = self._make(
             "stamps_new", "select * from temp.main.stamps_now anti join temp.main.stamps_before using (_group, _stamp)"
         )
-        if new:
-            write(
-                self.connection,
-                f"""
-                select
-                    {layout.stamp_count} + row_number() over (order by _group) as _row, _group,
-                    {self.number}::integer as _from, null::integer as _to, {", ".join(map(stored, stamps))}
-                from temp.main.stamps_new as n join {source.sql} as p on p.rowid = n._id
-                order by _group
-                """,
-                self.folder,
-                file_name(layout, STAMPS),
-            )
+        self._copy_stamps(source, layout, new)
         query = "select _row from temp.main.stamps_before anti join temp.main.stamps_now using (_group, _stamp)"
         self._write_ends(query, file_name(layout, STAMPS))
         groups = self._one(f"select greatest({layout.group_count}, max(_group)) from temp.main.placed")
         return replace(layout, group_count=groups, stamp_count=layout.stamp_count + new)
 
+    def _copy_stamps(self, source: Source, layout: Layout, new: int) -> None:
+        """Write the stamps of the groups in `stamps_new`, if there are any."""
+        if new:
+            stamps = [column for column in layout.columns if column[0] in layout.stamps]
+            write_new(
+                self.connection,
+                f"temp.main.stamps_new as n join {source.sql} as p on p.rowid = n._id",
+                NewRows(self.number, layout.stamp_count, "_group", stamps, has_group=True),
+                self.folder / file_name(layout, STAMPS),
+            )
+
     def _write_ends(self, query: str, file: str) -> None:
         """Write the numbers of rows that this publication is the first to lack."""
         if self._make("gone", query):
             ends = f"select _row, {self.number}::integer as _to from temp.main.gone order by _row"
-            write(self.connection, ends, self.folder, f"{file}.ends")
+            write(self.connection, ends, self.folder / f"{file}.ends")
 
     def _make(self, table: str, query: str) -> int:
         """Make a table of this connection; returns how many rows it has."""
@@ -264,3 +277,18 @@ class ChangeWriter:
     def _one(self, query: str) -> int:
         row = self.connection.execute(query).fetchone()
         return int(row[0] or 0) if row else 0
+
+
+def _stamps(connection: duckdb.DuckDBPyConnection, source: Source) -> tuple[str, ...]:
+    """The stamps of a new table: none where rows are told apart by them alone."""
+    stamps = tuple(name for name, _ in source.columns if name in STAMP_COLUMNS)
+    kept = [column for column in source.columns if column[0] not in stamps]
+    if not stamps or not kept:
+        return ()
+    row = connection.execute(f"select count(*) = count(distinct {hash_of(kept)}) from {source.sql}").fetchone()
+    return stamps if row and row[0] else ()
+
+
+def _stamp_of(layout: Layout) -> str:
+    """The hash of a row's stamps, as an expression."""
+    return f"hash({', '.join(map(identifier, layout.stamps))})"

@@ -1,17 +1,52 @@
 """The files of a segment: written by DuckDB, then closed to change and flushed to the disk."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
 from resources.store.files import permitted, sync
+from resources.store.history.state import stored
 from resources.store.sql import literal
 
 
-def write(connection: duckdb.DuckDBPyConnection, query: str, folder: Path, file: str) -> None:
-    """Write the result of a query as one file of a segment."""
-    target = literal(folder / f"{file}.parquet")
+@dataclass(frozen=True)
+class NewRows:
+    """Rows that get a number in a history.
+
+    Attributes:
+        publication: the first one that has them.
+        given: numbers given so far.
+        order: the column in whose order they are numbered and written.
+        columns: names and DuckDB types of what is written of them.
+        has_group: whether the number of their group is written too.
+    """
+
+    publication: int
+    given: int
+    order: str
+    columns: Sequence[tuple[str, str]]
+    has_group: bool
+
+
+def write(connection: duckdb.DuckDBPyConnection, query: str, file: Path) -> None:
+    """Write the result of a query as one file of a segment; `file` is without its ending."""
+    target = literal(file.with_name(f"{file.name}.parquet"))
     connection.execute(f"copy ({query}) to {target} (format parquet, compression zstd)")
+
+
+def write_new(connection: duckdb.DuckDBPyConnection, source: str, rows: NewRows, file: Path) -> None:
+    """Write rows that no publication before had as one file of a segment; `source` is what stands after `from`."""
+    # Files of several segments are read by the place of their columns.
+    query = f"""
+        select
+            {rows.given} + row_number() over (order by {rows.order}) as _row, {"_group," if rows.has_group else ""}
+            {rows.publication}::integer as _from, null::integer as _to, {", ".join(map(stored, rows.columns))}
+        from {source}
+        order by {rows.order}
+    """
+    write(connection, query, file)
 
 
 def settled(folder: Path) -> tuple[str, ...]:
