@@ -4,7 +4,7 @@ What is empty where its parent is not is requested only where there is one (`Eac
 """
 
 from pipelines.catalogue.ec2 import NOT_OFFERED, WHOLE_PAGES
-from pipelines.catalogue.family import SELDOM
+from pipelines.catalogue.family import RARELY, SELDOM
 from resources.aws.listing import Each, Listing
 
 WHERE_IPAM = Each("", of=("ec2_ipam",), field="IpamId")
@@ -71,6 +71,8 @@ LISTINGS: tuple[Listing, ...] = (
         records="TrafficMirrorSessions",
         key=("TrafficMirrorSessionId",),
         parameters=WHOLE_PAGES,
+        # Each session has a filter, and nobody can share one.
+        each=Each("", of=("ec2_traffic_mirror_filter",), field="TrafficMirrorFilterId"),
         every=SELDOM,
         arn_form="ec2:traffic-mirror-session/",
         skip_codes=NOT_OFFERED,
@@ -277,6 +279,46 @@ LISTINGS: tuple[Listing, ...] = (
         parameters={"MaxResults": 100},
         token=("NextToken", "NextToken"),
         each=WHERE_IPAM,
+        skip_codes=NOT_OFFERED,
+    ),
+    Listing(
+        "ec2_public_ipv4_pool",
+        "ec2:DescribePublicIpv4Pools",
+        resource_type="AWS::EC2::PublicIpv4Pool",
+        roles=("operations", "workload"),
+        zero="witnessed",
+        records="PublicIpv4Pools",
+        key=("PoolId",),
+        # EC2 refuses a page of more than 10 here.
+        parameters={"MaxResults": 10},
+        every=RARELY,
+        arn_form="ec2:ipv4pool-ec2/",
+        skip_codes=NOT_OFFERED,
+    ),
+    Listing(
+        "ec2_ipv6_pool",
+        "ec2:DescribeIpv6Pools",
+        resource_type="AWS::EC2::Ipv6Pool",
+        roles=("operations", "workload"),
+        zero="witnessed",
+        records="Ipv6Pools",
+        key=("PoolId",),
+        parameters=WHOLE_PAGES,
+        every=RARELY,
+        arn_form="ec2:ipv6pool-ec2/",
+        skip_codes=NOT_OFFERED,
+    ),
+    Listing(
+        "ec2_byoip_cidr",
+        "ec2:DescribeByoipCidrs",
+        roles=("operations", "workload"),
+        zero="witnessed",
+        records="ByoipCidrs",
+        key=("Cidr",),
+        # EC2 refuses a page of more than 100 here.
+        parameters={"MaxResults": 100},
+        # Each of them may have a description; without a parameter it counts alone that there is one of them.
+        each=Each("", of=("ec2_public_ipv4_pool", "ec2_ipv6_pool", "ec2_ipam"), field="Description"),
         skip_codes=NOT_OFFERED,
     ),
 )
