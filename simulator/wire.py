@@ -275,6 +275,7 @@ _FURTHER = {
     ("ec2", "DescribeLockedSnapshots"): _by_token("MaxResults", "Snapshots"),
     ("ec2", "DescribeInstanceSqlHaStates"): _by_token("MaxResults", "Instances"),
     ("ec2", "DescribeTransitGatewayMeteringPolicies"): _by_token("MaxResults", "TransitGatewayMeteringPolicies"),
+    ("ec2", "DescribeVpcEncryptionControls"): _by_token("MaxResults", "VpcEncryptionControls"),
     ("ec2", "DescribeVpcBlockPublicAccessExclusions"): _by_token("MaxResults", "VpcBlockPublicAccessExclusions"),
     ("s3control", "ListAccessPoints"): _by_token("MaxResults", "AccessPointList"),
     ("s3control", "ListMultiRegionAccessPoints"): _by_token("MaxResults", "AccessPoints"),

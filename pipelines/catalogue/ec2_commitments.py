@@ -196,4 +196,17 @@ LISTINGS: tuple[Listing, ...] = (
         arn_form="ec2:fpga-image/",
         skip_codes=NOT_OFFERED,
     ),
+    Listing(
+        "ec2_capacity_manager_data_export",
+        "ec2:DescribeCapacityManagerDataExports",
+        resource_type="AWS::EC2::CapacityManagerDataExport",
+        roles=("operations", "workload"),
+        zero="witnessed",
+        records="CapacityManagerDataExports",
+        key=("CapacityManagerDataExportId",),
+        parameters=WHOLE_PAGES,
+        every=RARELY,
+        arn_form="ec2:capacity-manager-data-export/",
+        skip_codes=NOT_OFFERED,
+    ),
 )

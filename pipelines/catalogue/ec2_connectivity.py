@@ -2,7 +2,7 @@
 
 from pipelines.catalogue.ec2 import NOT_OFFERED, WHOLE_PAGES
 from pipelines.catalogue.family import SELDOM
-from resources.aws.listing import Listing
+from resources.aws.listing import Each, Listing
 
 # No owner is required of what AWS lists to several accounts. It stands once, under the account that the record names.
 LISTINGS: tuple[Listing, ...] = (
@@ -165,6 +165,8 @@ LISTINGS: tuple[Listing, ...] = (
         key=("VpnConnectionId",),
         # Both hold the keys of the tunnels.
         redact=("CustomerGatewayConfiguration", "PreSharedKey"),
+        # Each connection has a customer gateway, and nobody can share one.
+        each=Each("", of=("ec2_customer_gateway",), field="CustomerGatewayId"),
         skip_codes=NOT_OFFERED,
         every=SELDOM,
         arn_form="ec2:vpn-connection/",

@@ -47,4 +47,17 @@ LISTINGS: tuple[Listing, ...] = (
         each=WHERE_INTERFACES,
         skip_codes=NOT_OFFERED,
     ),
+    Listing(
+        "ec2_vpc_encryption_control",
+        "ec2:DescribeVpcEncryptionControls",
+        resource_type="AWS::EC2::VPCEncryptionControl",
+        roles=("operations", "workload"),
+        zero="witnessed",
+        records="VpcEncryptionControls",
+        key=("VpcEncryptionControlId",),
+        parameters=WHOLE_PAGES,
+        token=("NextToken", "NextToken"),
+        each=WHERE_INTERFACES,
+        skip_codes=NOT_OFFERED,
+    ),
 )

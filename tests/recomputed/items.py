@@ -57,6 +57,7 @@ NO_ITEMS = (
     "instance_sql_ha_states",
     "vpc_block_public_access_options",
     "security_group_vpc_associations",
+    "vpc_endpoint_connection_notifications",
     "byoip_cidrs",
     "ipam_byoasns",
     "certificates",
