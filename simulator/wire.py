@@ -269,6 +269,9 @@ _DAYS = Paging("NextPageToken", "NextPageToken", None, ("ResultsByTime",))
 _FURTHER = {
     ("ce", "GetCostAndUsage"): _DAYS,
     ("ce", "GetCostAndUsageWithResources"): _DAYS,
+    ("ec2", "DescribeApplicationStatus"): _by_token("MaxResults", "Instances"),
+    ("ec2", "DescribeApplicationStatusCheckAssociations"): _by_token("MaxResults", "Associations"),
+    ("ec2", "DescribeApplicationStatusChecks"): _by_token("MaxResults", "ApplicationStatusChecks"),
     ("ec2", "DescribeIpamPolicies"): _by_token("MaxResults", "IpamPolicies"),
     ("ec2", "DescribeIpamInternetRegistryAssociations"): _by_token("MaxResults", "IpamInternetRegistryAssociations"),
     ("ec2", "DescribeIpamByoasn"): _by_token("MaxResults", "Byoasns"),

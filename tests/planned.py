@@ -36,6 +36,8 @@ NO_ITEMS = (
     "instance_sql_ha_states",
     "vpc_block_public_access_options",
     "security_group_vpc_associations",
+    "application_status_check_associations",
+    "application_statuses",
     "vpc_endpoint_connection_notifications",
     "byoip_cidrs",
     "ipam_byoasns",

@@ -64,6 +64,13 @@ PUBLIC = {
     "aws.ec2_security_group_vpc_association": ("arn", "vpc_id"),
     "aws.ec2_byoip_cidr": ("account_id", "region", "cidr"),
     "aws.ec2_vpc_endpoint_connection_notification": ("account_id", "region", "connection_notification_id"),
+    "aws.ec2_application_status_check_association": (
+        "account_id",
+        "region",
+        "application_status_check_id",
+        "association_type",
+        "target",
+    ),
     "aws.ec2_ipam_byoasn": ("account_id", "region", "asn"),
     "aws.ec2_fast_launch_image": ("account_id", "region", "image_id"),
     "aws.ec2_mac_host": ("account_id", "region", "host_id"),

@@ -9,6 +9,7 @@ are found here, so nothing else names them. What a module may have beside these:
 `FILTERS`                              parameters of the call that the module takes, with the only value of each.
 `charges(row)`                         what AWS bills the account that a row is of.
 `IS_ONE`                               the response is the only row itself, not a list of rows.
+`WITHIN`                               the member of the answer that holds `RESULT`, where it is not the answer itself.
 `HOME`                                 the only region that answers; the rows are those of the world's first region.
 
 A row may say `relations`: pairs of a relation and the ARN of its other end.
@@ -88,7 +89,9 @@ class Listings:
         rows = [*one.rows(self._network, *place), *_others(one, self._network, *place)]
         if getattr(one, "IS_ONE", False):
             return {one.RESULT: one.shown({**rows[0], "at": place})}
-        return self._settings.page(call, one.RESULT, rows, lambda row: one.shown({**row, "at": place}))
+        page = self._settings.page(call, one.RESULT, rows, lambda row: one.shown({**row, "at": place}))
+        within = getattr(one, "WITHIN", "")
+        return {within: {one.RESULT: page.pop(one.RESULT)}, **page} if within else page
 
     def _place(self, one: Listed, call: Call) -> tuple[str, str]:
         """The account and region that are asked of."""
