@@ -148,7 +148,13 @@ def region_closed(region: str, outcome: str) -> Change:
 
 
 def remove_workload(connection: duckdb.DuckDBPyConnection, schema: str, condition: str) -> None:
-    """Remove rows that a workload account would have listed."""
+    """Remove rows that a workload account would have listed, not those that the operations role was told elsewhere."""
+    of_others = {
+        f'"aws"."{name}"'
+        for (name,) in connection.execute(
+            "select listing from audit.listing where not list_contains(roles, 'workload')"
+        ).fetchall()
+    }
     tables = connection.execute(
         """
         select '"' || schema_name || '"."' || table_name || '"', list(column_name)
@@ -159,7 +165,8 @@ def remove_workload(connection: duckdb.DuckDBPyConnection, schema: str, conditio
     ).fetchall()
     for table, columns in tables:
         if condition.split(" ", 1)[0] in columns and not {"usage_date", "policy_id"} & set(columns):
-            if (schema == "stage" and "organizations" in table) or table.startswith('"stage"."account'):
+            is_organisations = schema == "stage" and ("organizations" in table or table.startswith('"stage"."account'))
+            if table in of_others or is_organisations:
                 continue
             connection.execute(f"delete from {table} where {condition}")
 
