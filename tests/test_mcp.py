@@ -418,7 +418,7 @@ def test_a_resource_and_what_is_not_one(asking: Asking, truthful_night: Path) ->
     assert (missing["verdict"], missing["row_count"]) == ("none", 0)
     for strange in (
         f"arn:aws:dynamodb:us-east-1:{account}:table/a",
-        f"arn:aws:ec2:us-east-1:{account}:fpga-image/a",
+        f"arn:aws:ec2:us-east-1:{account}:local-gateway/a",
         "arn:aws:s3:::a-bucket/an-object",
         f"arn:aws:lambda:us-east-1:{account}:function:one:prod",
         "k-1",
