@@ -1,13 +1,14 @@
 """Cells before they are judged, and the totals of a listing's judged cells."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any, ClassVar
 
 from pipelines.trust.organization_policies import PolicyDenial
-from resources.audit.cells import Cell
+from resources.audit.cells import Cell, cell_of
 from resources.aws.messages import DENIED_BY_POLICY, CellKey, Response
 from resources.contract import Role
 
@@ -153,6 +154,16 @@ class ListingStats:
         self.outcomes[cell.outcome] += 1
         if not cell.is_trusted and len(self.untrusted) < self.SHOWN:
             self.untrusted.append(cell)
+
+    def take_lines(self, lines: Sequence[Mapping[str, Any]]) -> None:
+        """Count cells that are lines of the landing."""
+        self.cells += len(lines)
+        self.record_count += sum(line["record_count"] for line in lines if line["is_trusted"])
+        self.requests += sum(line["request_count"] for line in lines)
+        self.throttles += sum(line["throttle_count"] for line in lines)
+        self.outcomes.update(line["outcome"] for line in lines)
+        untrusted = (line for line in lines if not line["is_trusted"])
+        self.untrusted += map(cell_of, islice(untrusted, self.SHOWN - len(self.untrusted)))
 
     def sentence(self) -> str:
         """The totals as text: `480 cells, 3,204 records, 131 requests, 2 throttled`."""

@@ -10,6 +10,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from resources.aws.listing import EmptyPolicy
 from resources.aws.messages import CellKey, Outcome
 from resources.contract import Role
@@ -123,6 +125,19 @@ def cell_of(line: Mapping[str, Any]) -> Cell:
     for name in ("started_at", "ended_at"):
         values[name] = datetime.fromisoformat(values[name])
     return Cell(**values)
+
+
+def lines_of(text: bytes) -> list[dict[str, Any]]:
+    """The lines of a landing's `cells.ndjson`, for who counts cells without making them.
+
+    Raises:
+        ValueError: one is no line of a cell, such as one with other columns.
+    """
+    lines: list[dict[str, Any]] = [orjson.loads(line) for line in text.splitlines()]
+    columns = CELL_COLUMNS.keys()
+    if any(line.keys() != columns for line in lines):
+        raise ValueError("a line has other columns than a cell")
+    return lines
 
 
 LONGEST_LINE = 64 << 20

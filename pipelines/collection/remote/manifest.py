@@ -13,12 +13,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-import orjson
-
 from pipelines.collection.landing import CHUNK
 from pipelines.collection.state import StepState
-from resources.audit.cells import cell_of
-from resources.aws.messages import CellKey
+from resources.audit.cells import lines_of
 from resources.contract import Role
 from resources.identity_rules import Caller
 
@@ -34,13 +31,12 @@ class WrongPackage(Exception):
 
 @dataclass(frozen=True)
 class Segment:
-    """One landing file within the package: its length in bytes, number of lines, and SHA-256."""
+    """One landing file within the package: its length in bytes and number of lines."""
 
     listing: str
     kind: Kind
     byte_count: int
     line_count: int
-    digest: str
 
 
 @dataclass(frozen=True)
@@ -53,7 +49,7 @@ class Manifest:
         began_at: when the part began, by the worker's clock, UTC.
         ended_at: when its last cell was judged.
         package: name of the package in the object store.
-        package_digest: SHA-256 of the package.
+        package_digest: SHA-256 of the package, and so of every byte in it.
         recorded: the kinds of call in CloudTrail's events.
         kept: listing, role and account of which a response of an earlier run is kept.
         callers: the identity of each profile by STS.
@@ -96,13 +92,14 @@ def pack(state: StepState, package: Path) -> tuple[Segment, ...]:
                 with path.open("rb") as file:
                     while chunk := file.read(CHUNK):
                         packed.write(chunk)
-                        digest.update(chunk)
+                        if kind == "records":
+                            digest.update(chunk)
                         lines += chunk.count(b"\n")
                         size += len(chunk)
                 if kind == "records" and (lines, size, digest.hexdigest()) != writer.landed:
                     raise WrongPackage(f"the records of {listing.name} are not as they were written")
                 if size:
-                    segments.append(Segment(listing.name, kind, size, lines, digest.hexdigest()))
+                    segments.append(Segment(listing.name, kind, size, lines))
             for path, present, written in writer.changed():
                 raise WrongPackage(f"of {written:,} bytes of {listing.name}, {present:,} are in {path.name}")
     return tuple(segments)
@@ -151,15 +148,13 @@ def take_in(state: StepState, manifest: Manifest, package: Path) -> None:
 
 def _count(state: StepState, listing: str, text: bytes) -> int:
     """Count the cells of a part in the step's totals; returns the number of records that they have."""
-    records = 0
-    for line in text.splitlines():
-        cell = cell_of(orjson.loads(line))
-        if cell.run_id != state.run_id or cell.name != listing or cell.account_id not in state.batch.accounts:
-            key = CellKey(*cell.key)
-            raise WrongPackage(f"it holds a cell of {key.listing} in {key.account_id} that is not of this part")
-        state.stats[listing].take(cell)
-        records += cell.record_count if cell.outcome == "found" else 0
-    return records
+    lines = lines_of(text)
+    for line in lines:
+        name, account = line["listing"].partition(":")[0], line["account_id"]
+        if line["run_id"] != state.run_id or name != listing or account not in state.batch.accounts:
+            raise WrongPackage(f"it holds a cell of {name} in {account} that is not of this part")
+    state.stats[listing].take_lines(lines)
+    return sum(line["record_count"] for line in lines if line["outcome"] == "found")
 
 
 class _Lines:
@@ -170,17 +165,15 @@ class _Lines:
         self._segment = segment
         self._left = segment.byte_count
         self._lines = 0
-        self._digest = hashlib.sha256()
 
     def __iter__(self) -> Iterator[bytes]:
         while self._left and (chunk := self._packed.read(min(CHUNK, self._left))):
             self._left -= len(chunk)
             self._lines += chunk.count(b"\n")
-            self._digest.update(chunk)
             yield chunk
 
     def require_whole(self) -> None:
         """Raise WrongPackage where the segment was another one."""
         segment = self._segment
-        if self._left or self._lines != segment.line_count or self._digest.hexdigest() != segment.digest:
+        if self._left or self._lines != segment.line_count:
             raise WrongPackage(f"its {segment.kind} of {segment.listing} are not those of its manifest")
