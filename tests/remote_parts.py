@@ -131,6 +131,7 @@ class Beside:
         self.works: Callable[[PartFolder], None] = self.worker.work
         patch.setattr(Settings, "objects", property(lambda _: self.objects))
         patch.setattr(broker, "send", self._send)
+        patch.setattr(broker, "worker_count", lambda app: 0)
 
     def _send(self, app: Any, folder: str) -> None:
         self.sent.append(folder)

@@ -82,7 +82,7 @@ def lost_part(patch: Patch) -> None:
     """The second part of the step is never begun."""
     plain = batches.account_batches
 
-    def made(state: StepState, reached: Reached | None, part_cells: int, **more: bool) -> list[AccountBatch]:
+    def made(state: StepState, reached: Reached | None, part_cells: int, **more: Any) -> list[AccountBatch]:
         parts = plain(state, reached, 12, **more)
         return parts[:1] + parts[2:]
 

@@ -24,7 +24,8 @@ from scaleout_services import BUCKET, S3, RabbitMQ, awaited, rabbitmq, s3_server
 from steps import asked
 from test_parts import everything
 
-from pipelines.collection.remote import coordinator
+from pipelines.collection.remote import broker, coordinator
+from pipelines.settings import read_settings
 from simulator.client import Simulator
 
 pytestmark = pytest.mark.scaleout
@@ -94,6 +95,10 @@ class Workers:
         found = self._s3.client().list_objects_v2(Bucket=BUCKET, Prefix=f"{self.folder.name}/")
         return sum(part in entry["Key"] for entry in found.get("Contents", ()))
 
+    def counted(self) -> int:
+        """The workers that the queue counts."""
+        return broker.worker_count(broker.application(read_settings(self.environment)))
+
     def log(self, name: str) -> str:
         return (self.folder / name / "log").read_text(errors="replace")
 
@@ -159,7 +164,9 @@ def test_the_rows_are_those_of_one_machine(
     organisation: Simulator, database: Path, workers: Workers, in_one_go: dict[str, Any], count: int
 ) -> None:
     for number in range(count):
+        assert workers.counted() == number
         workers.start(f"worker-{number}")
+    assert workers.counted() == count
 
     assert collected(organisation, database, workers, CMDB_PART_CELLS="4") == in_one_go
 

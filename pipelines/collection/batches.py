@@ -1,6 +1,7 @@
 """Splits a step's accounts into batches."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -13,6 +14,9 @@ from pipelines.collection.state import StepState
 from resources.audit.coverage import EVERY_ACCOUNT, Accounts
 from resources.aws.messages import arn_partition
 from resources.roles import Workload
+
+FEWEST_CELLS = 1_000
+"""Cells of a batch that is made only so that every worker has one: fewer take longer to give away than to request."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,12 @@ class AccountBatch:
 
 
 def account_batches(
-    state: StepState, reached: Reached | None, part_cells: int, *, central_apart: bool = False
+    state: StepState,
+    reached: Reached | None,
+    part_cells: int,
+    *,
+    central_apart: bool = False,
+    workers: Callable[[], int] = lambda: 1,
 ) -> list[AccountBatch]:
     """A step's accounts in batches, so that the memory in use does not grow with the organisation.
 
@@ -44,6 +53,7 @@ def account_batches(
         part_cells: maximum number of cells in a batch.
         central_apart: whether each central account is a batch of its own, so that all others can be collected
             elsewhere.
+        workers: returns how many collect at the same time; called only in a step that is worth more than one batch.
     """
     if reached is None:
         return [AccountBatch(EVERY_ACCOUNT, None)]
@@ -54,6 +64,11 @@ def account_batches(
     size = max(1, part_cells // (len(listings) * max(1, widest)))
     named = sorted(reached.profile_of)
     count = max(1, -(-len(named) // size))
+    most = len(named) * len(listings) * max(1, widest) // FEWEST_CELLS
+    if most > count:
+        at_work = max(1, workers())
+        # As many for each worker, so that all end together.
+        count = min(-(-count // at_work) * at_work, most)
     # Batches of equal size keep all threads busy in the last batch too.
     size = max(1, -(-len(named) // count))
     bounds = [EVERY_ACCOUNT.since, *named[size::size], EVERY_ACCOUNT.before]

@@ -31,6 +31,9 @@ class Workers(Protocol):
     def are_remote(self) -> bool:
         """Whether parts may go to other machines, so that those of the central accounts stay apart."""
 
+    def count(self, listings: Sequence[Listing]) -> int:
+        """How many collect a step of these listings at the same time, as far as that is known."""
+
     def run(self, collector: Collector, parts: Sequence[AccountBatch], judged: Judged) -> None:
         """Collect all parts of a step; each is judged and landed when this returns.
 
@@ -50,6 +53,10 @@ class ThisProcess:
 
     def __init__(self, part_cells: int) -> None:
         self.part_cells = part_cells
+
+    def count(self, listings: Sequence[Listing]) -> int:
+        """One, since further processes of this machine share each part."""
+        return 1
 
     def run(self, collector: Collector, parts: Sequence[AccountBatch], judged: Judged) -> None:
         """As `Workers.run`."""

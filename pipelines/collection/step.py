@@ -44,7 +44,13 @@ def collect(collector: Collector, what: str, judged: Judged, workers: Workers | 
         if stop is not None:
             raise refuse(f"{what} was not requested. {stop}")
     plan_places(state, reached)
-    parts = account_batches(state, reached, workers.part_cells, central_apart=workers.are_remote)
+    parts = account_batches(
+        state,
+        reached,
+        workers.part_cells,
+        central_apart=workers.are_remote,
+        workers=partial(workers.count, state.listings),
+    )
     workers.run(collector, parts, judged)
     if len(parts) > 1:
         for name, stats in state.stats.items():

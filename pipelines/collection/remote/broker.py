@@ -5,7 +5,7 @@ backend, and a message that is lost or doubled changes nothing.
 """
 
 import importlib.util
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipelines.settings import Settings
 from pipelines.trust.gate import refuse
@@ -65,22 +65,35 @@ def application(settings: Settings) -> "Celery":
     return app
 
 
+def worker_count(app: "Celery") -> int:
+    """How many workers take parts; 0 where the queue does not respond, or is Redis, which cannot say."""
+    try:
+        with app.connection_for_read() as connection, connection.channel() as channel:
+            # Channels of RabbitMQ and of Redis both have it; kombu's common base says nothing of it.
+            queue: Any = channel
+            return int(queue.queue_declare(queue=QUEUE, passive=True).consumer_count)
+    except _unreachable(app):
+        return 0
+
+
 def send(app: "Celery", folder: str) -> None:
     """Put a part into the queue.
 
     Raises:
         QueueUnreachable: the queue takes no message.
     """
-    from kombu.exceptions import KombuError
-
-    connection = app.connection_for_write()
-    unreachable: tuple[type[BaseException], ...] = (
-        KombuError, OSError, *connection.connection_errors, *connection.channel_errors
-    )  # fmt: skip
     try:
         app.send_task(
             TASK, [folder], retry=True, retry_policy={"max_retries": 2, "interval_start": 0.2}, expires=EXPIRES_SECONDS
         )
-    # A wrong password or virtual host is of the transport's own kind.
-    except unreachable as error:
+    except _unreachable(app) as error:
         raise QueueUnreachable(str(error) or type(error).__name__) from error
+
+
+def _unreachable(app: "Celery") -> tuple[type[BaseException], ...]:
+    """What is raised where the queue does not respond, or refuses."""
+    from kombu.exceptions import KombuError
+
+    connection = app.connection_for_write()
+    # A wrong password or virtual host is of the transport's own kind.
+    return KombuError, OSError, *connection.connection_errors, *connection.channel_errors

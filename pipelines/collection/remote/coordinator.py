@@ -5,7 +5,7 @@ import tempfile
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,7 +28,9 @@ from pipelines.settings import Settings
 from pipelines.trust.gate import refuse
 from resources.audit.coverage import NO_ACCOUNT
 from resources.audit.identities import record_callers_where_held
+from resources.aws.listing import Listing
 from resources.aws.meter import PRICES_USD
+from resources.identity_rules import Caller
 from resources.objects.errors import ObjectStoreError
 from resources.objects.object_store import ObjectStore
 
@@ -37,6 +39,9 @@ if TYPE_CHECKING:
 
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.2, 2.0
 """Seconds between two looks at what has come."""
+
+PAUSE_SHARE = 0.05
+"""Such a share of the time since the last part came passes until the next look, so that no part waits long for it."""
 
 SENT_AGAIN = 5
 """In so many equal spaces of the patience: after one without a part what is missing is put into the queue anew."""
@@ -66,6 +71,10 @@ class QueuedWorkers:
         self._objects = objects
         self._app = broker.application(settings)
 
+    def count(self, listings: Sequence[Listing]) -> int:
+        """The workers that the queue counts; one where AWS charges for a listing, since such a step stays here."""
+        return 1 if _is_paid(listings) else broker.worker_count(self._app)
+
     def run(self, collector: Collector, parts: Sequence[AccountBatch], judged: Judged) -> None:
         """As `Workers.run`. Parts of central accounts are collected here, while workers have the others.
 
@@ -73,13 +82,13 @@ class QueuedWorkers:
             dagster.Failure: what a worker returned is forged or another part's, or a part has killed several workers.
         """
         state = collector.state
-        # Who holds the meter sends what AWS charges for.
-        is_paid = any(listing.service in PRICES_USD for listing in state.listings)
-        given = [] if is_paid else [part for part in parts if _may_leave(part)]
+        given = [] if _is_paid(state.listings) else [part for part in parts if _may_leave(part)]
         here = [part for part in parts if part not in given]
         if len(given) < 2:
             ThisProcess(self.part_cells).run(collector, parts, judged)
         else:
+            # The largest first: what comes last keeps the others waiting.
+            given.sort(key=_account_count, reverse=True)
             _Round(self._settings, self._objects, self._app, collector, judged).run(given, here)
 
 
@@ -92,6 +101,15 @@ def _may_leave(part: AccountBatch) -> bool:
         and bool(reached.profile_of)
         and not any(account in part.whose for account in reached.central)
     )
+
+
+def _is_paid(listings: Sequence[Listing]) -> bool:
+    """Whether AWS charges for a listing: who holds the meter sends it."""
+    return any(listing.service in PRICES_USD for listing in listings)
+
+
+def _account_count(part: AccountBatch) -> int:
+    return 0 if part.reached is None else len(part.reached.profile_of)
 
 
 @dataclass
@@ -124,6 +142,7 @@ class _Round:
         self._missing: dict[str, _Given] = {}
         self._unsent: set[str] = set()
         self._seen: set[str] = set()
+        self._callers: dict[str, dict[str, Caller]] = defaultdict(dict)
         self._queue_responds = self._store_responds = True
         self._configuration = configuration_fingerprint(settings)
         self._total = 0
@@ -158,6 +177,7 @@ class _Round:
             except ObjectStoreError as error:
                 self._note(f"{base} of the object store was not removed: {error}")
             self._state.begin(NO_ACCOUNT)
+            self._record_callers()
 
     def _give(self, share: AccountBatch) -> bool:
         """Give a part away, unless it has cells of a central role, such as those of an account that was one.
@@ -212,16 +232,16 @@ class _Round:
     def _await(self, base: str) -> None:
         patience = float(self._settings.worker_patience)
         moved = sent = time.monotonic()
-        pause = SHORTEST_PAUSE
         while self._missing:
-            names = self._objects.names(base)
+            put_at = self._objects.changed_at(base)
+            names = put_at.keys()
             arrived = [given for given in self._missing.values() if given.folder.manifest in names]
             for given in arrived:
-                self._take(given)
+                self._take(given, put_at)
             self._look_at_problems(names)
             now = time.monotonic()
             if arrived:
-                moved, pause = now, SHORTEST_PAUSE
+                moved = now
             elif now - max(moved, sent) > patience / SENT_AGAIN:
                 self._note(f"Nothing has come for {now - moved:.0f} s: {len(self._missing)} parts are sent again.")
                 self._unsent |= {given.folder.path for given in self._not_begun(names)}
@@ -232,15 +252,14 @@ class _Round:
                 # The last one: of those that were sent before it a worker is more likely to have begun one.
                 self._take_over(left[-1])
             elif not arrived:
-                time.sleep(pause)
-                pause = min(LONGEST_PAUSE, pause * 1.5)
+                time.sleep(min(LONGEST_PAUSE, max(SHORTEST_PAUSE, PAUSE_SHARE * (now - moved))))
 
-    def _not_begun(self, names: set[str]) -> list[_Given]:
+    def _not_begun(self, names: Set[str]) -> list[_Given]:
         """The parts that no worker has begun."""
         begun = {name.partition("/started/")[0] for name in names if "/started/" in name}
         return [given for path, given in self._missing.items() if path not in begun]
 
-    def _look_at_problems(self, names: set[str]) -> None:
+    def _look_at_problems(self, names: Set[str]) -> None:
         """Send a part again that a worker had to leave; collect it here where workers left it too often.
 
         Raises:
@@ -269,13 +288,16 @@ class _Round:
 
     # ------------------------------------------------------------------------------------- what has come
 
-    def _take(self, given: _Given) -> None:
+    def _take(self, given: _Given, put_at: Mapping[str, datetime]) -> None:
         """Take in what a worker has landed.
+
+        Args:
+            put_at: when each object of the step was put, by its name.
 
         Raises:
             dagster.Failure: it is forged, or answers another briefing. Nothing of the step is stored.
         """
-        manifest = self._manifest(given)
+        manifest = self._manifest(given, put_at)
         if manifest is None:
             self._collect_here(given)
             return
@@ -288,11 +310,11 @@ class _Round:
                 take_in(self._state, manifest, package)
             except (WrongPackage, EOFError, OSError, ValueError) as error:
                 self._refuse(f"The package of {self._part(given)} by {manifest.worker} cannot be used: {error}.")
-        self._record_callers(manifest)
+        self._callers[manifest.worker] |= {caller.profile: caller for caller in manifest.callers}
         del self._missing[given.folder.path]
         self._note(f"{self._total - len(self._missing)} of {self._total} parts are in, the last by {manifest.worker}.")
 
-    def _manifest(self, given: _Given) -> Manifest | None:
+    def _manifest(self, given: _Given, put_at: Mapping[str, datetime]) -> Manifest | None:
         """The manifest of a part; None where its worker's clock is wrong, so that the part is collected here."""
         try:
             name = given.folder.manifest
@@ -301,7 +323,7 @@ class _Round:
             self._refuse(f"What came of {self._part(given)} is no worker's: {error}")
         if manifest.briefing != given.digest:
             self._refuse(f"{manifest.worker} returned another part than {self._part(given)}.")
-        began = self._objects.changed_at(given.folder.started).get(given.folder.attempt_of(manifest.package))
+        began = put_at.get(given.folder.attempt_of(manifest.package))
         if began is None:
             self._refuse(f"{manifest.worker} returned of {self._part(given)} what it did not begin.")
         wrong = max(abs(manifest.began_at - began), manifest.ended_at - datetime.now(UTC))
@@ -325,18 +347,19 @@ class _Round:
         del self._missing[given.folder.path]
         self._judged(collect_part(self._collector, given.share))
 
-    def _record_callers(self, manifest: Manifest) -> None:
-        """Record who a worker's profiles turned out to be."""
+    def _record_callers(self) -> None:
+        """Record who the workers' profiles turned out to be, once for all parts: each transaction takes long."""
         resource = self._state.resources["workload"]
-        record_callers_where_held(
-            self._state.store,
-            self._state.run_id,
-            manifest.callers,
-            expectation=resource.central.expectation,
-            waiver=None,
-            config_hash=self._settings.config_hash,
-            worker=manifest.worker,
-        )
+        for worker, callers in self._callers.items():
+            record_callers_where_held(
+                self._state.store,
+                self._state.run_id,
+                callers.values(),
+                expectation=resource.central.expectation,
+                waiver=None,
+                config_hash=self._settings.config_hash,
+                worker=worker,
+            )
 
     # ----------------------------------------------------------------------------------------- sentences
 
