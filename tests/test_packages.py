@@ -11,14 +11,17 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from celery import Celery
 
 from pipelines.catalogue.registry import listings
 from pipelines.collection.accounts import Reached
 from pipelines.collection.batches import FEWEST_CELLS, AccountBatch, account_batches
 from pipelines.collection.cells import ListingStats
 from pipelines.collection.collector import Collector
+from pipelines.collection.remote import celery_worker
 from pipelines.collection.remote import coordinator as queued
 from pipelines.collection.remote.coordinator import QueuedWorkers
+from pipelines.collection.remote.fitness import release_fingerprint
 from pipelines.collection.remote.manifest import Manifest, Segment, WrongPackage, pack, take_in
 from pipelines.collection.state import StepState
 from pipelines.settings import read_settings
@@ -33,6 +36,13 @@ from resources.store.store import Store
 RUN = "run-1"
 NAMES = ("ec2_instance", "ec2_vpc")
 AT = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
+QUEUED = read_settings(
+    {
+        "CMDB_BROKER_URL": "amqp://nobody.invalid//",
+        "CMDB_OBJECTS_URL": "s3://nobody-s-bucket",
+        "CMDB_WORKER_KEY": "a key that only coordinator and workers know",
+    }
+)
 
 
 def _step(folder: Path) -> StepState:
@@ -258,14 +268,17 @@ def test_the_largest_parts_are_given_first(coordinator: StepState, monkeypatch: 
     # The account of the operations role leaves of the first part a small beginning and a large end.
     reached = Reached({f"{number:012d}": "x" for number in range(20)}, central=frozenset({f"{2:012d}"}))
     parts = account_batches(coordinator, reached, 10 * len(NAMES), central_apart=True)
-    settings = read_settings(
-        {
-            "CMDB_BROKER_URL": "amqp://nobody.invalid//",
-            "CMDB_OBJECTS_URL": "s3://nobody-s-bucket",
-            "CMDB_WORKER_KEY": "a key that only coordinator and workers know",
-        }
-    )
-    QueuedWorkers(settings, ObjectStore("s3://nobody-s-bucket", "us-east-1")).run(
+    QueuedWorkers(QUEUED, ObjectStore("s3://nobody-s-bucket", "us-east-1")).run(
         Collector(coordinator), parts, lambda cells: None
     )
     assert [len(part.reached.profile_of) for part in given if part.reached is not None] == [10, 7, 2]
+
+
+def test_a_worker_has_the_release_that_it_has_loaded(coordinator: StepState, monkeypatch: pytest.MonkeyPatch) -> None:
+    known: list[int] = []
+    release_fingerprint.cache_clear()
+    monkeypatch.setattr(
+        Celery, "worker_main", lambda app, argv: known.append(release_fingerprint.cache_info().currsize)
+    )
+    celery_worker.run(QUEUED, ObjectStore("s3://nobody-s-bucket", "us-east-1"), {})
+    assert known == [1]

@@ -7,6 +7,7 @@ from typing import Any
 
 from pipelines.collection.record_rules import RecordRule
 from pipelines.collection.remote import broker
+from pipelines.collection.remote.fitness import release_fingerprint
 from pipelines.collection.remote.names import PartFolder
 from pipelines.collection.remote.worker import PartWorker
 from pipelines.settings import Settings
@@ -22,6 +23,8 @@ def run(settings: Settings, objects: ObjectStore, record_rules: Mapping[str, Rec
         dagster.Failure: Celery is not installed.
     """
     app = broker.application(settings)
+    # Of the files as this process has loaded them: what is installed over them later is another release.
+    release_fingerprint()
     worker = PartWorker(settings, objects, record_rules)
 
     @app.task(name=broker.TASK, bind=True)
