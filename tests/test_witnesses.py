@@ -190,8 +190,10 @@ def test_a_silent_zero_of_a_witnessed_listing_is_refused_on_a_first_run(
     service, _, operation = call.partition(":")
     organisation.faults([{"action": "empty", "service": service, "op": operation, "account": account}])
     database = tmp_path / "warehouse" / DATABASE
-    with asked(organisation, database, REGION):
-        pass
+    each = CATALOGUE[listing].each
+    for needed in (REGION, *(each.of if each else ())):
+        with asked(organisation, database, needed):
+            pass
     with asked(organisation, database, listing) as cells:
         empty = [cell for cell in cells if (cell.account_id, cell.name) == (account, listing)]
         # Another listing, which is not requested here, may explain what a service costs.
