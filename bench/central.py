@@ -197,6 +197,8 @@ EMPTY: Mapping[str, str] = {
     "ListFunctions20150331": "Functions",
     "ListEventSourceMappings20150331": "EventSourceMappings",
     "ListLayers20181031": "Layers",
+    "ListCapacityProviders": "CapacityProviders",
+    "ListCodeSigningConfigs": "CodeSigningConfigs",
 }
 """Lists that have nothing, and where the nothing stands."""
 

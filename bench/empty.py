@@ -6,6 +6,7 @@ A new listing of the product is so known to the stub, without a line here.
 from functools import cache
 
 import botocore.session
+from botocore.model import StructureShape
 
 
 @cache
@@ -23,12 +24,9 @@ def empty_answer(service: str, operation: str) -> bytes | None:
     if operation not in model.operation_names or model.protocol not in ("ec2", "query"):
         return None
     output = model.operation_model(operation).output_shape
-    lists = (
-        {} if output is None else {name: shape for name, shape in output.members.items() if shape.type_name == "list"}
-    )
-    if not lists:
+    inner = _lists(output) if output is not None else ""
+    if not inner:
         return None
-    inner = "".join(f"<{shape.serialization.get('name', name)}/>" for name, shape in lists.items())
     namespace = model.metadata.get("xmlNamespace") or f"http://ec2.amazonaws.com/doc/{model.api_version}/"
     if model.protocol == "ec2":
         inner = f"<requestId>bench</requestId>{inner}"
@@ -36,3 +34,15 @@ def empty_answer(service: str, operation: str) -> bytes | None:
         inner = f"<{operation}Result>{inner}</{operation}Result>"
         inner += "<ResponseMetadata><RequestId>bench</RequestId></ResponseMetadata>"
     return f'<{operation}Response xmlns="{namespace}">{inner}</{operation}Response>'.encode()
+
+
+def _lists(output: StructureShape) -> str:
+    """Each list of a structure as an empty element, also within structures of it."""
+    inner = ""
+    for name, shape in output.members.items():
+        element = shape.serialization.get("name", name)
+        if shape.type_name == "list":
+            inner += f"<{element}/>"
+        elif isinstance(shape, StructureShape) and (nested := _lists(shape)):
+            inner += f"<{element}>{nested}</{element}>"
+    return inner

@@ -36,6 +36,8 @@ REST: dict[tuple[bytes, bytes, bytes], str] = {
     (b"lambda", b"GET", b"/2015-03-31/functions"): "ListFunctions20150331",
     (b"lambda", b"GET", b"/2015-03-31/event-source-mappings"): "ListEventSourceMappings20150331",
     (b"lambda", b"GET", b"/2018-10-31/layers"): "ListLayers20181031",
+    (b"lambda", b"GET", b"/2025-11-30/capacity-providers"): "ListCapacityProviders",
+    (b"lambda", b"GET", b"/2020-04-22/code-signing-configs"): "ListCodeSigningConfigs",
     (b"resource-groups", b"POST", b"/groups-list"): "ListGroups",
 }
 """Operations that are told by method and path alone."""
@@ -44,6 +46,13 @@ BUCKETS = (
     b'<?xml version="1.0" encoding="UTF-8"?>\n<ListAllMyBucketsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
     b"<Owner><ID>bench</ID></Owner><Buckets></Buckets></ListAllMyBucketsResult>"
 )
+
+NO_BLOCK = (
+    "<vpcBlockPublicAccessOptions><awsAccountId>{account}</awsAccountId><awsRegion>{region}</awsRegion>"
+    "<state>default-state</state><internetGatewayBlockMode>off</internetGatewayBlockMode>"
+    "<managedBy>account</managedBy></vpcBlockPublicAccessOptions>"
+)
+"""What an account answers of its VPCs' Block Public Access that never used it."""
 
 XML, JSON = b"text/xml", b"application/x-amz-json-1.1"
 
@@ -165,6 +174,8 @@ class Stub:
             return 200, XML, self.world.answer(listing, account, region, *asked_page(body))
         if operation == "DescribeRegions":
             return 200, XML, _ec2(operation, self._regions())
+        if operation == "DescribeVpcBlockPublicAccessOptions":
+            return 200, XML, _ec2(operation, NO_BLOCK.format(account=account, region=region))
         if service == b"sts":
             return self._sts(operation, account, body)
         if operation == "ListBuckets":

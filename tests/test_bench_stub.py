@@ -23,9 +23,9 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 
 def without_parameters() -> list[str]:
-    """The calls of all listings that can be sent without a parameter and without a parent."""
+    """The calls of all listings that can be sent without a parameter, and what of a parent is not in the request."""
     session = botocore.session.get_session()
-    calls = {listing.call for listing in listings().values() if listing.each is None}
+    calls = {listing.call for listing in listings().values() if listing.each is None or not listing.each.parameter}
     models = {service: session.get_service_model(service) for service in {call.split(":")[0] for call in calls}}
     shapes = {call: models[call.split(":")[0]].operation_model(call.split(":")[1]).input_shape for call in calls}
     return sorted(call for call, shape in shapes.items() if shape is None or not shape.required_members)
