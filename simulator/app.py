@@ -585,7 +585,9 @@ class Simulation:
                     self._set_billing(name, dt.date.fromisoformat(value))
                 case "currency" if isinstance(value, str):
                     self._set_billing(name, value)
-                case "incomplete_days" | "budget_lag_days" | "further_tags" if isinstance(value, int) and value >= 0:
+                case "incomplete_days" | "budget_lag_days" | "further_tags" | "further_services" if (
+                    isinstance(value, int) and value >= 0
+                ):
                     self._set_billing(name, value)
                 case _:
                     raise ValueError(f"{name} cannot be set to {value!r}")

@@ -165,6 +165,44 @@ FLAT = (
     Flat("Amazon Route 53", "HostedZone", "HostedZone", 166_600_000, 1, "steady", region="global"),
 )
 
+FURTHER = (
+    ("Amazon DynamoDB", "TimedStorage-ByteHrs"),
+    ("Amazon ElastiCache", "NodeUsage:cache.r6g.large"),
+    ("Amazon Redshift", "Node:ra3.xlplus"),
+    ("Amazon OpenSearch Service", "ESInstance:m5.large"),
+    ("Amazon Elastic Load Balancing", "LoadBalancerUsage"),
+    ("Amazon CloudFront", "Requests-Tier2-HTTPS"),
+    ("AWS Glue", "ETL-DPU-Hour"),
+    ("Amazon Athena", "DataScannedInTB"),
+    ("AWS Config", "ConfigurationItemRecorded"),
+    ("AWS CloudTrail", "PaidEventsRecorded"),
+    ("Amazon GuardDuty", "PaidEventsAnalyzed"),
+    ("AWS Security Hub", "PaidComplianceCheck"),
+    ("AWS WAF", "WebACLV2"),
+    ("Amazon Simple Queue Service", "Requests-Tier1"),
+    ("Amazon Simple Notification Service", "Requests-Tier1"),
+    ("Amazon Elastic File System", "TimedStorage-ByteHrs"),
+    ("Amazon FSx", "Storage.MultiAZ:FSx"),
+    ("AWS Backup", "WarmStorage-ByteHrs-EBS"),
+    ("Amazon Elastic Container Service", "Fargate-vCPU-Hours:perCPU"),
+    ("Amazon EC2 Container Registry (ECR)", "TimedStorage-ByteHrs"),
+    ("Amazon Elastic Container Service for Kubernetes", "AmazonEKS-Hours:perCluster"),
+    ("AWS Step Functions", "StateTransition"),
+    ("Amazon API Gateway", "ApiGatewayRequest"),
+    ("Amazon Kinesis", "Storage-ShardHour"),
+    ("Amazon Kinesis Firehose", "BilledBytes"),
+    ("Amazon Managed Streaming for Apache Kafka", "Kafka.m5.large"),
+    ("AWS Secrets Manager", "AWSSecretsManager-Secrets"),
+    ("AWS Systems Manager", "PS-Advanced-Param-Tier1"),
+    ("Amazon SageMaker", "Host:ml.m5.large"),
+    ("CodeBuild", "Build-Min:Linux:g1.small"),
+    ("AWS Database Migration Service", "InstanceUsg:dms.t3.medium"),
+    ("Amazon WorkSpaces", "AW-HW-2-AutoStop-Usage"),
+    ("Amazon MQ", "mq.m5.large"),
+    ("AWS Transfer Family", "ProtocolHours"),
+)
+"""Services and usage types of `further_services`, under which nothing that these accounts list is billed."""
+
 
 SERVICE_OF = {OTHER: "ec2", "Amazon Simple Storage Service": "s3", "Amazon Route 53": "route53"}
 """The services by which an account says what it uses; the others are all one."""
@@ -378,6 +416,11 @@ class Ledger:
                 quantity=flat.quantity,
                 share=flat.share,
             )
+        for position, (service, usage_type) in enumerate(FURTHER[: self._settings.further_services]):
+            if (number + position) % 3 == 0:
+                yield Line(
+                    account.account_id, service, home, usage_type, rate=10**6 * (7 + position) + number, quantity=5
+                )
         yield from self._charges(account, number)
         yield from self._added.get(account.account_id, [])
         for restated in self.world.restatements:

@@ -48,6 +48,7 @@ class Settings:
         billed_from: the first day that costs anything; None for as long as there are accounts.
         currency: of the bill and the budgets.
         further_tags: how many keys are cost allocation tags beside those that the world has.
+        further_services: how many services cost something beside those that the world has, each in a third of accounts.
         budget_lag_days: how many days the actual amounts of budgets are behind the bill.
     """
 
@@ -67,6 +68,7 @@ class Settings:
     billed_from: dt.date | None = None
     currency: str = "USD"
     further_tags: int = 0
+    further_services: int = 0
 
     def reset(self, page_size: int) -> None:
         """As at the start, in the same object: others hold it."""
