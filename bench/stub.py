@@ -47,6 +47,13 @@ BUCKETS = (
     b"<Owner><ID>bench</ID></Owner><Buckets></Buckets></ListAllMyBucketsResult>"
 )
 
+TYPES = (
+    "<instanceTypeSet><item><instanceType>m5.large</instanceType><currentGeneration>true</currentGeneration>"
+    "<vCpuInfo><defaultVCpus>2</defaultVCpus></vCpuInfo><memoryInfo><sizeInMiB>8192</sizeInMiB></memoryInfo>"
+    "</item></instanceTypeSet>"
+)
+"""Instance types that a region offers: never none."""
+
 NO_BLOCK = (
     "<vpcBlockPublicAccessOptions><awsAccountId>{account}</awsAccountId><awsRegion>{region}</awsRegion>"
     "<state>default-state</state><internetGatewayBlockMode>off</internetGatewayBlockMode>"
@@ -174,6 +181,8 @@ class Stub:
             return 200, XML, self.world.answer(listing, account, region, *asked_page(body))
         if operation == "DescribeRegions":
             return 200, XML, _ec2(operation, self._regions())
+        if operation == "DescribeInstanceTypes":
+            return 200, XML, _ec2(operation, TYPES)
         if operation == "DescribeVpcBlockPublicAccessOptions":
             return 200, XML, _ec2(operation, NO_BLOCK.format(account=account, region=region))
         if service == b"sts":
