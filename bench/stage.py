@@ -102,10 +102,11 @@ def staged(
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY)
     try:
         assert process.stdout is not None, "it is a pipe"
-        url = json.loads(process.stdout.readline())["url"]
+        said = json.loads(process.stdout.readline())
+        url = said["url"]
         names = workload_accounts(accounts)
         _write_profiles(folder, names)
-        yield Stage(folder, url, cert, names, regions, latency, _environment(folder, url, cert))
+        yield Stage(folder, url, cert, names, regions, latency, _environment(folder, url, said["proxy"], cert))
     finally:
         process.terminate()
         process.wait(timeout=30)
@@ -127,7 +128,7 @@ def _write_profiles(folder: Path, accounts: list[str]) -> None:
     (folder / "credentials").write_text(keys)
 
 
-def _environment(folder: Path, url: str, certificate: Path) -> dict[str, str]:
+def _environment(folder: Path, url: str, proxy: str, certificate: Path) -> dict[str, str]:
     foreign = ("AWS_", "CMDB_", "DAGSTER_")
     kept = {name: value for name, value in os.environ.items() if not name.upper().startswith(foreign)}
     kept = {name: value for name, value in kept.items() if not name.lower().endswith("_proxy")}
@@ -136,6 +137,9 @@ def _environment(folder: Path, url: str, certificate: Path) -> dict[str, str]:
         "AWS_CONFIG_FILE": str(folder / "config"),
         "AWS_SHARED_CREDENTIALS_FILE": str(folder / "credentials"),
         "AWS_ENDPOINT_URL": url,
+        # The only endpoint without TLS, so that the proxy is asked for nothing else.
+        "AWS_ENDPOINT_URL_S3_CONTROL": "http://s3control.invalid",
+        "HTTP_PROXY": proxy,
         "AWS_CA_BUNDLE": str(certificate),
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_DEFAULT_REGION": "us-east-1",

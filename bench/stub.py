@@ -34,6 +34,7 @@ ROLE_ARN = re.compile(rb"RoleArn=([^&]+)")
 
 REST: dict[tuple[bytes, bytes, bytes], str] = {
     (b"lambda", b"GET", b"/2015-03-31/functions"): "ListFunctions20150331",
+    (b"s3", b"GET", b"/v20180820/mrap/instances"): "ListMultiRegionAccessPoints",
     (b"lambda", b"GET", b"/2015-03-31/event-source-mappings"): "ListEventSourceMappings20150331",
     (b"lambda", b"GET", b"/2018-10-31/layers"): "ListLayers20181031",
     (b"lambda", b"GET", b"/2025-11-30/capacity-providers"): "ListCapacityProviders",
@@ -45,6 +46,11 @@ REST: dict[tuple[bytes, bytes, bytes], str] = {
 BUCKETS = (
     b'<?xml version="1.0" encoding="UTF-8"?>\n<ListAllMyBucketsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
     b"<Owner><ID>bench</ID></Owner><Buckets></Buckets></ListAllMyBucketsResult>"
+)
+
+NO_ACCESS_POINTS = (
+    b'<ListMultiRegionAccessPointsResult xmlns="http://awss3control.amazonaws.com/doc/2018-08-20/"><AccessPoints/>'
+    b"</ListMultiRegionAccessPointsResult>"
 )
 
 TYPES = (
@@ -169,6 +175,8 @@ class Stub:
         if action is not None:
             return action[1].decode()
         method, path, _ = head[: head.find(b"\r\n")].split(b" ", 2)
+        if path.startswith(b"http://"):  # As a proxy is asked.
+            path = b"/" + path.split(b"/", 3)[3]
         path = path.partition(b"?")[0]
         if service == b"s3" and path == b"/":
             return "ListBuckets"
@@ -189,6 +197,8 @@ class Stub:
             return self._sts(operation, account, body)
         if operation == "ListBuckets":
             return 200, XML, BUCKETS
+        if operation == "ListMultiRegionAccessPoints":
+            return 200, XML, NO_ACCESS_POINTS
         empty = empty_answer(service.decode(), operation)
         if empty is not None:
             return 200, XML, empty
@@ -344,7 +354,11 @@ class Connection(asyncio.Protocol):
 
 
 async def serve(stub: Stub, certificate: Path | None, key: Path | None) -> None:
-    """Listen on a free port of 127.0.0.1, say where in a line of JSON, and answer until SIGTERM."""
+    """Listen on free ports of 127.0.0.1, say where in a line of JSON, and answer until SIGTERM.
+
+    The second port speaks no TLS and answers as a proxy: S3 Control puts the account before any host, which would have
+    to resolve.
+    """
     loop = asyncio.get_running_loop()
     context = None
     if certificate is not None:
@@ -352,16 +366,22 @@ async def serve(stub: Stub, certificate: Path | None, key: Path | None) -> None:
         context.load_cert_chain(certificate, key)
         context.set_alpn_protocols(["http/1.1"])
     delay = Delay(loop, stub.latency)
-    listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
-    # Small answers must not wait for the acknowledgement of the one before; what is accepted inherits it.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    server = await loop.create_server(lambda: Connection(stub, delay, loop), sock=listener, ssl=context)
+    listeners = [socket.create_server(("127.0.0.1", 0), backlog=1024) for _ in range(2)]
+    for listener in listeners:
+        # Small answers must not wait for the acknowledgement of the one before; what is accepted inherits it.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    servers = [
+        await loop.create_server(lambda: Connection(stub, delay, loop), sock=listener, ssl=tls)
+        for listener, tls in zip(listeners, (context, None), strict=True)
+    ]
     stopped = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stopped.set)
     scheme = "http" if context is None else "https"
-    print(json.dumps({"url": f"{scheme}://127.0.0.1:{listener.getsockname()[1]}"}), flush=True)
+    address, proxy = (f"127.0.0.1:{listener.getsockname()[1]}" for listener in listeners)
+    print(json.dumps({"url": f"{scheme}://{address}", "proxy": f"http://{proxy}"}), flush=True)
     await stopped.wait()
-    server.close()
+    for server in servers:
+        server.close()
 
 
 def main(arguments: list[str] | None = None) -> int:
