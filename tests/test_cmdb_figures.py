@@ -530,6 +530,7 @@ def test_a_run_becomes_two_files_that_fit_together(witnessed_night: Witness, tmp
         ":network-acl/",
         ":vpc-endpoint/",
         ":route-server-",
+        ":vpc-encryption-control/",
     )
     assert contains and all(any(kind in row["child"] for kind in inside) for row in contains)
 

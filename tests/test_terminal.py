@@ -229,7 +229,7 @@ def test_the_tab_key_knows_the_organisation(truthful_night: Path) -> None:
     assert listing in offered(database, "explain", account, region, "ec2_")
     assert offered(database, "accept", account, region, listing[:-1]) == [
         listing,
-        *(f"{listing}_{more}" for more in ("connect_endpoint", "event_window", "status")),
+        *(f"{listing}_{more}" for more in ("connect_endpoint", "event_window", "sql_ha_state", "status")),
     ]
     assert account in offered(database, "ask", "workload", listing, "--account", "")
     assert offered(database, "ask", "billing", "ec2") == [], "billing asks nothing of EC2"
@@ -247,7 +247,7 @@ def test_where_nothing_is_published_the_tab_key_is_silent(tmp_path: Path) -> Non
 
 def test_the_script_works_in_bash(truthful_night: Path) -> None:
     script = cmdb_here({}, "completion", "bash").stdout
-    asked = "COMP_WORDS=(cmdb ask workload ec2_instance_s); COMP_CWORD=3; _cmdb_completion cmdb; echo ${COMPREPLY[@]}"
+    asked = "COMP_WORDS=(cmdb ask workload ec2_instance_sta); COMP_CWORD=3; _cmdb_completion cmdb; echo ${COMPREPLY[@]}"
     done = subprocess.run(
         ["bash", "-c", f"{script}\n{asked}"],
         env={"PATH": f"{REPOSITORY / '.venv' / 'bin'}:{os.environ['PATH']}"},

@@ -103,6 +103,11 @@ def read(parser: Any, body: bytes, shape: Any, status: int = 200, operation: str
         return type(error)
 
 
+def told(found: Any) -> str:
+    """What was read, as text: of text that stands twice botocore makes a list of elements."""
+    return json.dumps(found, default=lambda element: (element.tag, element.text))
+
+
 WAYS = pytest.mark.parametrize("parsers", [FastParsers, Parsers], ids=["fast", "plain"])
 SETTINGS: dict[str, Any] = {"timestamp_parser": str.upper, "blob_parser": str}
 
@@ -123,8 +128,8 @@ def test_what_comes_of_a_response_is_what_botocore_makes_of_it(parsers: Any, lis
         if found is ForeignResponse:
             assert writer.has_list_twice, body
             continue
-        assert json.dumps(found) == json.dumps(expected), body
-        seen.add(json.dumps(expected))
+        assert told(found) == told(expected), body
+        seen.add(told(expected))
     assert len(seen) > 1
 
 
