@@ -30,6 +30,7 @@ CALLER = re.compile(rb"Credential=\w{4}(\w+?)/\d+/([^/]+)/([^/]+)/aws4_request",
 LENGTH = re.compile(rb"\r\nContent-Length: *(\d+)", re.IGNORECASE)
 TARGET = re.compile(rb"\r\nX-Amz-Target: *[\w.]*?\.?(\w+)\r\n", re.IGNORECASE)
 ACTION = re.compile(rb"(?:^|&)Action=(\w+)")
+ENGINE = re.compile(rb"(?:^|&)Engine=([^&]+)")
 ROLE_ARN = re.compile(rb"RoleArn=([^&]+)")
 
 REST: dict[tuple[bytes, bytes, bytes], str] = {
@@ -59,6 +60,19 @@ TYPES = (
     "</item></instanceTypeSet>"
 )
 """Instance types that a region offers: never none."""
+
+OF_RDS = {
+    "DescribeCertificates": (
+        "<Certificates><Certificate><CertificateIdentifier>rds-ca-rsa2048-g1</CertificateIdentifier>"
+        "<CertificateArn>arn:aws:rds:us-east-1::cert:rds-ca-rsa2048-g1</CertificateArn>"
+        "<ValidTill>2061-05-25T23:20:19Z</ValidTill></Certificate></Certificates>"
+    ),
+    "DescribeDBMajorEngineVersions": (
+        "<DBMajorEngineVersions><DBMajorEngineVersion><Engine>{engine}</Engine><MajorEngineVersion>8.0</MajorEngineVersion>"
+        "</DBMajorEngineVersion></DBMajorEngineVersions>"
+    ),
+}
+"""What RDS itself has, and therefore never none of."""
 
 NO_BLOCK = (
     "<vpcBlockPublicAccessOptions><awsAccountId>{account}</awsAccountId><awsRegion>{region}</awsRegion>"
@@ -189,6 +203,9 @@ class Stub:
             return 200, XML, self.world.answer(listing, account, region, *asked_page(body))
         if operation == "DescribeRegions":
             return 200, XML, _ec2(operation, self._regions())
+        if operation in OF_RDS:
+            engine = ENGINE.search(body)
+            return 200, XML, _rds(operation, OF_RDS[operation].format(engine=engine[1].decode() if engine else "mysql"))
         if operation == "DescribeInstanceTypes":
             return 200, XML, _ec2(operation, TYPES)
         if operation == "DescribeVpcBlockPublicAccessOptions":
@@ -264,6 +281,13 @@ def _ec2(operation: str, inner: str) -> bytes:
     return (
         f'<{operation}Response xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><requestId>bench</requestId>'
         f"{inner}</{operation}Response>"
+    ).encode()
+
+
+def _rds(operation: str, inner: str) -> bytes:
+    return (
+        f'<{operation}Response xmlns="http://rds.amazonaws.com/doc/2014-10-31/"><{operation}Result>{inner}'
+        f"</{operation}Result><ResponseMetadata><RequestId>bench</RequestId></ResponseMetadata></{operation}Response>"
     ).encode()
 
 
