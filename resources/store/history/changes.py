@@ -11,7 +11,6 @@ from resources.store.history.manifest import Layout, Manifest
 from resources.store.history.segments import NewRows, write, write_new
 from resources.store.history.sources import Source, checksum_sql, hash_of, read_sources
 from resources.store.history.state import ROWS, STAMPS, file_name, part_sql, state_sql, typed
-from resources.store.sql import identifier
 
 STAMP_COLUMNS = frozenset(
     {
@@ -96,10 +95,11 @@ class ChangeWriter:
         if not layout.stamps:
             self._make("placed", f"select rowid as _id, null::bigint as _row from {source.sql}")
             return replace(layout, row_count=self._copy_rows(source, layout))
+        stamp = hash_of(layout.stamped)
         groups = self._make(
             "stamps_new",
             f"""
-            select row_number() over (order by min(rowid)) as _group, min(rowid) as _id, {_stamp_of(layout)} as _stamp
+            select row_number() over (order by min(rowid)) as _group, min(rowid) as _id, {stamp} as _stamp
             from {source.sql}
             group by _stamp
             """,
@@ -108,7 +108,7 @@ class ChangeWriter:
             "placed",
             f"""
             select p.rowid as _id, null::bigint as _row, n._group
-            from {source.sql} as p join temp.main.stamps_new as n on {_stamp_of(layout)} = n._stamp
+            from {source.sql} as p join temp.main.stamps_new as n on {stamp} = n._stamp
             """,
         )
         self._copy_stamps(source, layout, groups)
@@ -141,7 +141,7 @@ class ChangeWriter:
             if before
             else "select null::ubigint as _hash, null::bigint as _row, null::bigint as _group where false",
         )
-        stamp = _stamp_of(layout) if layout.stamps else "null::ubigint"
+        stamp = hash_of(layout.stamped) if layout.stamps else "null::ubigint"
         self._make("published", f"select {kept} as _hash, rowid as _id, {stamp} as _stamp from {source.sql}")
         are_alike = self._one(
             """
@@ -226,20 +226,19 @@ class ChangeWriter:
 
     def _write_stamps(self, source: Source, layout: Layout) -> Layout:
         """Write the stamps of groups that have others than before; returns the layout with the numbers given now."""
-        stamps = [column for column in layout.columns if column[0] in layout.stamps]
-        names = ", ".join(identifier(name) for name, _ in stamps)
-        columns = ", ".join(map(typed, stamps))
+        stamp = hash_of(layout.stamped)
+        columns = ", ".join(map(typed, layout.stamped))
         before = part_sql(self.manifest, self.history, layout, STAMPS, self.number - 1)
         self._make(
             "stamps_before",
-            f"select _row, _group, hash({names}) as _stamp from (select _row, _group, {columns} from ({before}))"
+            f"select _row, _group, {stamp} as _stamp from (select _row, _group, {columns} from ({before}))"
             if before
             else "select null::bigint as _row, null::bigint as _group, null::ubigint as _stamp where false",
         )
         self._make(
             "stamps_now",
             f"""
-            select g._group, g._id, hash({names}) as _stamp
+            select g._group, g._id, {stamp} as _stamp
             from (select _group, min(_id) as _id from temp.main.placed group by _group) as g
             join {source.sql} as p on p.rowid = g._id
             """,
@@ -256,11 +255,10 @@ class ChangeWriter:
     def _copy_stamps(self, source: Source, layout: Layout, new: int) -> None:
         """Write the stamps of the groups in `stamps_new`, if there are any."""
         if new:
-            stamps = [column for column in layout.columns if column[0] in layout.stamps]
             write_new(
                 self.connection,
                 f"temp.main.stamps_new as n join {source.sql} as p on p.rowid = n._id",
-                NewRows(self.number, layout.stamp_count, "_group", stamps, has_group=True),
+                NewRows(self.number, layout.stamp_count, "_group", layout.stamped, has_group=True),
                 self.folder / file_name(layout, STAMPS),
             )
 
@@ -280,15 +278,10 @@ class ChangeWriter:
 
 
 def _stamps(connection: duckdb.DuckDBPyConnection, source: Source) -> tuple[str, ...]:
-    """The stamps of a new table: none where rows are told apart by them alone."""
+    """The stamps of a new table: none where rows differ by them alone."""
     stamps = tuple(name for name, _ in source.columns if name in STAMP_COLUMNS)
     kept = [column for column in source.columns if column[0] not in stamps]
     if not stamps or not kept:
         return ()
     row = connection.execute(f"select count(*) = count(distinct {hash_of(kept)}) from {source.sql}").fetchone()
     return stamps if row and row[0] else ()
-
-
-def _stamp_of(layout: Layout) -> str:
-    """The hash of a row's stamps, as an expression."""
-    return f"hash({', '.join(map(identifier, layout.stamps))})"

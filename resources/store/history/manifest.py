@@ -73,6 +73,11 @@ class Layout:
         """The columns that are kept by row."""
         return tuple(column for column in self.columns if column[0] not in self.stamps)
 
+    @property
+    def stamped(self) -> tuple[tuple[str, str], ...]:
+        """The columns that are kept by group of rows."""
+        return tuple(column for column in self.columns if column[0] in self.stamps)
+
     def is_of(self, number: int) -> bool:
         """Whether a publication has the table in this layout."""
         return self.first <= number and (self.last is None or number <= self.last)
