@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from simulator.network import Network, made_id
@@ -27,9 +28,30 @@ def rows(network: Network, account_id: str, region: str) -> list[dict[str, Any]]
 
 def others(network: Network, account_id: str, region: str) -> list[dict[str, Any]]:
     """The hub lists it in every region that it watches."""
+    return elsewhere(rows, network, account_id, region)
+
+
+def elsewhere(
+    of: Callable[[Network, str, str], list[dict[str, Any]]], network: Network, account_id: str, region: str
+) -> list[dict[str, Any]]:
+    """What `of` has in the IPAM's home region, for the other regions that the IPAM watches."""
     home = network.world.regions[0]
     watched = region in network.world.regions and region != home
-    return rows(network, account_id, home) if watched else []
+    return of(network, account_id, home) if watched else []
+
+
+def part(network: Network, ipam: dict[str, Any], prefix: str, kind: str, tags: dict[str, str]) -> dict[str, Any]:
+    """Something of an IPAM that there is once; its ARN names no region either."""
+    own_id = made_id(prefix, ipam["ipam_id"])
+    row = network.owned(own_id, (ipam["account_id"], ipam["region"]), kind, tags)
+    return {
+        **row,
+        "arn": row["arn"].replace(f":{ipam['region']}:", "::"),
+        "own_id": own_id,
+        "ipam_id": ipam["ipam_id"],
+        "ipam_arn": ipam["arn"],
+        "relations": [("contained_in", ipam["arn"])],
+    }
 
 
 def shown(row: dict[str, Any]) -> Output:

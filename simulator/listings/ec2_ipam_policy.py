@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from simulator.listings import ec2_ipam
-from simulator.network import Network, made_id
+from simulator.network import Network
 from simulator.pages import Output
 from simulator.storage import tag_list
 
@@ -16,28 +16,15 @@ TRUTH = "ipam_policies"
 
 def rows(network: Network, account_id: str, region: str) -> list[dict[str, Any]]:
     """In the home region of the IPAM."""
-    found = []
-    for ipam in ec2_ipam.rows(network, account_id, region):
-        own_id = made_id("ipam-policy", ipam["ipam_id"])
-        row = network.owned(own_id, (account_id, region), "ipam-policy", {"Name": "public addresses"})
-        found.append(
-            {
-                **row,
-                "arn": row["arn"].replace(f":{region}:", "::"),
-                "own_id": own_id,
-                "ipam_id": ipam["ipam_id"],
-                "ipam_arn": ipam["arn"],
-                "relations": [("contained_in", ipam["arn"])],
-            }
-        )
-    return found
+    return [
+        ec2_ipam.part(network, ipam, "ipam-policy", "ipam-policy", {"Name": "public addresses"})
+        for ipam in ec2_ipam.rows(network, account_id, region)
+    ]
 
 
 def others(network: Network, account_id: str, region: str) -> list[dict[str, Any]]:
     """The hub lists it in every region that the IPAM watches."""
-    home = network.world.regions[0]
-    watched = region in network.world.regions and region != home
-    return rows(network, account_id, home) if watched else []
+    return ec2_ipam.elsewhere(rows, network, account_id, region)
 
 
 def shown(row: dict[str, Any]) -> Output:

@@ -36,9 +36,7 @@ def rows(network: Network, account_id: str, region: str) -> list[dict[str, Any]]
 
 def others(network: Network, account_id: str, region: str) -> list[dict[str, Any]]:
     """The hub lists them in every region that the IPAM watches."""
-    home = network.world.regions[0]
-    watched = region in network.world.regions and region != home
-    return rows(network, account_id, home) if watched else []
+    return ec2_ipam.elsewhere(rows, network, account_id, region)
 
 
 def shown(row: dict[str, Any]) -> Output:
