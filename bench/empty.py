@@ -25,8 +25,13 @@ def empty_answer(service: str, operation: str) -> bytes | None:
         return None
     output = model.operation_model(operation).output_shape
     inner = _lists(output) if output is not None else ""
-    if not inner:
-        return None
+    return around(service, operation, inner) if inner else None
+
+
+@cache
+def around(service: str, operation: str, inner: str) -> bytes:
+    """The XML body of a service with the protocol `ec2` or `query`, around what is in it."""
+    model = botocore.session.get_session().get_service_model(service)
     namespace = model.metadata.get("xmlNamespace") or f"http://ec2.amazonaws.com/doc/{model.api_version}/"
     if model.protocol == "ec2":
         inner = f"<requestId>bench</requestId>{inner}"

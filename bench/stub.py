@@ -24,7 +24,7 @@ from urllib.parse import unquote_plus
 
 from bench.canned import BY_ACTION, ROLES, World, asked_page
 from bench.central import Organisation
-from bench.empty import empty_answer
+from bench.empty import around, empty_answer
 
 CALLER = re.compile(rb"Credential=\w{4}(\w+?)/\d+/([^/]+)/([^/]+)/aws4_request", re.IGNORECASE)
 LENGTH = re.compile(rb"\r\nContent-Length: *(\d+)", re.IGNORECASE)
@@ -205,7 +205,8 @@ class Stub:
             return 200, XML, _ec2(operation, self._regions())
         if operation in OF_RDS:
             engine = ENGINE.search(body)
-            return 200, XML, _rds(operation, OF_RDS[operation].format(engine=engine[1].decode() if engine else "mysql"))
+            inner = OF_RDS[operation].format(engine=engine[1].decode() if engine else "mysql")
+            return 200, XML, around("rds", operation, inner)
         if operation == "DescribeInstanceTypes":
             return 200, XML, _ec2(operation, TYPES)
         if operation == "DescribeVpcBlockPublicAccessOptions":
@@ -281,13 +282,6 @@ def _ec2(operation: str, inner: str) -> bytes:
     return (
         f'<{operation}Response xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><requestId>bench</requestId>'
         f"{inner}</{operation}Response>"
-    ).encode()
-
-
-def _rds(operation: str, inner: str) -> bytes:
-    return (
-        f'<{operation}Response xmlns="http://rds.amazonaws.com/doc/2014-10-31/"><{operation}Result>{inner}'
-        f"</{operation}Result><ResponseMetadata><RequestId>bench</RequestId></ResponseMetadata></{operation}Response>"
     ).encode()
 
 
