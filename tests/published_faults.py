@@ -148,7 +148,7 @@ def region_closed(region: str, outcome: str) -> Change:
 
 
 def remove_workload(connection: duckdb.DuckDBPyConnection, schema: str, condition: str) -> None:
-    """Remove rows that a workload account would have listed, not those that the operations role was told elsewhere."""
+    """Remove rows that a workload account would have listed, not those that the operations role has from elsewhere."""
     of_others = {
         f'"aws"."{name}"'
         for (name,) in connection.execute(

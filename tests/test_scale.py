@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -185,6 +186,10 @@ def test_sixty_accounts_are_collected_whole_in_little_memory_and_the_run_says_wh
     (counted,) = query(database, "select request_count from audit.run")
     assert counted[0] == asked
     assert f"{asked:,}" in next(line for line in night.said.splitlines() if line.strip().startswith("requests"))
+    # Every step says at its end that all of its cells have an outcome.
+    ended = re.findall(r"^(?!…)[^:\n]+: ([\d,]+) of ([\d,]+) cells, ", night.said, re.MULTILINE)
+    assert len(ended) > 20 and all(done == whole for done, whole in ended), night.said
+
     print(json.dumps({"seconds": round(night.seconds, 1), "megabytes": night.peak // MEGABYTE, "requests": asked}))
     assert night.peak < 400 * MEGABYTE
 

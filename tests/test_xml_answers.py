@@ -103,7 +103,7 @@ def read(parser: Any, body: bytes, shape: Any, status: int = 200, operation: str
         return type(error)
 
 
-def told(found: Any) -> str:
+def as_text(found: Any) -> str:
     """What was read, as text: of text that stands twice botocore makes a list of elements."""
     return json.dumps(found, default=lambda element: (element.tag, element.text))
 
@@ -128,8 +128,8 @@ def test_what_comes_of_a_response_is_what_botocore_makes_of_it(parsers: Any, lis
         if found is ForeignResponse:
             assert writer.has_list_twice, body
             continue
-        assert told(found) == told(expected), body
-        seen.add(told(expected))
+        assert as_text(found) == as_text(expected), body
+        seen.add(as_text(expected))
     assert len(seen) > 1
 
 
