@@ -21,10 +21,11 @@ from pipelines.collection.progress import Load
 from pipelines.collection.seeds import every_slice
 from pipelines.dagster_metadata import cells_table
 from pipelines.models import checks
-from pipelines.models.build import build, columns_of, prepare
+from pipelines.models.build import build, prepare
 from pipelines.models.lineage import Lineage, Sources
 from pipelines.models.model import Model
 from pipelines.models.model_metadata import cost_metadata, lineage_metadata, month_metadata
+from pipelines.models.relations import columns_of
 from pipelines.plain_text import as_markdown
 from pipelines.settings import Settings
 from pipelines.trust import ages

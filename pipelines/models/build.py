@@ -13,13 +13,14 @@ from pipelines.models import fx_rates
 from pipelines.models.history import open_versions
 from pipelines.models.macros import MACROS, called_by
 from pipelines.models.model import Model, ModelError, fingerprint
+from pipelines.models.relations import columns_of, comment_on
 from pipelines.reference_schema import SHIPPED_FOLDER
 from pipelines.settings import CURRENCY
 from pipelines.trust import outcomes
 from resources.audit.runs import built_at, built_from, record_build
 from resources.audit.step_plans import landed_records
 from resources.store.files import make_folder
-from resources.store.sql import exists, identifier, literal
+from resources.store.sql import exists, identifier
 from resources.store.store import Store
 
 
@@ -81,7 +82,7 @@ def _build(
     else:
         _replace_cells(connection, store, model, logs)
     for documented in (model, *logs):
-        _comment(connection, documented)
+        comment_on(connection, documented)
     record_build(connection, run_id, {built.relation: fingerprint(built) for built in (model, *logs)})
     if kind == "view":
         return 0
@@ -191,7 +192,10 @@ def trusted_cells(connection: duckdb.DuckDBPyConnection, listings: Sequence[str]
 def _replace_cells(connection: duckdb.DuckDBPyConnection, store: Store, model: Model, logs: Sequence[Model]) -> None:
     """Replace the rows of every cell whose newest knowledge is at hand; freeze and flag the others."""
     trusted_cells(connection, model.listings)
-    if model.materialized == "append_by_cell":
+    stands = all(_stands(connection, one) for one in (model, *logs))
+    if stands and _is_of_nothing(connection, model):
+        return
+    if stands and model.materialized == "append_by_cell":
         _leave_what_stands(connection, model)
     if model.days:
         _read_days(connection)
@@ -285,10 +289,24 @@ def _records_at_hand(
     return present
 
 
+def _stands(connection: duckdb.DuckDBPyConnection, model: Model) -> bool:
+    """Whether a table is there and was built by this very query."""
+    return exists(connection, model.schema, model.name) and built_from(connection, model.relation) == fingerprint(model)
+
+
+def _is_of_nothing(connection: duckdb.DuckDBPyConnection, model: Model) -> bool:
+    """Whether a table has no rows and gets none: nothing was found by any newest trusted response.
+
+    Of the listings of an organisation most are such, each night again, and building them took half of all building.
+    """
+    row = connection.execute(
+        f"select not exists (from landed_cell where outcome = 'found') and not exists (from {model.quoted})"
+    ).fetchone()
+    return row is not None and bool(row[0])
+
+
 def _leave_what_stands(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
     """Take the cells out of `landed_cell` that the table holds already, as this very query made them."""
-    if not exists(connection, model.schema, model.name) or built_from(connection, model.relation) != fingerprint(model):
-        return
     connection.execute(
         f"""
         delete from landed_cell as c using (
@@ -370,31 +388,3 @@ def _ensure_table(connection: duckdb.DuckDBPyConnection, model: Model, source: s
                 f"{model.place} gives {name} as {kind}, but the table holds {have[name]}. "
                 "Nothing was changed. Cast it in the query, or write a migration."
             )
-
-
-def columns_of(connection: duckdb.DuckDBPyConnection, relation: str) -> list[tuple[str, str]]:
-    """Names and types of the columns of a relation, in order."""
-    return [(row[0], row[1]) for row in connection.execute(f"describe {relation}").fetchall()]
-
-
-def _comment(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
-    kind = "view" if model.materialized == "view" else "table"
-    connection.execute(f"comment on {kind} {model.quoted} is {literal(model.header.description)}")
-    standing = _column_comments(connection, model)
-    for name, comment in standing.items():
-        # equivalent in comment: It spares writing what stands, in tables that are not made anew.
-        if name in model.columns and comment != model.columns[name]:
-            connection.execute(f"comment on column {model.quoted}.{identifier(name)} is {literal(model.columns[name])}")
-
-
-def _column_comments(connection: duckdb.DuckDBPyConnection, model: Model) -> dict[str, str | None]:
-    """The columns of a relation and what each is commented with."""
-    if model.materialized in ("view", "full"):  # made anew
-        return {name: None for name, _ in columns_of(connection, model.quoted)}
-    return dict(
-        connection.execute(
-            "select column_name, comment from duckdb_columns() "
-            "where database_name = current_database() and schema_name = $schema and table_name = $name",
-            {"schema": model.schema, "name": model.name},
-        ).fetchall()
-    )

@@ -131,7 +131,14 @@ TARGETS: Mapping[str, Target] = {
         (
             Source(
                 "pipelines/models/build.py",
-                ("trusted_cells", "_replace_cells", "_leave_what_stands", "_keep_one_of_each"),
+                (
+                    "trusted_cells",
+                    "_replace_cells",
+                    "_is_of_nothing",
+                    "_stands",
+                    "_leave_what_stands",
+                    "_keep_one_of_each",
+                ),
             ),
         ),
         ("tests/test_kept_rows.py",),
