@@ -17,7 +17,7 @@ def comment_on(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
     connection.execute(f"comment on {kind} {model.quoted} is {literal(model.header.description)}")
     standing = _column_comments(connection, model)
     for name, comment in standing.items():
-        # equivalent in comment_on: It spares writing what stands, in tables that are not made anew.
+        # It spares writing what stands, in tables that are not made anew.
         if name in model.columns and comment != model.columns[name]:
             connection.execute(f"comment on column {model.quoted}.{identifier(name)} is {literal(model.columns[name])}")
 

@@ -313,5 +313,5 @@ def _reason(error: Exception) -> str:
     code = re.search(r"<Code>(\w+)</Code>", text)
     if status is not None:
         return f"the server responds {status[1].strip()}{f', {code[1]}' if code is not None else ''}"
-    # equivalent: No error of obstore is without a text.
+    # No error of obstore is without a text.
     return text.splitlines()[0].rpartition(" - ")[2].rstrip(".") if text else type(error).__name__
