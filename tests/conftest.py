@@ -141,10 +141,11 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _shared_by_workers(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> None:
+def _shared_by_workers(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> None:
     """Name the folder of the session that all workers share, for what is made where there are no fixtures."""
     base = tmp_path_factory.getbasetemp()
-    os.environ["SHARED_BY_WORKERS"] = str(base if worker_id == "master" else base.parent)
+    # Not by a fixture of xdist's: the trials of mutants go without it.
+    os.environ["SHARED_BY_WORKERS"] = str(base.parent if hasattr(pytestconfig, "workerinput") else base)
 
 
 @pytest.fixture(scope="session")
