@@ -28,6 +28,7 @@ from resources.identity_rules import (
     check_results,
     every_role_answers,
     is_expected,
+    usual_pattern,
 )
 
 NOW = datetime(2026, 11, 25, 14, 0, tzinfo=UTC)
@@ -398,3 +399,23 @@ def test_a_declaration_that_is_not_true_any_more_names_both_accounts() -> None:
     for word in ("operations+billing", ACCOUNTS["operations"], ACCOUNTS["billing"]):
         assert word in fact.sentence
     assert "CMDB_SHARED_ACCOUNTS" in fact.hint
+
+
+# ------------------------------------------------------------------------------------------ the usual names
+
+
+@pytest.mark.parametrize(
+    ("management_profile", "pattern"),
+    [
+        ("acmeManagement", "acme-*"),
+        ("a[b]Management", "a[[]b]-*"),
+        # Nobody's name is left, or the name has another end.
+        ("Management", ""),
+        ("acmeManagements", ""),
+        ("acme", ""),
+    ],
+)
+def test_the_workload_profiles_are_those_of_the_tenant_that_the_management_profile_names(
+    management_profile: str, pattern: str
+) -> None:
+    assert usual_pattern(management_profile) == pattern
