@@ -774,9 +774,11 @@ def test_where_those_who_are_reached_have_nothing_to_request_the_others_change_n
 @pytest.mark.parametrize(
     "reason",
     [
+        "delivered_by_month",
         "group_unresolved",
         "no_parents",
         "no_resource_policy",
+        "not_compared",
         "not_offered",
         "not_requested",
         "optional_grant_not_given",
@@ -794,6 +796,57 @@ def test_a_reason_by_which_there_is_nothing_to_request_is_a_response_also_beside
         verdict.sentence
         == f"ec2_instance: there is nothing to request here ({', '.join(sorted((reason, unreached)))})."
     )
+
+
+def ungranted(message: str | None = "not authorized to perform s3:ListBucket", **other: Any) -> CellState:
+    other = {"skip_reason": "optional_grant_not_given", "error_message": message} | other
+    return cell("skipped", other.pop("role", "billing"), **other)
+
+
+GRANT_IT = " Grant it: `cmdb policy billing --optional` prints the policy."
+GRANT_KEY = " The files are encrypted with a KMS key of yours: grant kms:Decrypt on it, or let the bucket use SSE-S3."
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        pytest.param(fleet(3), PASSED, id="all found"),
+        pytest.param(fleet(0, failed=3), WARNED, id="all broken"),
+        pytest.param(fleet(9, role="billing", denied=1), WARNED, id="a central cell refused"),
+        pytest.param(fleet(9, empty_suspect=1), WARNED, id="a silent zero"),
+        pytest.param([], WARNED, id="never asked"),
+        pytest.param([*fleet(1), cell("wrong_account", "billing")], BLOCKED, id="another account responds"),
+        pytest.param([ungranted(), cell("wrong_account", "billing")], BLOCKED, id="another account, and no grant"),
+        pytest.param([*fleet(1), ungranted()], WARNED, id="no grant"),
+    ],
+)
+def test_what_another_listing_tells_too_blocks_only_where_another_account_responds(
+    cells: list[CellState], said: str
+) -> None:
+    assert word(listing_check("cost_export_month", cells, TOLERANCE, is_supplement=True)) == said
+
+
+@pytest.mark.parametrize(
+    ("cells", "at_fault", "cure"),
+    [
+        ([*fleet(1), ungranted()], 1, GRANT_IT),
+        ([ungranted(message="")], 1, GRANT_IT),
+        ([ungranted(message=None), ungranted(role="operations")], 2, GRANT_IT),
+        ([ungranted(), ungranted("not authorized to perform: KMS:Decrypt", region="eu-west-1")], 2, GRANT_KEY),
+    ],
+)
+def test_a_supplement_that_is_not_granted_says_what_to_grant(cells: list[CellState], at_fault: int, cure: str) -> None:
+    verdict = listing_check("cost_export_month", cells, TOLERANCE, is_supplement=True)
+    assert len(verdict.at_fault) == at_fault
+    assert {row["role"] for row in verdict.at_fault} <= {"billing", "operations"}
+    assert verdict.sentence.startswith("cost_export_month: denied in account 111122223333, region ap-southeast-2, ")
+    assert verdict.sentence.endswith(f" Their last trusted rows are kept, marked stale.{cure}")
+
+
+def test_only_the_cells_of_another_account_are_at_fault_for_a_supplement() -> None:
+    cells = [ungranted(), cell("failed", "billing"), cell("wrong_account", "billing", account_id="444455556666")]
+    verdict = listing_check("cost_export_month", cells, TOLERANCE, is_supplement=True)
+    assert [row["account_id"] for row in verdict.at_fault] == ["444455556666"]
 
 
 def test_only_what_was_found_and_a_zero_that_was_verified_are_trusted_by_themselves() -> None:

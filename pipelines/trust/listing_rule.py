@@ -246,7 +246,7 @@ def _sentence(listing: str, cells: Sequence[CellState], outcome: str = "") -> st
     where = f"account {first.account_id}, region {first.region}, requested by {first.role}"
     rest = f" (and {len(cells) - 1} more)" if len(cells) > 1 else ""
     why = first.error_message or first.error_code or ""
-    sentence = f"{listing}: {first.outcome} in {where}{rest}. {why}".rstrip()
+    sentence = f"{listing}: {outcome or first.outcome} in {where}{rest}. {why}".rstrip()
     return sentence if sentence.endswith((".", "!", "?")) else f"{sentence}."
 
 

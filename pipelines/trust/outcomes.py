@@ -22,13 +22,16 @@ REMEDIES: Mapping[str, str] = {
 BY_MONTH = "delivered_by_month"
 """Skip reason of the data export as a whole: each of its months is a cell of its own."""
 
+NOT_COMPARED = "not_compared"
+"""Skip reason of the bill by account where the slices were requested whole, so that it is not needed."""
+
 CONCLUSIVE_SKIPS = frozenset(
     {
         BY_MONTH,
+        NOT_COMPARED,
         "group_unresolved",
         "no_parents",
         "no_resource_policy",
-        "not_compared",
         "not_offered",
         "not_requested",
         "optional_grant_not_given",
@@ -63,9 +66,6 @@ NO_LONGER_REQUESTED = "no_longer_asked"
 NO_COST_DATA = "no_cost_data"
 """Skip reason of a month of the bill that Cost Explorer itself reports it has not, while no cost up to that month was
 ever known: the bill is unknown until AWS has prepared it."""
-
-NOT_COMPARED = "not_compared"
-"""Skip reason of the bill by account where the slices were requested whole, so that it is not needed."""
 
 TOO_MANY_PAGES = "more_pages_than_the_limit"
 """Skip reason of a cell that takes more requests than the limit of a whole run: it never completes below that limit."""
