@@ -341,6 +341,18 @@ def test_only_a_response_that_can_be_trusted_ends_a_relation(
     assert home.rows("select is_stale, run_id from cmdb.relationship") == [{"is_stale": stale, "run_id": "night-0"}]
 
 
+def test_an_older_record_of_another_account_takes_nothing_back_of_when_it_was_last_seen(home: House) -> None:
+    subnet = {"SubnetId": "subnet-1", "VpcId": "vpc-1", "OwnerId": "999999999999"}
+    # Of two that nobody owns the row of the lower account is kept.
+    first, second = sorted((WORKLOAD, OTHER))
+    home.night("night-0", [Given("ec2_subnet", [subnet], account_id=second)], FIRST_NIGHT)
+    night(home, 1, Given("ec2_subnet", [subnet], account_id=first))
+    night(home, 2, Given("ec2_subnet", outcome="denied", account_id=first))
+    (found,) = home.rows("select caller_account_id, is_stale, began_at, last_seen_at from cmdb.relationship")
+    assert found["caller_account_id"] == second and not found["is_stale"]
+    assert found["began_at"] == found["last_seen_at"]
+
+
 def test_what_is_gone_for_good_holds_nothing_and_is_an_orphan_at_the_other_end(home: House) -> None:
     night(
         home,

@@ -148,7 +148,7 @@ TARGETS: Mapping[str, Target] = {
         (
             Source(
                 "resources/aws/client.py",
-                ("_Pending", "AwsClient.fetch", "AwsClient._skip_reason", "AwsClient.is_optional"),
+                ("_Pending", "AwsClient.fetch", "AwsClient.skip_reason", "AwsClient.is_optional"),
             ),
             Source("resources/aws/paging.py", ("Pager", "_loop")),
             Source("resources/aws/retry.py", ("RetryingSender", "outcome_of", "_classified")),

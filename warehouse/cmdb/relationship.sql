@@ -50,7 +50,8 @@ present as (
         coalesce(before.first_seen_at, observed.collected_at) as first_seen_at,
         if(before.ended_at is null, coalesce(before.began_at, observed.collected_at), observed.collected_at)
             as began_at,
-        observed.collected_at as last_seen_at,
+        -- The record of another account that states it too may be an older one, once the newer cannot be read.
+        greatest(observed.collected_at, before.last_seen_at) as last_seen_at,
         null::timestamptz as ended_at
     from observed
     left join cmdb.relationship as before using (from_arn, relation, to_arn)
