@@ -15,6 +15,8 @@ import pytest
 from bills import ACCOUNT, OTHER, Line, billed, days, seed, service
 from given import House, build, house
 
+from pipelines.models import build as building
+
 THRESHOLDS = [("service", "4", "25", "0.05"), ("usage_type", "4", "25", "0.05")]
 
 
@@ -73,6 +75,27 @@ def test_a_fee_that_is_higher_than_in_the_months_before_is_reported(home: House)
     assert told(home, "usage_date", "end_date", "kind", "expected", "observed", "state") == [
         ("2026-11-01", "2026-11-01", "high", "300.0000000000", "600.0000000000", "over")
     ]
+
+
+def test_in_parts_of_the_accounts_the_events_are_the_same_and_older_ones_stay_once(
+    home: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fee(day: dt.date) -> float:
+        return 100 + 300 * (day == dt.date(2026, 11, 12))
+
+    lines = by_day("2026-03-01", "2026-11-23", fee)
+    billed(home, [*lines, *((day, cut, OTHER, name, cost) for day, cut, _, name, cost in lines)])
+    at_once = events(home)
+    assert {row["account_id"] for row in at_once} == {ACCOUNT, OTHER}
+    home.execute(
+        "insert into cost.anomaly by name select * replace (date '2026-05-01' as usage_date, null as end_date) "
+        "from cost.anomaly"
+    )
+    # More parts than accounts, so that some have none.
+    monkeypatch.setattr(building, "ROWS_A_PART", 100)
+    in_parts = events(home)
+    assert [row for row in in_parts if row["usage_date"] == "2026-11-12"] == at_once
+    assert len(in_parts) == 2 * len(at_once)
 
 
 def test_switching_off_at_weekends_is_none_and_leaving_it_on_is_one(home: House) -> None:

@@ -1,5 +1,6 @@
 """Build the relation of a model in one transaction: replace, append, or open versions."""
 
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from pipelines.models import fx_rates
 from pipelines.models.history import open_versions
 from pipelines.models.macros import MACROS, called_by
 from pipelines.models.model import Model, ModelError, fingerprint
-from pipelines.models.relations import columns_of, comment_on
+from pipelines.models.relations import columns_of, comment_on, drop_other_kind
 from pipelines.reference_schema import SHIPPED_FOLDER
 from pipelines.settings import CURRENCY
 from pipelines.trust import outcomes
@@ -22,6 +23,9 @@ from resources.audit.step_plans import landed_records
 from resources.store.files import make_folder
 from resources.store.sql import exists, identifier
 from resources.store.store import Store
+
+ROWS_A_PART = 250_000
+"""Of how many rows a query that works in parts makes a part: `cost.anomaly` holds 1.3 KB for each in memory."""
 
 
 def build(
@@ -63,13 +67,13 @@ def _build(
         _name_reference_files(connection, store, own)
     kind = model.materialized
     if kind in ("view", "full"):
-        _drop_other_kind(connection, model)
+        drop_other_kind(connection, model)
     if kind == "view":
         connection.execute(f"create or replace view {model.quoted} as {model.sql}")
     elif kind == "full":
         connection.execute(f"create or replace table {model.quoted} as {model.sql}")
     elif kind == "full_from_previous":
-        connection.execute(f"create temp table incoming as {model.sql}")
+        _read_in_parts(connection, model)
         _ensure_table(connection, model)
         connection.execute(f"delete from {model.quoted}")
         connection.execute(f"insert into {model.quoted} by name select * from incoming")
@@ -90,21 +94,16 @@ def _build(
     return int(row[0]) if row is not None else 0
 
 
-def _drop_other_kind(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
-    """Drop a view where a table is to be built, and the other way round: an earlier release built it so.
-
-    DuckDB replaces neither by the other.
-    """
-    standing = connection.execute(
-        """
-        select table_type
-        from information_schema.tables
-        where table_catalog = current_database() and table_schema = $schema and table_name = $name
-        """,
-        {"schema": model.schema, "name": model.name},
-    ).fetchone()
-    if standing is not None and (standing[0] == "VIEW") != (model.materialized == "view"):
-        connection.execute(f"drop {'view' if standing[0] == 'VIEW' else 'table'} {model.quoted}")
+def _read_in_parts(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
+    """Make `incoming` of a query: at once, or one part of the accounts after the other where its header says so."""
+    rows = connection.execute(f"select count(*) from {model.in_parts_by}").fetchall()[0][0] if model.in_parts_by else 0
+    count = max(1, math.ceil(rows / ROWS_A_PART))
+    for part in range(count):
+        connection.execute("set variable part_count = $count", {"count": count})
+        connection.execute("set variable part = $part", {"part": part})
+        connection.execute(f"{'insert into incoming' if part else 'create temp table incoming as'} {model.sql}")
+    connection.execute("reset variable part_count")
+    connection.execute("reset variable part")
 
 
 def _name_reference_files(connection: duckdb.DuckDBPyConnection, store: Store, own: Path | None) -> None:

@@ -12,7 +12,9 @@ append_by_cell       as `incremental_by_cell`, but a response whose rows the tab
                      newest months of a bill. Where the header names a column of days (`days: usage_date`), a response
                      of some days of its cell (`days` in its evidence) replaces the rows of those days only.
 full                 the query's rows replace the table's.
-full_from_previous   as `full`, but the query also reads the table's own rows of the last run.
+full_from_previous   as `full`, but the query also reads the table's own rows of the last run. Where the header names a
+                     table (`in_parts_by: cost.daily`), the query is run for one part of the accounts after the other, as many
+                     as that table has rows for: those whose `hash(account_id) % part_count` is the variable `part`.
 scd_type_2           the query's rows are versions, keyed by what they are versions of and `valid_from`: each closes
                      the current version of its own that began before it, and takes the place of the one that began
                      with it. Nothing else is touched, so a query without rows changes nothing.
@@ -121,6 +123,11 @@ class Model:
         return self.header.entries.get("days", "") if self.materialized == "append_by_cell" else ""
 
     @property
+    def in_parts_by(self) -> str:
+        """The table whose rows decide in how many parts of the accounts the query is run; empty for all at once."""
+        return self.header.entries.get("in_parts_by", "") if self.materialized == "full_from_previous" else ""
+
+    @property
     def owner(self) -> str:
         """The column that names the account of a row, where what is shared is listed by other accounts too."""
         return self.header.entries.get("owner", "") if self.listings else ""
@@ -130,7 +137,16 @@ class Model:
         """The documentation of each column."""
         # Of a table that is not collected, an owner is a column: whom to ask.
         reserved = (
-            *("key", "materialized", "logs", "days", resource_union.ENTRY, relation_union.ENTRY, claims.ENTRY),
+            *(
+                "key",
+                "materialized",
+                "logs",
+                "days",
+                "in_parts_by",
+                resource_union.ENTRY,
+                relation_union.ENTRY,
+                claims.ENTRY,
+            ),
             *(("owner",) if self.listings else ()),
         )
         named = {name: text for name, text in self.header.entries.items() if name not in reserved}

@@ -1,4 +1,4 @@
-"""What DuckDB knows of a built relation: its columns, and what they are commented with."""
+"""What stands of a relation in DuckDB: its kind, its columns, and what they are commented with."""
 
 import duckdb
 
@@ -33,3 +33,20 @@ def _column_comments(connection: duckdb.DuckDBPyConnection, model: Model) -> dic
             {"schema": model.schema, "name": model.name},
         ).fetchall()
     )
+
+
+def drop_other_kind(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
+    """Drop a view where a table is to be built, and the other way round: an earlier release built it so.
+
+    DuckDB replaces neither by the other.
+    """
+    standing = connection.execute(
+        """
+        select table_type
+        from information_schema.tables
+        where table_catalog = current_database() and table_schema = $schema and table_name = $name
+        """,
+        {"schema": model.schema, "name": model.name},
+    ).fetchone()
+    if standing is not None and (standing[0] == "VIEW") != (model.materialized == "view"):
+        connection.execute(f"drop {'view' if standing[0] == 'VIEW' else 'table'} {model.quoted}")
