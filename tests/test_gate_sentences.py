@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from given import FIRST_NIGHT, WORKLOAD, Given, House, house
 
 from pipelines.alerts import failure_of
 from pipelines.catalogue.names import ACCOUNT
+from pipelines.catalogue.registry import SUPPLEMENTS
 from pipelines.errors import LandingError, SqlFileError
 from pipelines.reference import ReferenceFileError
 from pipelines.settings import Settings
@@ -207,6 +209,21 @@ def test_loud_failures_are_let_pass_as_far_as_the_settings_say(warehouse: House,
     warehouse.night(RUN, [Given("ec2_instance", [{"InstanceId": "i-1"}]), refused])
     assert "more than CMDB_UNTRUSTED_TOLERANCE=0.05 allows" in refusal(bound)[0]
     assert opened(bound, Settings.model_construct(untrusted_tolerance=Decimal("0.5"))) is bound.store
+
+
+def test_a_listing_that_only_tells_once_more_keeps_nothing_shut_unless_another_account_responds(
+    warehouse: House, bound: Bound
+) -> None:
+    listing = min(SUPPLEMENTS)
+    warehouse.night(RUN, [Given(listing, outcome="denied")])
+    assert opened(bound, listings=[listing]) is bound.store
+    warehouse.night(RUN, [Given(listing, outcome="wrong_account")])
+    assert f"{listing}: wrong_account in account " in refusal(bound, listings=[listing])[0]
+
+
+def test_a_refusal_begins_with_its_kind_and_no_module() -> None:
+    (line,) = traceback.format_exception_only(gate.refuse("Nothing was built."))
+    assert line.startswith("Refused")
 
 
 def test_evidence_of_another_configuration_or_age_keeps_it_shut(bound: Bound) -> None:

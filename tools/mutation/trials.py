@@ -320,8 +320,8 @@ def _imports(name: str) -> set[str]:
 
 _WITHOUT = ("cacheprovider", "randomly", "xdist", "unraisableexception", "threadexception", "faulthandler")
 
-QUIET = ("-q", "--no-header", *(f"-pno:{name}" for name in _WITHOUT))
-"""How pytest is called in a trial."""
+QUIET = ("-q", "--no-header", "-m", "not chaos and not scaleout", *(f"-pno:{name}" for name in _WITHOUT))
+"""How pytest is called in a trial: a push leaves out cases that hold a rule too."""
 
 
 def settle_hypothesis() -> None:
