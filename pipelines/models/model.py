@@ -13,8 +13,9 @@ append_by_cell       as `incremental_by_cell`, but a response whose rows the tab
                      of some days of its cell (`days` in its evidence) replaces the rows of those days only.
 full                 the query's rows replace the table's.
 full_from_previous   as `full`, but the query also reads the table's own rows of the last run. Where the header names a
-                     table (`in_parts_by: cost.daily`), the query is run for one part of the accounts after the other, as many
-                     as that table has rows for: those whose `hash(account_id) % part_count` is the variable `part`.
+                     table (`in_parts_by: cost.daily`), the query is run for one part of the accounts after the other,
+                     as many as that table has rows for: those whose `hash(account_id) % part_count` is the variable
+                     `part`.
 scd_type_2           the query's rows are versions, keyed by what they are versions of and `valid_from`: each closes
                      the current version of its own that began before it, and takes the place of the one that began
                      with it. Nothing else is touched, so a query without rows changes nothing.
