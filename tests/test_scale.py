@@ -147,6 +147,12 @@ class Collected:
     asked: int
 
 
+def led_to(organisation: Simulator, database: Path, **settings: str) -> dict[str, str]:
+    """The environment of a night as a child process."""
+    ours = {name: value for name, value in os.environ.items() if not is_foreign(name)}
+    return ours | night_environment(organisation, database, **settings)
+
+
 @pytest.fixture(scope="module")
 def collected(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collected]:
     folder = tmp_path_factory.mktemp("sixty")
@@ -163,11 +169,7 @@ def collected(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collected]:
         organisation.configure(further_services=34)
         database = folder / "warehouse" / "cmdb.duckdb"
         database.parent.mkdir()
-        ours = {name: value for name, value in os.environ.items() if not is_foreign(name)}
-        night = run(
-            ours | night_environment(organisation, database, DAGSTER_HOME=str(folder / "dagster"), NO_COLOR="1"),
-            "nightly",
-        )
+        night = run(led_to(organisation, database, DAGSTER_HOME=str(folder / "dagster"), NO_COLOR="1"), "nightly")
         # An SSO token becomes credentials by a request that nobody signs, in no session of ours.
         asked = len([call for call in organisation.log() if call["service"] != "sso"])
         yield Collected(organisation, database, night, organisation.truth(*KINDS), asked)
@@ -450,8 +452,9 @@ def later(collected: Collected) -> Later:
     denied, closed, emptied = plan.carry_out()
     truth = organisation.truth(*KINDS)
     organisation.lie("denied", account_id=denied)
-    night = run_night(night_environment(organisation, database, CMDB_UNTRUSTED_TOLERANCE="0.05"), database)
-    assert night.published, night.sentences
+    # What changes seldom is not due, and a change of it would wait for a week.
+    night = run(led_to(organisation, database, CMDB_UNTRUSTED_TOLERANCE="0.05"), "nightly", "--everything")
+    assert night.code == 0, night.said
 
     old, new = items(collected.truth), items(truth)
     asked = {*truth["reachable"], truth["central"]["operations"]} - {denied, closed}
@@ -495,7 +498,10 @@ def test_one_run_later_an_account_that_closed_is_retired_and_one_that_refuses_is
 ) -> None:
     count = """
         select status, coalesce(retired_reason, '') as reason, is_stale, count(*)::integer as count
-        from cmdb.resource where account_id = $account group by all order by all
+        from cmdb.resource
+        -- The hub lists these still.
+        where account_id = $account and resource_type <> 'AWS::EC2::TransitGatewayAttachment'
+        group by all order by all
     """
     left = {
         (status, reason, stale)
