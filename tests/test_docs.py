@@ -98,6 +98,7 @@ def test_the_dictionary_has_every_table_and_every_column() -> None:
             "materialized",
             "logs",
             "days",
+            "in_parts_by",
             "resource",
             "relates",
             "rests_on",
