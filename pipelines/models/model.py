@@ -137,19 +137,11 @@ class Model:
     def columns(self) -> dict[str, str]:
         """The documentation of each column."""
         # Of a table that is not collected, an owner is a column: whom to ask.
-        reserved = (
-            *(
-                "key",
-                "materialized",
-                "logs",
-                "days",
-                "in_parts_by",
-                resource_union.ENTRY,
-                relation_union.ENTRY,
-                claims.ENTRY,
-            ),
+        reserved = {
+            *("key", "materialized", "logs", "days", "in_parts_by"),
+            *(resource_union.ENTRY, relation_union.ENTRY, claims.ENTRY),
             *(("owner",) if self.listings else ()),
-        )
+        }
         named = {name: text for name, text in self.header.entries.items() if name not in reserved}
         return {**CELL_COLUMNS, **named}
 
