@@ -37,10 +37,10 @@ def by_reason(cells: list[Cell], listing: str) -> dict[tuple[str, str | None], s
     return found
 
 
-def verdict(database: Path, listing: str) -> CheckResult:
+def verdict(database: Path, listing: str, **settings: str) -> CheckResult:
     store = Store(database)
     with store.read() as connection:
-        return listing_checks(connection, [listing], read_settings({}))[listing]
+        return listing_checks(connection, [listing], read_settings(settings))[listing]
 
 
 def sentences(database: Path) -> list[str]:
@@ -142,6 +142,50 @@ def test_children_of_what_is_denied_are_denied_with_it(organisation: Simulator, 
     ) == [("denied_by_policy",)]
     (sentence,) = sentences(database)
     assert "denies s3, s3control in" in sentence
+
+
+@pytest.mark.parametrize(
+    ("parent", "operation", "child"),
+    [
+        ("ec2_host", "DescribeHosts", "ec2_mac_host"),
+        ("ec2_application_status_check", "DescribeApplicationStatusChecks", "ec2_application_status"),
+    ],
+)
+def test_the_only_account_with_parents_is_refused_within_the_tolerance_and_its_children_refuse_nothing(
+    organisation: Simulator, database: Path, parent: str, operation: str, child: str
+) -> None:
+    """The check of the parents counts the refusal; the children, of which nothing can be requested, keep their rows."""
+    held = query(
+        database,
+        "select distinct account_id from audit.coverage where listing = $name and outcome = 'found'",
+        {"name": child},
+    )
+    ((account,),) = held
+    refusal = {
+        "action": "error",
+        "service": "ec2",
+        "op": operation,
+        "account": account,
+        "code": "UnauthorizedOperation",
+    }
+    organisation.control("POST", "/faults", [refusal])
+    with asked(organisation, database, parent, child, "ec2_instance") as cells:
+        assert {cell.outcome for cell in cells if cell.listing == parent and cell.account_id == account} == {"denied"}
+        assert by_reason(cells, child)["skipped", "parents_unknown"]
+    result = verdict(database, child)
+    assert not result.passed and not result.blocks
+    assert "the parents of 1 of " in result.sentence and "marked stale" in result.sentence
+    assert not verdict(database, parent, CMDB_UNTRUSTED_TOLERANCE="0.25").blocks
+    # The wrong world: where the parents' own check does not tolerate them, they refuse the run.
+    assert verdict(database, parent, CMDB_UNTRUSTED_TOLERANCE="0").blocks
+    # What was known of them is kept.
+    assert (True,) in query(
+        database,
+        "select last_trusted_at is not null from audit.coverage "
+        "where listing = $name and account_id = $account and not is_trusted",
+        {"name": child, "account": account},
+        of="working",
+    )
 
 
 def test_the_bill_is_reported_beside_it_and_refuses_nothing(organisation: Simulator, database: Path) -> None:
@@ -309,3 +353,30 @@ def test_tolerance_does_not_count_what_is_denied(organisation: Simulator, databa
     passed: Any = verdict(database, "ec2_volume")
     assert passed.passed and passed.severity == "ERROR", passed.sentence
     assert Decimal(0) == read_settings({"CMDB_UNTRUSTED_TOLERANCE": "0"}).untrusted_tolerance
+
+
+def test_what_a_bucket_had_is_requested_until_two_responses_lack_it(organisation: Simulator, database: Path) -> None:
+    """Without the last bucket of a region nothing would ask for its access points, and they stood there for ever."""
+    (account, region), *_ = query(database, "select account_id, region from aws.s3_access_point order by all")
+    place = {"account": account, "region": region}
+    buckets = query(database, "select name from aws.s3_bucket where account_id = $account and region = $region", place)
+    for (bucket,) in buckets:
+        organisation.change("delete_bucket", name=bucket)
+
+    def newest() -> tuple[str, str | None]:
+        ((outcome, reason),) = query(
+            database,
+            "select outcome, skip_reason from audit.coverage "
+            "where listing = 's3_access_point' and account_id = $account and region = $region",
+            place,
+            of="working",
+        )
+        return outcome, reason
+
+    seen = []
+    for night in ("first", "second", "third"):
+        with asked(organisation, database, "s3_bucket", "s3_access_point", run=night):
+            pass
+        seen.append(newest())
+        age(database, "s3_access_point")
+    assert seen == [("empty_verified", None), ("empty_verified", None), ("skipped", "parent_gone")]

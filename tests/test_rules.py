@@ -752,16 +752,17 @@ def test_trusted_cells_of_which_only_the_number_is_known_count_among_those_reque
         (("parents_unconfirmed", "region_not_selected", "no_profile"), PASSED),
         (("optional_grant_not_given", "region_not_enabled"), PASSED),
         (("no_profile", "account_suspended"), BLOCKED),
-        (("not_requested", "parents_unknown"), BLOCKED),
+        (("not_requested", "parents_unknown"), WARNED),
         (("no_longer_asked", "not_offered"), PASSED),
         (("no_longer_asked", "request_limit"), WARNED),
         # Accounts that nobody reaches are no reason to refuse what only waits.
         (("no_profile", "account_suspended", "request_limit"), WARNED),
         (("no_profile", "no_cost_data"), WARNED),
         (("no_cost_data", "request_limit"), WARNED),
-        (("no_profile", "no_cost_data", "parents_unknown"), BLOCKED),
+        (("no_profile", "no_cost_data", "parents_unknown"), WARNED),
+        (("parents_unknown", "more_pages_than_the_limit"), BLOCKED),
         (("no_longer_asked", "more_pages_than_the_limit"), BLOCKED),
-        (("no_longer_asked", "parents_unknown"), BLOCKED),
+        (("no_longer_asked", "parents_unknown"), WARNED),
         (("no_longer_asked", "no_longer_asked"), BLOCKED),
     ],
 )
@@ -769,6 +770,18 @@ def test_where_those_who_are_reached_have_nothing_to_request_the_others_change_n
     reasons: tuple[str, ...], said: str
 ) -> None:
     assert word(judge([cell("skipped", skip_reason=reason) for reason in reasons])) == said
+
+
+def test_children_of_parents_that_are_tolerated_are_at_fault_and_what_was_known_of_them_stands() -> None:
+    reasons = ("parents_unknown", "no_parents", "no_profile", "parents_unknown", "no_longer_asked")
+    cells = [cell("skipped", region=f"r-{n}", skip_reason=reason) for n, reason in enumerate(reasons)]
+    result = judge(cells)
+    assert word(result) == WARNED
+    assert result.at_fault == (cells[0].as_row(), cells[3].as_row())
+    assert "the parents of 2 of 4 cells were not listed" in result.sentence
+    # Of a central role nothing is tolerated.
+    central = cell("skipped", "operations", skip_reason="parents_unknown")
+    assert word(judge([*cells, central])) == word(judge([central])) == BLOCKED
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,7 @@ def _childless(state: StepState, request: Request, coverage: ParentCoverage) -> 
     """The cell of a listing whose parents have no records; the parents' outcomes decide the skip reason."""
     each = request.listing.each
     parents = () if each is None else parents_of(request.listing_role, each)
-    reason = "parents_unknown"
+    reason = outcomes.PARENTS_UNKNOWN
     if parents and coverage.is_whole(parents, request.account_id):
         reason = "no_parents"
     elif parents and coverage.is_denied(parents, request.account_id):

@@ -15,6 +15,7 @@ from pipelines.trust.outcomes import (
     NO_COST_DATA,
     NO_LONGER_REQUESTED,
     NOT_YET,
+    PARENTS_UNKNOWN,
     REGION_NOT_SELECTED,
     REMEDIES,
     TOO_MANY_PAGES,
@@ -85,6 +86,15 @@ def _of_cells(listing: str, cells: Sequence[CellState], tolerance: Decimal, trus
             # A cell that needs more requests than the limit completes in no run, so this blocks.
             stuck = any(cell.skip_reason == TOO_MANY_PAGES for cell in reached)
             return replace(_not_yet(listing, reached), severity="ERROR" if stuck else "WARN")
+        orphans = _only_orphans(reached)
+        if orphans:
+            return CheckResult(
+                False,
+                f"{listing}: the parents of {len(orphans)} of {len(standing)} cells were not listed in a way that can "
+                f"be trusted and no other can be requested ({reasons}). What was known before stands, marked stale.",
+                severity="WARN",
+                at_fault=_rows(orphans),
+            )
         hint = (
             " Name a profile for at least one account (CMDB_WORKLOAD_PROFILES), and see CMDB_REGIONS."
             if all(cell.role == "workload" for cell in cells)
@@ -143,6 +153,18 @@ def _is_closed(reached: Sequence[CellState], standing: Sequence[CellState]) -> b
     only_left_out = all(cell.skip_reason == REGION_NOT_SELECTED for cell in reached)
     is_mistake = only_left_out and any(cell.skip_reason == "region_not_enabled" for cell in standing)
     return bool(reached) and all(cell.skip_reason in allowed for cell in reached) and not is_mistake
+
+
+def _only_orphans(reached: Sequence[CellState]) -> list[CellState]:
+    """The cells with unknown parents, where no other reached cell blocks; empty where one does.
+
+    The check of the parents counts what failed of them against the tolerance, and refuses where it is too much. Once it
+    tolerates them, the children are no second failure. Of a central role every failure blocks, also this one.
+    """
+    orphans = [cell for cell in reached if cell.skip_reason == PARENTS_UNKNOWN]
+    allowed = CONCLUSIVE_SKIPS | WAITING_SKIPS | CLOSED | NOT_YET - {TOO_MANY_PAGES}
+    others_wait = all(cell.skip_reason in allowed for cell in reached if cell.skip_reason != PARENTS_UNKNOWN)
+    return orphans if others_wait and all(cell.role == "workload" for cell in orphans) else []
 
 
 def _not_yet(listing: str, cells: Sequence[CellState]) -> CheckResult:

@@ -44,6 +44,9 @@ CONCLUSIVE_SKIPS = frozenset(
 WAITING_SKIPS = frozenset({"parents_unconfirmed"})
 """Skip reasons that CloudTrail will settle: there was nothing to request if the parents' zero is confirmed."""
 
+PARENTS_UNKNOWN = "parents_unknown"
+"""Skip reason of a cell whose parents have no trusted list, so that nobody knows what to request."""
+
 REGION_NOT_SELECTED = "region_not_selected"
 """Skip reason of a cell in enabled regions that CMDB_REGIONS leaves out."""
 
