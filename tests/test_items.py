@@ -64,6 +64,7 @@ def answered(
 
 
 LEFT = {"is_trusted": False, "skip_reason": "account_left"}
+GONE = {"is_trusted": False, "skip_reason": "parent_gone"}
 
 
 def state(rows: House) -> tuple[Any, ...]:
@@ -135,6 +136,19 @@ def state(rows: House) -> tuple[Any, ...]:
             ("retired", said(24), said(48), "not_found", False),
             id="retired, then its account has left",
         ),
+        pytest.param(
+            [answered(24, **GONE)], ("missing", said(24), None, None, False), id="what it needs to exist is gone"
+        ),
+        pytest.param(
+            [answered(24), answered(25), answered(48, **GONE)],
+            ("retired", said(24), said(48), "not_found", False),
+            id="missing, then what it needs to exist is gone",
+        ),
+        pytest.param(
+            [answered(24), answered(48, is_trusted=False, skip_reason="no_longer_asked")],
+            ("missing", said(24), None, None, True),
+            id="missing, then nobody requests it any more",
+        ),
     ],
 )
 def test_only_what_is_trusted_takes_an_item_away(
@@ -162,6 +176,24 @@ def test_an_item_is_first_seen_once_and_what_comes_back_is_neither_missing_nor_r
     assert rows.rows("select first_seen_at, last_seen_at from cmdb.resource") == [
         {"first_seen_at": said(0), "last_seen_at": said(72)}
     ]
+
+
+@pytest.mark.parametrize("discovered_by", ["config", "tagging", "group", "interface"])
+def test_the_end_of_a_source_that_is_no_inventory_makes_nothing_missing(rows: House, discovered_by: str) -> None:
+    """The aggregator is gone, or the group is: what it named may be there still."""
+    put(rows, "stage.discovered_resource", observed(discovered_by=discovered_by, seen_at=at(0)))
+    make(rows, "cmdb.resource")
+    put(rows, "stage.discovered_resource")
+    put(rows, "audit.coverage", answered(24, **GONE))
+    make(rows, "cmdb.resource")
+    assert state(rows) == ("active", None, None, None, True)
+
+
+def test_an_older_record_that_is_left_when_the_newer_cannot_be_read_takes_back_no_day(rows: House) -> None:
+    for number in (48, 24):
+        put(rows, "stage.observed_resource", observed(number))
+        make(rows, "cmdb.resource")
+    assert rows.rows("select last_seen_at from cmdb.resource") == [{"last_seen_at": said(48)}]
 
 
 def test_what_aws_says_is_terminated_is_retired_when_it_is_said_first(rows: House) -> None:

@@ -23,6 +23,9 @@ from resources.aws.listing import GLOBAL_REGION, Listing
 from resources.aws.messages import DENIED_BY_POLICY, OPTIONAL_GRANT, CellKey, Outcome, Request
 from resources.contract import Role
 
+Place = tuple[str, str]
+"""Account id and region."""
+
 Plan = Iterator[Sequence[Request]]
 """Batches of requests; the responses to a batch are known when the next one is taken."""
 
@@ -148,11 +151,12 @@ def _for_parents(state: StepState, listing: Listing, role: Role, profile_of: Map
     """
     each = listing.each
     assert each is not None, "only a listing with parents comes here"
-    done: dict[tuple[str, str], set[str]] = defaultdict(set)
+    done: dict[Place, set[str]] = defaultdict(set)
+    held = _held_resources(state, listing, role)
     enabled = enabled_regions(state) if each.region_field else {}
     while True:
         requests: list[Request] = []
-        for (account, region), named in state.named_by_parents(listing).items():
+        for (account, region), named in {**held, **state.named_by_parents(listing)}.items():
             fresh = sorted(named - done[account, region])
             is_requested = not each.parameter and bool(done[account, region])
             done[account, region] |= named
@@ -181,6 +185,28 @@ def _for_parents(state: StepState, listing: Listing, role: Role, profile_of: Map
     for account, profile in profile_of.items():
         if account not in asked:
             state.batch.childless.append(_request_factory(listing, role, profile, account)(GLOBAL_REGION))
+
+
+def _held_resources(state: StepState, listing: Listing, role: Role) -> dict[Place, set[str]]:
+    """Places where a listing without a parameter held resources, each with the empty parameter.
+
+    It is requested there also without a parent, until two responses show that they are gone: a resource is missing
+    first, and retired by the second one.
+    """
+    if listing.each is None or listing.each.parameter or not listing.resource_type:
+        return {}
+    return {
+        (key.account_id, key.region): {""}
+        for key, cell in state.earlier.items()
+        if key.name == listing.name
+        and key.role == role
+        and (
+            cell.last_trusted_count
+            or (cell.is_trusted and cell.previous_record_count)
+            # What an attempt of this run has requested, the next one requests too.
+            or (cell.outcome != "skipped" and not state.is_of_before(cell))
+        )
+    }
 
 
 def _rounds(state: StepState, listing: Listing, role: Role, requests: Sequence[Request]) -> Plan:

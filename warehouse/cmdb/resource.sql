@@ -118,6 +118,7 @@ compared as (
     select
         o.*,
         before.first_seen_at as known_first_seen_at,
+        before.last_seen_at as known_last_seen_at,
         before.retired_at as known_retired_at,
         before.replaced_at as known_replaced_at,
         -- What one of the two responses leaves out is no change. What took its place was made after it was last seen.
@@ -136,11 +137,13 @@ compared as (
 present as (
     select
         o.* exclude (
-            is_terminated, is_another, known_first_seen_at, known_retired_at, known_replaced_at, seen_at
+            is_terminated, is_another, known_first_seen_at, known_last_seen_at, known_retired_at,
+            known_replaced_at, seen_at
         ),
         if(o.is_another, o.collected_at, coalesce(o.known_first_seen_at, o.collected_at)) as first_seen_at,
         if(o.is_another, o.collected_at, o.known_replaced_at) as replaced_at,
-        o.seen_at as last_seen_at,
+        -- The record of another account that holds it too may be an older one, once the newer cannot be read.
+        greatest(o.seen_at, o.known_last_seen_at) as last_seen_at,
         null::timestamptz as missing_since,
         case
             when not o.is_terminated then null
@@ -152,67 +155,59 @@ present as (
     from compared as o
 ),
 
-cell as (
-    select
-        role,
-        account_id,
-        region,
-        listing,
-        is_known,
-        known_at,
-        skip_reason,
-        ended_at
-    from audit.coverage
-),
-
 remembered as (
-    -- What Config, the tagging API, a group or an interface does not show any more may be there: they are no inventory.
-    select
-        *,
-        if(discovered_by <> 'listing', interval 30 days, interval 12 hours) as patience
-    from cmdb.resource
-),
-
-absent as (
     -- Only a trusted response makes a resource missing; what no response speaks of stays as it is, stale. A cell of which nothing
-    -- is known has no `known_at`.
+    -- is known has no `known_at`. A listing is requested until two responses lack a resource; only then are its parents enough.
     select
-        before.* exclude (patience) replace (
-            case
-                when before.retired_at is not null then before.missing_since
-                else coalesce(before.missing_since, cell.known_at)
-            end as missing_since,
-            case
-                when before.retired_at is not null then before.retired_at
-                when cell.skip_reason = 'account_left' then cell.ended_at
-                when cell.known_at >= before.missing_since + before.patience then cell.known_at
-            end as retired_at,
-            case
-                when before.retired_reason is not null then before.retired_reason
-                when cell.skip_reason = 'account_left' then 'account_left'
-                when
-                    cell.known_at >= before.missing_since + before.patience
-                    then if(before.discovered_by <> 'listing', 'no_longer_shown', 'not_found')
-            end as retired_reason,
-            case
-                when before.retired_at is not null or cell.skip_reason = 'account_left' then 'retired'
-                when cell.known_at >= before.missing_since + before.patience then 'retired'
-                when cell.is_known then 'missing'
-                else before.status
-            end as status,
-            not coalesce(cell.is_known, false)
-            and before.retired_at is null
-            -- equivalent in absent.is_stale: Neither word is the reason that an account left.
-            and coalesce(cell.skip_reason, '') <> 'account_left' as is_stale
-        )
-    from remembered as before
-    left join cell
+        before.*,
+        case
+            when cell.skip_reason = 'parent_gone' and before.discovered_by = 'listing' then cell.ended_at
+            else cell.known_at
+        end as known_at,
+        coalesce(cell.skip_reason = 'account_left', false) as has_left,
+        cell.ended_at as left_at,
+        -- What Config, the tagging API, a group or an interface does not show any more may be there: they are no inventory.
+        if(before.discovered_by <> 'listing', interval 30 days, interval 12 hours) as patience
+    from cmdb.resource as before
+    left join audit.coverage as cell
         on
             before.role = cell.role
             and before.caller_account_id = cell.account_id
             and before.cell_region = cell.region
             and before.listing = cell.listing
     anti join owned using (arn)
+),
+
+absent as (
+    select
+        before.* exclude (known_at, has_left, left_at, patience) replace (
+            case
+                when before.retired_at is not null then before.missing_since
+                else coalesce(before.missing_since, before.known_at)
+            end as missing_since,
+            case
+                when before.retired_at is not null then before.retired_at
+                when before.has_left then before.left_at
+                when before.known_at >= before.missing_since + before.patience then before.known_at
+            end as retired_at,
+            case
+                when before.retired_reason is not null then before.retired_reason
+                when before.has_left then 'account_left'
+                when
+                    before.known_at >= before.missing_since + before.patience
+                    then if(before.discovered_by <> 'listing', 'no_longer_shown', 'not_found')
+            end as retired_reason,
+            case
+                when before.retired_at is not null or before.has_left then 'retired'
+                when before.known_at >= before.missing_since + before.patience then 'retired'
+                when before.known_at is not null then 'missing'
+                else before.status
+            end as status,
+            before.known_at is null
+            and before.retired_at is null
+            and not before.has_left as is_stale
+        )
+    from remembered as before
 )
 
 select * from present
