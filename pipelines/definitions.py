@@ -1,5 +1,6 @@
 """The Dagster definitions, built from the environment when Dagster loads them."""
 
+import gc
 import os
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -171,6 +172,8 @@ REPOSITORY_TAG = ".dagster/repository"
 
 def execute(job: dg.JobDefinition, tags: Mapping[str, str]) -> dg.ExecuteInProcessResult:
     """Run a job in this process, against the instance of `DAGSTER_HOME`, so that the UI shows the run."""
+    # The trees of the queries refer to each other in circles: 50 MB would stay for the whole run.
+    gc.collect()
     with dg.DagsterInstance.get() as instance:
         return job.execute_in_process(
             instance=instance,

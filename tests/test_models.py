@@ -23,6 +23,7 @@ from sqlglot import exp
 
 from pipelines.catalogue.registry import listings
 from pipelines.collection import landing
+from pipelines.models import build as models_build
 from pipelines.models.model import CELL_COLUMNS, Model, ModelError, read_models
 from pipelines.models.sql_files import read_header, reads
 from pipelines.trust import outcomes
@@ -482,6 +483,19 @@ def test_rows_outlive_the_landing_that_they_came_in(home: House) -> None:
     home.night("night-6", [Given("ec2_instance", outcome="denied")], FIRST_NIGHT + hours(24 * 6))
     home.build("aws.ec2_instance")
     assert listed(home) == {"i-1": True, "i-5": False}
+
+
+def test_a_record_may_be_longer_than_duckdb_takes_by_itself(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory is reserved for the longest line that there is, not for the longest that may be landed."""
+    whole = instances("i-1")
+    long = [{**record, "StateTransitionReason": "x" * (33 << 20)} for record in whole.records]
+    home.night("night-1", [dataclasses.replace(whole, records=long)])
+    with monkeypatch.context() as patched:
+        patched.setattr(models_build, "_longest_line", lambda path: 1 << 24)
+        with pytest.raises(ModelError, match="maximum_object_size"):
+            home.build("aws.ec2_instance")
+    home.build("aws.ec2_instance")
+    assert listed(home) == {"i-1": False}
 
 
 def test_a_trusted_zero_removes_rows_even_when_its_landing_is_gone(home: House) -> None:

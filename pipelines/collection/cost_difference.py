@@ -274,7 +274,6 @@ def _of(month: Month, landed: Path) -> dict[str, Any]:
 _LANDED = """read_json(
         $landed,
         format = 'newline_delimited',
-        maximum_object_size = 67108864,
         columns = {listing: 'VARCHAR', item: 'JSON'}
     )"""
 

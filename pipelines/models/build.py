@@ -24,6 +24,9 @@ from resources.store.files import make_folder
 from resources.store.sql import exists, identifier
 from resources.store.store import Store
 
+_SHORT_LINE = 16 * 1024 * 1024
+"""Length in bytes of a line up to which DuckDB reserves no less memory."""
+
 ROWS_A_PART = 250_000
 """Of how many rows a query that works in parts makes a part: `cost.anomaly` holds 1.3 KB for each in memory."""
 
@@ -202,6 +205,7 @@ def _replace_cells(connection: duckdb.DuckDBPyConnection, store: Store, model: M
     make_folder(store.landing)
     empty.touch()
     at_hand: set[str] = set()
+    longest = _SHORT_LINE
     for listing in model.listings:
         runs = connection.execute(
             """
@@ -214,10 +218,12 @@ def _replace_cells(connection: duckdb.DuckDBPyConnection, store: Store, model: M
         ).fetchall()
         present = _records_at_hand(connection, store, model, listing, [run for (run,) in runs])
         at_hand |= present.keys()
+        longest = max([longest, *map(_longest_line, present.values())])
         connection.execute(
             f"set variable {identifier(f'landing.{listing}')} = $files",
             {"files": [str(path) for path in present.values()] or [str(empty)]},
         )
+    connection.execute("set variable landing_longest = $longest", {"longest": longest})
     # What was landed longer ago than landings are kept has been loaded by the run that landed it.
     connection.execute(
         "delete from landed_cell where outcome = 'found' and not list_contains($runs, run_id)",
@@ -286,6 +292,14 @@ def _records_at_hand(
                 "`cmdb nightly --everything`."
             )
     return present
+
+
+def _longest_line(path: Path) -> int:
+    """An upper limit for the length of a file's lines in bytes: DuckDB reserves memory for several of the longest."""
+    if path.stat().st_size <= _SHORT_LINE:
+        return _SHORT_LINE
+    with path.open("rb") as file:
+        return max(map(len, file))
 
 
 def _stands(connection: duckdb.DuckDBPyConnection, model: Model) -> bool:

@@ -16,7 +16,7 @@ MACROS = (
     from read_json(
         getvariable('landing.' || name),
         format = 'newline_delimited',
-        maximum_object_size = 67108864,
+        maximum_object_size = getvariable('landing_longest'),
         columns = {
             run_id: 'VARCHAR', role: 'VARCHAR', account_id: 'VARCHAR', region: 'VARCHAR', listing: 'VARCHAR',
             parameter: 'VARCHAR', item: item_type
