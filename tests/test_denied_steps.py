@@ -151,7 +151,7 @@ def test_children_of_what_is_denied_are_denied_with_it(organisation: Simulator, 
         ("ec2_application_status_check", "DescribeApplicationStatusChecks", "ec2_application_status"),
     ],
 )
-def test_the_only_account_with_parents_is_refused_within_the_tolerance_and_its_children_refuse_nothing(
+def test_children_of_the_only_account_with_parents_refuse_nothing_where_it_is_tolerated(
     organisation: Simulator, database: Path, parent: str, operation: str, child: str
 ) -> None:
     """The check of the parents counts the refusal; the children, of which nothing can be requested, keep their rows."""

@@ -189,6 +189,25 @@ def test_the_end_of_a_source_that_is_no_inventory_makes_nothing_missing(rows: Ho
     assert state(rows) == ("active", None, None, None, True)
 
 
+@pytest.mark.parametrize(
+    ("days", "expected"),
+    [
+        (29.99, ("missing", said(24), None, None, False)),
+        (30, ("retired", said(24), said(24 + 30 * 24), "no_longer_shown", False)),
+    ],
+)
+def test_what_a_source_that_is_no_inventory_does_not_show_for_thirty_days_is_retired(
+    rows: House, days: float, expected: tuple[Any, ...]
+) -> None:
+    put(rows, "stage.discovered_resource", observed(discovered_by="config", seen_at=at(0)))
+    make(rows, "cmdb.resource")
+    put(rows, "stage.discovered_resource")
+    for number in (24, 24 + days * 24):
+        put(rows, "audit.coverage", answered(number))
+        make(rows, "cmdb.resource")
+    assert state(rows) == expected
+
+
 def test_an_older_record_that_is_left_when_the_newer_cannot_be_read_takes_back_no_day(rows: House) -> None:
     for number in (48, 24):
         put(rows, "stage.observed_resource", observed(number))

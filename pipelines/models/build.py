@@ -27,8 +27,11 @@ from resources.store.store import Store
 _SHORT_LINE = 16 * 1024 * 1024
 """Length in bytes of a line up to which DuckDB reserves no less memory."""
 
-ROWS_A_PART = 250_000
+ROWS_A_PART = 60_000
 """Of how many rows a query that works in parts makes a part: `cost.anomaly` holds 1.3 KB for each in memory."""
+
+MOST_PARTS = 64
+"""Each part reads the whole table once more, so that a large one has larger parts instead of more."""
 
 
 def build(
@@ -100,7 +103,7 @@ def _build(
 def _read_in_parts(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
     """Make `incoming` of a query: at once, or one part of the accounts after the other where its header says so."""
     rows = connection.execute(f"select count(*) from {model.in_parts_by}").fetchall()[0][0] if model.in_parts_by else 0
-    count = max(1, math.ceil(rows / ROWS_A_PART))
+    count = min(max(1, math.ceil(rows / ROWS_A_PART)), MOST_PARTS)
     connection.execute("set variable part_count = $count", {"count": count})
     for part in range(count):
         connection.execute("set variable part = $part", {"part": part})
