@@ -38,8 +38,8 @@ WITHOUT_AXE = "axe-core is not here, so nobody looked for what a screen reader c
 PATIENCE = 60
 FIRST_ANSWER_MS = 3000
 
-OF_CHROMIUM = re.compile(rb"[/ .](?:google|googleapis|gvt1)\.com[/:]")
-"""What the browser asks of its maker on its own account."""
+OF_CHROMIUM = re.compile(rb"[/ .](?:google|googleapis|gvt1|duckduckgo)\.com[/:]")
+"""What the browser asks of its maker, and of Debian's search engine, on its own account."""
 
 
 @pytest.fixture(scope="module")
