@@ -154,9 +154,11 @@ def take(tab: Browser, shot: Shot, target: Path) -> Path:
         TimeoutError: it did not.
     """
     tab.show_as(size=shot.size, dark=shot.dark)
-    tab.call("Page.navigate", url=shot.address)
+    # The picture before may be of the same page, and shows what this one waits for.
+    for address in ("about:blank", shot.address):
+        tab.call("Page.navigate", url=address)
     deadline = time.monotonic() + SECONDS
-    shown = f"document.body && document.body.innerText.includes({shot.shows!r})"
+    shown = f"document.readyState == 'complete' && document.body.innerText.includes({shot.shows!r})"
     while not tab.run(shown):
         if time.monotonic() > deadline:
             raise TimeoutError(f"{shot.name}: {shot.address} does not show {shot.shows!r}")

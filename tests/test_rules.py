@@ -753,6 +753,9 @@ def test_trusted_cells_of_which_only_the_number_is_known_count_among_those_reque
         (("optional_grant_not_given", "region_not_enabled"), PASSED),
         (("no_profile", "account_suspended"), BLOCKED),
         (("not_requested", "parents_unknown"), WARNED),
+        (("parents_unconfirmed", "parents_unknown"), WARNED),
+        (("denied_by_policy", "parents_unknown"), WARNED),
+        (("request_limit", "parents_unknown"), WARNED),
         (("no_longer_asked", "not_offered"), PASSED),
         (("no_longer_asked", "request_limit"), WARNED),
         # Accounts that nobody reaches are no reason to refuse what only waits.
