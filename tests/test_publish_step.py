@@ -355,6 +355,19 @@ def test_of_a_listing_that_several_roles_request_the_central_ones_response_count
     assert "Nothing was published. ec2_instance was last requested 25 h 0 min ago" in world.refused()
 
 
+def test_a_listing_that_some_nights_leave_out_is_no_older_than_those_nights(world: World) -> None:
+    name = "ec2_transit_gateway"
+    nights = timedelta(days=listings()[name].every)
+
+    def central(age: timedelta) -> list[Cell]:
+        return [cell for cell in cells(world.bound.at - age) if (cell.listing, cell.role) == (name, "operations")]
+
+    land(world.home.store, central(nights - HOUR))
+    assert world.step()[1] is None
+    land(world.home.store, central(nights + HOUR))
+    assert f"Nothing was published. {name} was last requested 169 h 0 min ago; at most 168 h 0 min" in world.refused()
+
+
 @pytest.mark.parametrize("name", ["one", "two"])
 def test_every_table_was_built(world: World, name: str) -> None:
     world.home.execute(f"delete from audit.relation_build where relation = 'ref.{name}'")
