@@ -491,7 +491,7 @@ def test_a_record_may_be_longer_than_duckdb_takes_by_itself(home: House, monkeyp
     long = [{**record, "StateTransitionReason": "x" * (33 << 20)} for record in whole.records]
     home.night("night-1", [dataclasses.replace(whole, records=long)])
     with monkeypatch.context() as patched:
-        patched.setattr(models_build, "_longest_line", lambda path: 1 << 24)
+        patched.setattr(models_build, "longest_line", lambda path: 1 << 24)
         with pytest.raises(ModelError, match="maximum_object_size"):
             home.build("aws.ec2_instance")
     home.build("aws.ec2_instance")

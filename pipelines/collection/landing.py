@@ -33,6 +33,8 @@ PLANNED = "planned.ndjson"
 """The keys that were to be requested, written before their requests were sent."""
 CHUNK = 256 * 1024
 """Number of bytes in one write."""
+SHORT_LINE = 16 * 1024 * 1024
+"""Length in bytes of a line up to which DuckDB reserves no less memory."""
 
 
 def _private(path: Path) -> IO[bytes]:
@@ -304,6 +306,14 @@ def difference(path: Path, landed: LandedRecords, *, in_length_only: bool = Fals
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return "" if digest == landed.digest else "it has other bytes"
+
+
+def longest_line(path: Path) -> int:
+    """An upper limit for the length of a file's lines in bytes: DuckDB reserves memory for several of the longest."""
+    if path.stat().st_size <= SHORT_LINE:
+        return SHORT_LINE
+    with path.open("rb") as file:
+        return max(map(len, file))
 
 
 def prune(landing: Path, keep: int, always: Iterable[str] = ()) -> list[str]:

@@ -8,7 +8,7 @@ import duckdb
 
 from pipelines import reference
 from pipelines.catalogue.registry import listings
-from pipelines.collection.landing import difference, records_path
+from pipelines.collection.landing import SHORT_LINE, difference, longest_line, records_path
 from pipelines.errors import LandingError
 from pipelines.models import fx_rates
 from pipelines.models.history import open_versions
@@ -23,9 +23,6 @@ from resources.audit.step_plans import landed_records
 from resources.store.files import make_folder
 from resources.store.sql import exists, identifier
 from resources.store.store import Store
-
-_SHORT_LINE = 16 * 1024 * 1024
-"""Length in bytes of a line up to which DuckDB reserves no less memory."""
 
 ROWS_A_PART = 60_000
 """Of how many rows a query that works in parts makes a part: `cost.anomaly` holds 1.3 KB for each in memory."""
@@ -208,7 +205,7 @@ def _replace_cells(connection: duckdb.DuckDBPyConnection, store: Store, model: M
     make_folder(store.landing)
     empty.touch()
     at_hand: set[str] = set()
-    longest = _SHORT_LINE
+    longest = SHORT_LINE
     for listing in model.listings:
         runs = connection.execute(
             """
@@ -221,7 +218,7 @@ def _replace_cells(connection: duckdb.DuckDBPyConnection, store: Store, model: M
         ).fetchall()
         present = _records_at_hand(connection, store, model, listing, [run for (run,) in runs])
         at_hand |= present.keys()
-        longest = max([longest, *map(_longest_line, present.values())])
+        longest = max([longest, *map(longest_line, present.values())])
         connection.execute(
             f"set variable {identifier(f'landing.{listing}')} = $files",
             {"files": [str(path) for path in present.values()] or [str(empty)]},
@@ -295,14 +292,6 @@ def _records_at_hand(
                 "`cmdb nightly --everything`."
             )
     return present
-
-
-def _longest_line(path: Path) -> int:
-    """An upper limit for the length of a file's lines in bytes: DuckDB reserves memory for several of the longest."""
-    if path.stat().st_size <= _SHORT_LINE:
-        return _SHORT_LINE
-    with path.open("rb") as file:
-        return max(map(len, file))
 
 
 def _stands(connection: duckdb.DuckDBPyConnection, model: Model) -> bool:
