@@ -23,9 +23,6 @@ from resources.aws.listing import GLOBAL_REGION, Listing
 from resources.aws.messages import DENIED_BY_POLICY, OPTIONAL_GRANT, CellKey, Outcome, Request
 from resources.contract import Role
 
-Place = tuple[str, str]
-"""Account id and region."""
-
 Plan = Iterator[Sequence[Request]]
 """Batches of requests; the responses to a batch are known when the next one is taken."""
 
@@ -151,7 +148,7 @@ def _for_parents(state: StepState, listing: Listing, role: Role, profile_of: Map
     """
     each = listing.each
     assert each is not None, "only a listing with parents comes here"
-    done: dict[Place, set[str]] = defaultdict(set)
+    done: dict[tuple[str, str], set[str]] = defaultdict(set)
     held = _held_resources(state, listing, role)
     enabled = enabled_regions(state) if each.region_field else {}
     while True:
@@ -187,8 +184,8 @@ def _for_parents(state: StepState, listing: Listing, role: Role, profile_of: Map
             state.batch.childless.append(_request_factory(listing, role, profile, account)(GLOBAL_REGION))
 
 
-def _held_resources(state: StepState, listing: Listing, role: Role) -> dict[Place, set[str]]:
-    """Places where a listing without a parameter held resources, each with the empty parameter.
+def _held_resources(state: StepState, listing: Listing, role: Role) -> dict[tuple[str, str], set[str]]:
+    """The accounts and regions where a listing without a parameter held resources, each with the empty parameter.
 
     It is requested there also without a parent, until two responses show that they are gone: a resource is missing
     first, and retired by the second one.

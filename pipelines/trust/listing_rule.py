@@ -10,6 +10,8 @@ from pipelines.trust.organization_policies import BARE_CODES, is_bare
 from pipelines.trust.outcomes import (
     CLOSED,
     CONCLUSIVE_SKIPS,
+    DECIDED,
+    DECIDED_OR_LATER,
     FAILURES,
     FOR_LATER,
     NO_COST_DATA,
@@ -149,10 +151,9 @@ def _is_closed(reached: Sequence[CellState], standing: Sequence[CellState]) -> b
 
     CMDB_REGIONS without any region that an account has enabled is a mistake, not a decision.
     """
-    allowed = CONCLUSIVE_SKIPS | WAITING_SKIPS | CLOSED
     only_left_out = all(cell.skip_reason == REGION_NOT_SELECTED for cell in reached)
     is_mistake = only_left_out and any(cell.skip_reason == "region_not_enabled" for cell in standing)
-    return bool(reached) and all(cell.skip_reason in allowed for cell in reached) and not is_mistake
+    return bool(reached) and all(cell.skip_reason in DECIDED for cell in reached) and not is_mistake
 
 
 def _only_orphans(reached: Sequence[CellState]) -> list[CellState]:
@@ -162,8 +163,7 @@ def _only_orphans(reached: Sequence[CellState]) -> list[CellState]:
     tolerates them, the children are no second failure. Of a central role every failure blocks, also this one.
     """
     orphans = [cell for cell in reached if cell.skip_reason == PARENTS_UNKNOWN]
-    allowed = CONCLUSIVE_SKIPS | WAITING_SKIPS | CLOSED | NOT_YET - {TOO_MANY_PAGES}
-    others_wait = all(cell.skip_reason in allowed for cell in reached if cell.skip_reason != PARENTS_UNKNOWN)
+    others_wait = all(cell.skip_reason in DECIDED_OR_LATER for cell in reached if cell.skip_reason != PARENTS_UNKNOWN)
     return orphans if others_wait and all(cell.role == "workload" for cell in orphans) else []
 
 

@@ -76,5 +76,11 @@ TOO_MANY_PAGES = "more_pages_than_the_limit"
 NOT_YET = frozenset({FOR_LATER, NO_COST_DATA, TOO_MANY_PAGES})
 """Skip reasons of cells that the operator waits for, or makes room for: they are unknown until then."""
 
+DECIDED = CONCLUSIVE_SKIPS | WAITING_SKIPS | CLOSED
+"""Skip reasons by which nothing is left to the operator: AWS or somebody decided them, or CloudTrail will."""
+
+DECIDED_OR_LATER = DECIDED | NOT_YET - {TOO_MANY_PAGES}
+"""These, and those that a later run settles by itself."""
+
 RETIRING = frozenset({"account_left", "caller_changed", "no_resource_policy", "parent_gone", "policy_type_not_enabled"})
 """Skip reasons that end a cell's rows: the rows are removed, as after a trusted zero."""

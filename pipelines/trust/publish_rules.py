@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from pipelines.trust.ages import PUBLISH_MAX_AGE, duration
-from pipelines.trust.outcomes import CLOSED, CONCLUSIVE_SKIPS, FOR_LATER, NO_COST_DATA, WAITING_SKIPS
+from pipelines.trust.outcomes import DECIDED_OR_LATER
 from resources.audit.cells import CellState
 from resources.check_result import CheckResult
 
@@ -44,8 +44,7 @@ def freshness_check(
     """Whether the newest collection of a central listing is young enough to be published."""
     if not cells:
         return CheckResult(False, f"{listing} has never been requested. Run `cmdb nightly`.")
-    judged = CONCLUSIVE_SKIPS | WAITING_SKIPS | CLOSED | {FOR_LATER, NO_COST_DATA}
-    requested = [cell.ended_at for cell in cells if cell.outcome != "skipped" or cell.skip_reason in judged]
+    requested = [cell.ended_at for cell in cells if cell.outcome != "skipped" or cell.skip_reason in DECIDED_OR_LATER]
     if not requested:
         return CheckResult(False, f"{listing} was not requested: every cell was skipped. Run `cmdb nightly`.")
     newest = max(requested)
