@@ -119,9 +119,10 @@ faults: setup-test
 		$(if $(CASES),-k "$(CASES)",--junit-xml=.ci/results/chaos.xml)
 
 # Workers, the copy in an object store and the lock of two coordinators, on real servers that the tests start themselves.
+# Each part is killed at one moment, or at so many: make scaleout SEEDS=20
 scaleout: setup-test
 	@mkdir -p .ci/results
-	.venv/bin/python -m pytest -m scaleout --junit-xml=.ci/results/scaleout.xml
+	.venv/bin/python -m pytest -m scaleout $(if $(SEEDS),--seeds $(SEEDS)) --junit-xml=.ci/results/scaleout.xml
 
 # The page of what JUnit's files in .ci/results say.
 reliability: setup-test

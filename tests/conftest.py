@@ -85,8 +85,9 @@ def sign_in(simulator: Simulator) -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--today`."""
+    """`--today` and `--seeds`."""
     another_day.add_options(parser)
+    parser.addoption("--seeds", type=int, default=1, help="at how many moments `-m scaleout` kills each part")
 
 
 @pytest.hookimpl(tryfirst=True)
