@@ -492,6 +492,13 @@ NAMED = {
 }
 
 
+def test_what_loads_a_file_by_its_package_is_loaded_by_each_trial() -> None:
+    package = "pipelines.collection.remote"
+    of_the_package, beside_it = f"{package}.briefing", "pipelines.collection.decisions"
+    modules = [package, of_the_package, beside_it]
+    assert trials.unaffected(modules, ["pipelines/collection/parts.py"]) == [beside_it]
+
+
 @pytest.mark.parametrize("what", NAMED)
 def test_a_target_that_names_what_is_not_there_fails(target: Target, tmp_path: Path, what: str) -> None:
     (tmp_path / "small.py").write_text("def f():\n    a, c\n\nclass A:\n    def g(self):\n        pass\n")

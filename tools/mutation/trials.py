@@ -137,7 +137,7 @@ def ready(once: str) -> None:
 
 def load(known: Known, changed: str) -> None:
     """Load, for all trials, what the tests load and no mutant of a file touches."""
-    for name in _unaffected(known.modules, [changed]):
+    for name in unaffected(known.modules, [changed]):
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
     # A fork's collections of garbage need not go through all that was loaded before it.
@@ -295,7 +295,7 @@ def _loadable() -> list[str]:
     ]
 
 
-def _unaffected(modules: Sequence[str], paths: Sequence[str]) -> list[str]:
+def unaffected(modules: Sequence[str], paths: Sequence[str]) -> list[str]:
     """The modules that do not import one of the files, however far away: those are loaded by each trial."""
     imports = {name: _imports(name) for name in modules}
     affected = {path.removesuffix(".py").replace("/", ".") for path in paths}
@@ -305,11 +305,13 @@ def _unaffected(modules: Sequence[str], paths: Sequence[str]) -> list[str]:
 
 
 def _imports(name: str) -> set[str]:
-    """The modules of the repository that one of them imports; of other people's none."""
-    file = REPOSITORY / f"{name.replace('.', '/')}.py"
-    if not file.is_file():
+    """The modules of the repository that one of them imports, packages included; of other people's none."""
+    place = REPOSITORY / name.replace(".", "/")
+    file = next((one for one in (place.with_suffix(".py"), place / "__init__.py") if one.is_file()), None)
+    if file is None:
         return set()
-    found: set[str] = set()
+    # The package around a module is loaded before it.
+    found = {name.rpartition(".")[0]}
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
