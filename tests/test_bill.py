@@ -22,6 +22,7 @@ from pipelines.collection.bill_months import WHOLE
 from pipelines.collection.collector import Collector
 from pipelines.collection.cost_collector import collect_costs
 from pipelines.collection.plan import central_plan
+from pipelines.collection.progress import Report, watching
 from pipelines.collection.seeds import every_slice, services_of_listings, tag_keys
 from pipelines.collection.state import StepState
 from pipelines.models.model_metadata import cost_metadata
@@ -344,12 +345,18 @@ def test_optional_grants_that_nobody_gave_leave_everything_else_as_it_is(home: H
         "ce:GetCostAndUsageWithResources",
     ]
     small.configure(refused_actions={"billing": refused})
-    verdicts = collect(home, "night-1", budgets=False)
+    seen: list[Report] = []
+    with watching(seen.append):
+        verdicts = collect(home, "night-1", budgets=False)
     found = cells(home, "night-1")
     optional = [COST_TAG, COST_TAG_BACKFILL, *(f"{COST_RESOURCE}:{service}" for service in services_of_listings())]
     assert {found[name]["skip_reason"] for name in optional} == {"optional_grant_not_given"}
     assert {row["outcome"] for name, row in found.items() if name not in optional} == {"found"}
     assert all(verdict.passed for verdict in verdicts.values())
+    # The first refusal spares the other requests, and whoever watches is not left with what will never be done.
+    newest = {report.what: report for report in seen}
+    assert newest[COST_RESOURCE].sentence().startswith(f"{COST_RESOURCE}: 1 of 1 cells")
+    assert [report.sentence() for report in newest.values() if not report.is_done] == []
 
 
 def test_a_payer_without_costs_by_resource_loses_nothing_else(home: House, small: Simulator) -> None:

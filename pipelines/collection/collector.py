@@ -81,21 +81,29 @@ class Collector:
         reports = {name: Reporter(name, state.log) for name in totals}
         done: Counter[str] = Counter()
         began = time.monotonic()
-        for request in plan:
-            listing, client = request.listing, state.client(request.listing_role)
-            self.land(request, partial(client.fetch, request, meter=state.paid_requests))
-            done[listing.name] += 1
-            entries = [e for k, e in state.attempts.items() if k.name == listing.name]
-            reports[listing.name](
+
+        def report(name: str, total: int) -> None:
+            entries = [e for k, e in state.attempts.items() if k.name == name]
+            reports[name](
                 Progress(
-                    done=min(done[listing.name], totals[listing.name]),
-                    total=totals[listing.name],
+                    done=min(done[name], total),
+                    total=total,
                     records=sum(entry.response.record_count for entry in entries),
                     requests=sum(entry.requests for entry in entries),
                     throttles=sum(entry.throttles for entry in entries),
                     elapsed=time.monotonic() - began,
                 )
             )
+
+        for request in plan:
+            name, client = request.listing.name, state.client(request.listing_role)
+            self.land(request, partial(client.fetch, request, meter=state.paid_requests))
+            done[name] += 1
+            report(name, totals[name])
+        for name, count in done.items():
+            if count < totals[name]:
+                # The plan ended early: the first response said that the others would say no more.
+                report(name, count)
 
     def land(self, request: Request, fetch: Callable[[Callable[[dict[str, Any]], None]], Response]) -> None:
         """Land the records of one cell as they arrive.
