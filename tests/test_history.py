@@ -18,6 +18,7 @@ from resources.store.history import merging
 from resources.store.history.choosing import NoSuchPublication, chosen
 from resources.store.history.manifest import Publication
 from resources.store.process import HISTORY_POINTS, PROCESS, hook_at
+from resources.store.store import Store
 
 
 @pytest.fixture
@@ -60,6 +61,25 @@ def few(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_every_night_is_answered_as_its_file_was(five: Nights) -> None:
     assert len(five.store.history.publications()) == 5
     five.require_equal()
+
+
+@pytest.mark.large
+def test_recording_takes_memory_for_no_more_than_a_part_of_a_table(tmp_path: Path) -> None:
+    store = Store(tmp_path / "house" / "aws_org.duckdb")
+    with store.holding("run-1", "a test"):
+        with store.transaction() as connection:
+            # 640 MB of text, of which no two rows are alike.
+            wide = "concat_ws('', " + ", ".join(f"md5((range * 20 + {part})::varchar)" for part in range(20)) + ")"
+            connection.execute(f"create table wide as select range as id, {wide} as text from range(1_000_000)")
+        store.publish("run-1", lambda connection: None)
+    done = subprocess.run(**program("memory_of_recording", tmp_path / "house"), capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert 0 < int(done.stdout) < 450
+    (publication,) = store.history.publications()
+    with store.history.opened(publication) as as_of:
+        query = "select count(*), count(distinct text) from wide"
+        as_of.prepare(query)
+        assert as_of.connection.execute(query).fetchall() == [(1_000_000, 1_000_000)]
 
 
 def test_the_comparison_notices_a_row_a_type_and_a_table(five: Nights, tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def _merge(
     elif rows:
         query = f"select * from {scan(rows)}"
     if rows:
-        write(connection, f"select * from ({query}) where _to is null or _to > {oldest} order by _row", folder / file)
+        write(connection, f"select * from ({query}) where _to is null or _to > {oldest}", folder / file)
     if ends and keeps_ends:
         known = f"anti join (select _row from {scan(rows)}) using (_row)" if rows else ""
         query = f"select * from {scan(ends)} {known} order by _row"

@@ -21,6 +21,10 @@ from resources.store.paths import Paths
 from resources.store.process import fault_point
 from resources.store.versions import Version, Versions
 
+RECORDING_MEMORY = 256 << 20
+"""Bytes that DuckDB may hold while it records or merges, beyond which it spills: whatever a table has in rows, this
+comes on top of what the process of a run holds."""
+
 
 @dataclass(frozen=True)
 class Recorder:
@@ -98,8 +102,15 @@ class Recorder:
         return after
 
     @contextmanager
+    def _engine(self, threads: int | None) -> Iterator[duckdb.DuckDBPyConnection]:
+        with engine(self.paths.spill, threads, RECORDING_MEMORY) as connection, interruptible(connection):
+            # No table has an order, and to keep one holds what is to be written in memory.
+            connection.execute("set preserve_insertion_order = false")
+            yield connection
+
+    @contextmanager
     def _opened(self, version: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-        with engine(self.paths.spill, 1 if is_small(version) else None) as connection, interruptible(connection):
+        with self._engine(1 if is_small(version) else None) as connection:
             attach(connection, version, writable=False, patience=10)
             yield connection
             connection.execute("use memory")
@@ -109,7 +120,7 @@ class Recorder:
         """Forget and merge; the files that are replaced stay until the next recording, for readers who have begun."""
         before = manifest
         manifest = without_forgotten(manifest, most)
-        with engine(self.paths.spill, None) as connection, interruptible(connection):
+        with self._engine(None) as connection:
             manifest = merged(connection, self.history.folder, manifest)
         if manifest != before:
             self.history.write(manifest)

@@ -18,14 +18,12 @@ class NewRows:
     Attributes:
         publication: the first one that has them.
         given: numbers given so far.
-        order: the column in whose order they are numbered and written.
         columns: names and DuckDB types of what is written of them.
         has_group: whether the number of their group is written too.
     """
 
     publication: int
     given: int
-    order: str
     columns: Sequence[tuple[str, str]]
     has_group: bool
 
@@ -33,18 +31,23 @@ class NewRows:
 def write(connection: duckdb.DuckDBPyConnection, query: str, file: Path) -> None:
     """Write the result of a query as one file of a segment; `file` is without its ending."""
     target = literal(file.with_name(f"{file.name}.parquet"))
-    connection.execute(f"copy ({query}) to {target} (format parquet, compression zstd)")
+    # By default a group has so many rows, however wide: of each column of several groups all values are in memory.
+    connection.execute(f"copy ({query}) to {target} (format parquet, compression zstd, row_group_size_bytes '16MB')")
 
 
 def write_new(connection: duckdb.DuckDBPyConnection, source: str, rows: NewRows, file: Path) -> None:
-    """Write rows that no publication before had as one file of a segment; `source` is what stands after `from`."""
-    # Files of several segments are read by the place of their columns.
+    """Write rows that no publication before had as one file of a segment.
+
+    Args:
+        source: what stands after `from`: the table, and what tells the `_group` of each row where it has one.
+    """
+    # Files of several segments are read by the place of their columns. Rows are numbered as the scan gives them: to
+    # sort them would hold whole rows in memory.
     query = f"""
         select
-            {rows.given} + row_number() over (order by {rows.order}) as _row, {"_group," if rows.has_group else ""}
+            {rows.given} + row_number() over () as _row, {"_group," if rows.has_group else ""}
             {rows.publication}::integer as _from, null::integer as _to, {", ".join(map(stored, rows.columns))}
         from {source}
-        order by {rows.order}
     """
     write(connection, query, file)
 
