@@ -63,7 +63,6 @@ def test_every_night_is_answered_as_its_file_was(five: Nights) -> None:
     five.require_equal()
 
 
-@pytest.mark.large
 def test_recording_takes_memory_for_no_more_than_a_part_of_a_table(tmp_path: Path) -> None:
     store = Store(tmp_path / "house" / "aws_org.duckdb")
     with store.holding("run-1", "a test"):
