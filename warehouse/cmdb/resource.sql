@@ -95,7 +95,7 @@ own as (
     group by arn
 ),
 
-owned as (
+owned as not materialized (
     select
         o.*,
         coalesce(own.business_service, of_account.business_service) as business_service,
