@@ -24,7 +24,7 @@ from resources.store.files import make_folder
 from resources.store.sql import exists, identifier
 from resources.store.store import Store
 
-ROWS_A_PART = 60_000
+ROWS_A_PART = 30_000
 """Of how many rows a query that works in parts makes a part: `cost.anomaly` holds 1.3 KB for each in memory."""
 
 MOST_PARTS = 64
@@ -229,11 +229,9 @@ def _replace_cells(connection: duckdb.DuckDBPyConnection, store: Store, model: M
         "delete from landed_cell where outcome = 'found' and not list_contains($runs, run_id)",
         {"runs": sorted(at_hand)},
     )
-    # A temporary table lies in memory uncompressed, which for a month of metrics is more than all else that a night
-    # holds: only what a log has to see first is put into one.
-    # equivalent (3): The answer as a table and as a view has the same rows; which it is decides what lies in memory.
-    kind = "table" if logs else "view"
-    connection.execute(f"create temp {kind} incoming as {model.sql}")
+    # A temporary table lies in memory uncompressed, which for a month of the bill or of metrics is more than all else
+    # that a night holds. A log reads the landed records once more, of those cells alone that had rows before.
+    connection.execute(f"create temp view incoming as {model.sql}")
     _ensure_table(connection, model)
     of_its_days = f"and (c.days is null or list_contains(c.days, t.{identifier(model.days)}))" if model.days else ""
     for log in logs:
@@ -249,7 +247,7 @@ def _replace_cells(connection: duckdb.DuckDBPyConnection, store: Store, model: M
         """
     )
     connection.execute(f"insert into {model.quoted} by name select * from incoming")
-    connection.execute(f"drop {kind} incoming")
+    connection.execute("drop view incoming")
     connection.execute(
         f"""
         update {model.quoted} as t set is_stale = not v.is_trusted
