@@ -14,6 +14,7 @@ import pytest
 from nights import program
 
 from resources.store import rollback_journal, working
+from resources.store.engine import MOST_KEPT, memory_of
 from resources.store.errors import WarehouseError
 from resources.store.store import Store
 
@@ -57,6 +58,21 @@ def test_one_attachment_serves_connections_that_follow_each_other(store: Store) 
     begin(store, "second")
     assert runs(store) == ["first", "second"]
     assert journal(store).stat().st_mtime_ns == made
+
+
+def test_what_fills_the_memory_is_written_and_detached(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    begin(store, "first")
+    with store.transaction() as connection:
+        connection.execute("create table few as select range as id, md5(range::varchar) as text from range(100_000)")
+        held = memory_of(connection)
+    assert held < MOST_KEPT
+    assert journal(store).exists()
+    monkeypatch.setattr(working, "MOST_KEPT", held // 2)
+    assert runs(store) == ["first"]
+    assert not journal(store).exists()
+    with store.read() as connection:
+        assert memory_of(connection) < held // 2
+        assert connection.execute("select count(*) from few").fetchone() == (100_000,)
 
 
 def test_who_does_not_say_so_has_it_for_a_connection_only(tmp_path: Path) -> None:

@@ -25,10 +25,16 @@ ambiguous."""
 RETRY_SECONDS = 0.05
 """How often a file is tried that another process has open."""
 
+MOST_KEPT = 32 * 1024 * 1024
+"""Bytes that DuckDB may hold between two uses of a file that stays open: the file's blocks, and rows that no checkpoint
+has written. It holds them until the file is closed, up to its memory limit."""
+
 _THRIFT = {
     # Memory that a query has freed returns to the system at once: by default DuckDB keeps up to 128 MB of it.
     "allocator_flush_threshold": "1MB",
     "allocator_bulk_deallocation_flush_threshold": "1MB",
+    # A group of rows that is whole is written at once: by default five wait in memory, 40 MB each of the daily bill.
+    "write_buffer_row_group_count": "1",
 }
 _SANDBOX = {
     "autoinstall_known_extensions": "false",
@@ -68,6 +74,12 @@ def engine(spill: Path, threads: int | None, memory: int | None = None) -> Itera
             PROCESS.idle.append(kept)
             return
     kept.root.close()
+
+
+def memory_of(connection: duckdb.DuckDBPyConnection) -> int:
+    """Bytes that the DuckDB of a connection holds, its cache included."""
+    row = connection.execute("select coalesce(sum(memory_usage_bytes), 0)::bigint from duckdb_memory()").fetchone()
+    return int(row[0]) if row is not None else 0
 
 
 def release_memory() -> None:

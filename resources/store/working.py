@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 
 from resources.store import rollback_journal
-from resources.store.engine import RETRY_SECONDS, use
+from resources.store.engine import MOST_KEPT, RETRY_SECONDS, memory_of, use
 from resources.store.errors import StillOpen, WarehouseError, interruptible, own_statements
 from resources.store.files import private_files
 from resources.store.opening import Opening
@@ -132,6 +132,8 @@ class WorkingFile:
             elif attachment.used - attachment.since > TURN_SECONDS:
                 self._end(door)
                 door.free_since = time.monotonic()
+            elif memory_of(attachment.connection) > MOST_KEPT:
+                self._end(door)
 
     def _keep(self, door: Door, memory: int | None) -> Attachment:
         """Attach the file for this connection and the next ones."""
