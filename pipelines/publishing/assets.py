@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -159,11 +160,12 @@ def publish(
         dagster.Failure: the copy breaks a rule, or another coordinator has published. Nothing was published.
     """
 
+    def apply(check: checks.SqlCheck, connection: duckdb.DuckDBPyConnection) -> None:
+        result = checks.run(connection, check)
+        if not result.passed and check.blocking:
+            raise NotPublishable(f"{check.on}: {check.name}. {result.sentence}")
+
     def verify(connection: duckdb.DuckDBPyConnection) -> None:
-        for check in everything:
-            result = checks.run(connection, check)
-            if not result.passed and check.blocking:
-                raise NotPublishable(f"{check.on}: {check.name}. {result.sentence}")
         require_alone()
         if objects is not None:
             # What cannot be reached keeps nobody here from reading; the step that copies says that it could not.
@@ -176,7 +178,7 @@ def publish(
     with store.transaction() as connection:
         finish_run(connection, run_id, "publishing")
     try:
-        return store.publish(run_id, verify, seal)
+        return store.publish(run_id, verify, seal, [partial(apply, check) for check in everything])
     except (NotPublishable, Overtaken) as error:
         raise refuse(f"Nothing was published. {error} The published file is as it was.") from error
     finally:

@@ -2,14 +2,15 @@
 
 import glob
 import os
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
-from resources.store.engine import CATALOG, as_one, close_read_only, open_read_only
+from resources.store.engine import CATALOG, MOST_KEPT, as_one, close_read_only, memory_of, open_read_only
 from resources.store.errors import WarehouseError, explained, interruptible, own_statements
 from resources.store.files import (
     copy,
@@ -44,6 +45,7 @@ class Publisher:
         run_id: str,
         verify: Callable[[duckdb.DuckDBPyConnection], None],
         seal: Callable[[duckdb.DuckDBPyConnection], None] | None = None,
+        rules: Iterable[Callable[[duckdb.DuckDBPyConnection], None]] = (),
     ) -> Version:
         """Publish the content of the working file as a new version, in full or not at all.
 
@@ -53,6 +55,7 @@ class Publisher:
                 the publishing and is raised here.
             seal: called before that with a connection that writes the copy, in one transaction. It is for rows that are
                 true only once published, so that the working file never has them for a run that was killed.
+            rules: called like `verify`, before it and one after the other. They may get one connection each.
 
         Raises:
             WarehouseError: the lock is not held, a connection is open, the disk is full, or a plain file is in the
@@ -77,7 +80,7 @@ class Publisher:
                     self._seal(part, seal)
                 fault_point("publish.sealed")
                 refuse_log_of(part)
-                self._verify(part, verify)
+                self._verify(part, [*rules, verify])
                 fault_point("publish.verified")
                 with explained(part):
                     part.chmod(permitted(0o440))
@@ -114,14 +117,20 @@ class Publisher:
         with self.working.attached(writable=True, file=part) as connection, own_statements(part), as_one(connection):
             seal(connection)
 
-    def _verify(self, part: Path, verify: Callable[[duckdb.DuckDBPyConnection], None]) -> None:
-        with explained(part):
-            connection = open_read_only(part, self.paths.spill)
-        try:
-            with interruptible(connection):
-                verify(connection)
-        finally:
-            close_read_only(part, connection)
+    def _verify(self, part: Path, rules: Sequence[Callable[[duckdb.DuckDBPyConnection], None]]) -> None:
+        waiting = deque(rules)
+        while waiting:
+            with explained(part):
+                connection = open_read_only(part, self.paths.spill)
+            try:
+                with interruptible(connection):
+                    while waiting:
+                        waiting.popleft()(connection)
+                        # Together the rules read the whole file, and what was read stays until the file is closed.
+                        if waiting and memory_of(connection) > MOST_KEPT:
+                            break
+            finally:
+                close_read_only(part, connection)
 
     def tidy(self) -> None:
         """Remove what killed runs left incomplete. Only under the lock, so that no file found belongs to a live run."""

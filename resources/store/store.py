@@ -9,7 +9,7 @@ This package knows nothing of Dagster, of AWS, or of the content of the tables.
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -206,21 +206,22 @@ class Store:
         run_id: str,
         verify: Callable[[duckdb.DuckDBPyConnection], None],
         seal: Callable[[duckdb.DuckDBPyConnection], None] | None = None,
+        rules: Iterable[Callable[[duckdb.DuckDBPyConnection], None]] = (),
     ) -> Version:
         """Publish the content of the working file as a new version, in full or not at all.
 
         Args:
             run_id: the run, which holds the lock.
-            verify: called with a read-only connection to the copy, which cannot read anything else. An exception stops
-                the publishing and is raised here.
+            verify: called with a read-only connection to the copy and nothing else. What it raises stops publishing.
             seal: called before that with a connection that writes the copy, in one transaction. It is for rows that are
                 true only once published, so that the working file never has them for a run that was killed.
+            rules: called like `verify`, before it and one after the other. They may get one connection each.
 
         Raises:
             WarehouseError: the lock is not held, a connection is open, the disk is full, or a plain file is in the
                 place of the symlink. The published version is unchanged.
         """
-        return self._publisher.publish(run_id, verify, seal)
+        return self._publisher.publish(run_id, verify, seal, rules)
 
     def versions(self) -> list[Version]:
         """The published versions on disk, newest first. Files of killed runs that were never linked are left out."""
