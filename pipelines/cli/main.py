@@ -4,9 +4,12 @@ Only the command line and the definitions read the environment; other modules ge
 command's module is loaded when the command is named, Dagster and AWS when it runs.
 """
 
+import os
+
 import click
 
 from pipelines.cli.command import LazyGroup
+from pipelines.freed_memory import return_at_once
 
 MODULES = {
     "accept": "pipelines.cli.accept",
@@ -51,6 +54,7 @@ MODULES = {
 @click.version_option(package_name="aws-org-cmdb")
 def main() -> None:
     """The CMDB and cost dataset that an AWS organisation can trust."""
+    return_at_once(os.environ)
 
 
 if __name__ == "__main__":

@@ -230,7 +230,7 @@ def _replace_cells(connection: duckdb.DuckDBPyConnection, store: Store, model: M
         {"runs": sorted(at_hand)},
     )
     # A temporary table lies in memory uncompressed, which for a month of the bill or of metrics is more than all else
-    # that a night holds. A log reads the landed records once more, of those cells alone that had rows before.
+    # that a night holds. Where there were rows before, a log reads the landed records once more.
     connection.execute(f"create temp view incoming as {model.sql}")
     _ensure_table(connection, model)
     of_its_days = f"and (c.days is null or list_contains(c.days, t.{identifier(model.days)}))" if model.days else ""
