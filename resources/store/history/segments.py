@@ -31,8 +31,8 @@ class NewRows:
 def write(connection: duckdb.DuckDBPyConnection, query: str, file: Path) -> None:
     """Write the result of a query as one file of a segment; `file` is without its ending."""
     target = literal(file.with_name(f"{file.name}.parquet"))
-    # By default a group has so many rows, however wide: of each column of several groups all values are in memory.
-    connection.execute(f"copy ({query}) to {target} (format parquet, compression zstd, row_group_size_bytes '16MB')")
+    # By default a group has so many rows, however wide, and what is written waits in memory until it has them.
+    connection.execute(f"copy ({query}) to {target} (format parquet, compression zstd, row_group_size_bytes '32MB')")
 
 
 def write_new(connection: duckdb.DuckDBPyConnection, source: str, rows: NewRows, file: Path) -> None:
