@@ -469,6 +469,11 @@ def test_the_grants_of_the_data_export_are_on_its_folder_alone() -> None:
         },
     ]
     assert {*OF_ONE_EXPORT} <= {*CONTRACT["billing"].optional}
+    of_aws = policy("billing", optional=True, export=place)
+    assert [statement["Resource"] for statement in of_aws["Statement"][-2:]] == [
+        "arn:aws:s3:::acme-exports/billing/hourly/*",
+        "arn:aws:s3:::acme-exports",
+    ]
     assert policy("billing", export=place) == policy("billing")
     assert policy("workload", optional=True, export=place) == policy("workload", optional=True)
 
