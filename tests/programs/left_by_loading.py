@@ -1,4 +1,4 @@
-"""Prints whether DuckDB is loaded as a command begins, what its allocator is told, and how many nodes of trees stay."""
+"""Prints whether DuckDB is loaded as a command begins, its allocator's setting, and how many nodes of trees stay."""
 
 import gc
 import os

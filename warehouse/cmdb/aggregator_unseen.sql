@@ -21,14 +21,19 @@ with collected as (
     where discovered_by = 'listing'
 ),
 
+known as not materialized (
+    select *
+    from aws.config_resource
+    where not is_stale and coalesce(state, '') not like 'ResourceDeleted%'
+),
+
 -- Joined place by place: of every resource with every response of its account the joins take ten times the memory.
 place as (
     select distinct
         account_id,
         region,
         resource_type
-    from aws.config_resource
-    where not is_stale and coalesce(state, '') not like 'ResourceDeleted%'
+    from known
 ),
 
 asked as (
@@ -60,10 +65,8 @@ select
     known.captured_at,
     asked.asked_listing,
     asked.asked_at
-from aws.config_resource as known
+from known
 inner join asked using (account_id, region, resource_type)
 where
-    not known.is_stale
-    and coalesce(known.state, '') not like 'ResourceDeleted%'
-    and coalesce(known.created_at, known.captured_at) <= asked.asked_at
+    coalesce(known.created_at, known.captured_at) <= asked.asked_at
     and known.arn not in (select seen.arn from stage.observed_resource as seen)
