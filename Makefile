@@ -52,6 +52,7 @@ check: setup-test
 
 generated:
 	.venv/bin/python -m resources.release --check
+	.venv/bin/python -m tools.docs.query_facts --check
 	.venv/bin/python -m tools.docs.contract --check
 	.venv/bin/python -m tools.docs.dictionary --check
 	.venv/bin/python -m tools.docs.questions --check
@@ -59,10 +60,11 @@ generated:
 	.venv/bin/python -m tools.docs.situations --check
 	.venv/bin/python -m tools.docs.operations --check
 
-# What is generated: the list of files that the release ships, the contract's page and table, the data dictionary, the index of
+# What is generated: the list of files that the release ships, what its queries say, the contract's page and table, the data dictionary, the index of
 # questions, the reference files, the table of situations, the read operations.
 docs: setup-test
 	.venv/bin/python -m resources.release
+	.venv/bin/python -m tools.docs.query_facts
 	.venv/bin/python -m tools.docs.contract
 	.venv/bin/python -m tools.docs.dictionary
 	.venv/bin/python -m tools.docs.questions

@@ -24,8 +24,7 @@ from pipelines.collection.state import StepState
 from pipelines.collection.step import collect as collect_step
 from pipelines.loading import loading
 from pipelines.models.model import read_models
-from pipelines.models.record_requirements import record_rules_of
-from pipelines.models.sql_files import parsed
+from pipelines.models.query_facts import record_rules_of
 from pipelines.settings import Settings, read_settings
 from pipelines.trust.role_resources import aws_roles
 from resources.audit.runs import record_run
@@ -83,8 +82,6 @@ def main() -> int:
 
     with loading():
         record_rules = record_rules_of(read_models())
-        # As the definitions do.
-        parsed.cache_clear()
     took: dict[str, float] = {}
     computed: dict[str, float] = {}
     with store.holding(RUN, "bench", stays_attached=True):

@@ -1,6 +1,5 @@
 """The Dagster definitions, built from the environment when Dagster loads them."""
 
-import gc
 import os
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -16,10 +15,8 @@ from pipelines.collection.confirmation_assets import CONFIRM, CONFIRMATION_KEY, 
 from pipelines.dagster_metadata import PUBLISHED_KEY
 from pipelines.models.assets import asset_key, daily_months_asset, model_assets
 from pipelines.models.checks import read_checks
-from pipelines.models.lineage import Lineage
-from pipelines.models.model import once, read_models
-from pipelines.models.record_requirements import record_rules_of
-from pipelines.models.sql_files import parsed
+from pipelines.models.model import read_models
+from pipelines.models.query_facts import lineage_of, record_rules_of
 from pipelines.preflight_assets import PREFLIGHT_KEY, caller_identity
 from pipelines.publishing.assets import published_asset, published_copy
 from pipelines.report.assets import report
@@ -58,12 +55,7 @@ def build_defs(environment: Mapping[str, str], problem: str = "") -> dg.Definiti
         settings = Settings(problem=str(error))
     models = read_models()
     sql_checks = read_checks(relations=models)
-    record_rules, lineage = once(record_rules_of, models), once(Lineage, models)
-    if parsed.cache_info().currsize:
-        # Every query has been looked at. The trees refer to each other in circles, and what is garbage when `loading`
-        # ends is never collected: 50 MB would stay for the whole run.
-        parsed.cache_clear()
-        gc.collect()
+    record_rules, lineage = record_rules_of(models), lineage_of(models)
     months = partitions(settings, datetime.now(UTC).date())
     nightly = dg.define_asset_job(
         NIGHTLY,

@@ -26,8 +26,9 @@ from pipelines.catalogue.registry import listings
 from pipelines.charts import sketches
 from pipelines.definitions import build_defs
 from pipelines.models.assets import asset_key
-from pipelines.models.lineage import Lineage, Source, as_text
+from pipelines.models.lineage import Lineage
 from pipelines.models.model import CELL_COLUMNS, fingerprint, read_models
+from pipelines.models.sources import Source, as_text
 from pipelines.plain_text import as_markdown
 from pipelines.settings import REPOSITORY, SettingsError, read_settings
 from resources.store.store import Store

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from resources.store.store import Store
 
 MODELS = read_models()
-RESERVED = {"key", "materialized", "logs", "days", "owner", "resource", "relates", "rests_on"}
+RESERVED = {"key", "materialized", "logs", "days", "in_parts_by", "owner", "resource", "relates", "rests_on"}
 WITH_CASES = sorted(path.stem for path in CASES.glob("*.json"))
 
 every_model = pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)

@@ -9,7 +9,7 @@ import os
 import click
 
 from pipelines.cli.command import LazyGroup
-from pipelines.freed_memory import return_at_once
+from pipelines.freed_memory import return_soon
 
 MODULES = {
     "accept": "pipelines.cli.accept",
@@ -54,7 +54,7 @@ MODULES = {
 @click.version_option(package_name="aws-org-cmdb")
 def main() -> None:
     """The CMDB and cost dataset that an AWS organisation can trust."""
-    return_at_once(os.environ)
+    return_soon(os.environ)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ def worker() -> None:
     from pipelines.collection.remote import celery_worker
     from pipelines.loading import loading
     from pipelines.models.model import read_models
-    from pipelines.models.record_requirements import record_rules_of
+    from pipelines.models.query_facts import record_rules_of
     from pipelines.trust.gate import Refused
     from resources import release
 

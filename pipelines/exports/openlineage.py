@@ -29,8 +29,9 @@ from openlineage.client.serde import Serde
 from pipelines.catalogue.registry import listings
 from pipelines.exports.files import ExportedFile, published_name, replaced, scopes
 from pipelines.exports.relations import Relation, read_relations
-from pipelines.models.lineage import Lineage, Source
 from pipelines.models.model import Model, read_models
+from pipelines.models.query_facts import lineage_of
+from pipelines.models.sources import Source
 
 if TYPE_CHECKING:
     import duckdb
@@ -111,7 +112,7 @@ class _Events:
         self._connection = connection
         self._published = published
         self._models = read_models()
-        self._lineage = Lineage(self._models)
+        self._lineage = lineage_of(self._models)
         self._relations = {relation.name: relation for relation in read_relations(connection)}
         self._scopes = scopes(connection)
         row = connection.execute("select organization_id from audit.organization").fetchone()

@@ -22,10 +22,11 @@ from pipelines.collection.seeds import every_slice
 from pipelines.dagster_metadata import cells_table
 from pipelines.models import checks
 from pipelines.models.build import build, prepare
-from pipelines.models.lineage import Lineage, Sources
 from pipelines.models.model import Model
 from pipelines.models.model_metadata import cost_metadata, lineage_metadata, month_metadata
+from pipelines.models.query_facts import ColumnLineage
 from pipelines.models.relations import columns_of
+from pipelines.models.sources import Sources
 from pipelines.plain_text import as_markdown
 from pipelines.settings import Settings
 from pipelines.trust import ages
@@ -75,7 +76,7 @@ def model_asset(
     models: Mapping[str, Model],
     on_it: Sequence[checks.SqlCheck],
     load: Load,
-    lineage: Lineage,
+    lineage: ColumnLineage,
 ) -> dg.AssetsDefinition:
     """The step that builds a model and its logs, and runs its checks."""
     logs = _logs_of(model, models)
@@ -345,7 +346,7 @@ def _metadata(model: Model, contents: _Contents, lineage: Mapping[str, Sources])
 
 
 def model_assets(
-    models: Mapping[str, Model], sql_checks: Sequence[checks.SqlCheck], lineage: Lineage
+    models: Mapping[str, Model], sql_checks: Sequence[checks.SqlCheck], lineage: ColumnLineage
 ) -> list[dg.AssetsDefinition]:
     """Every SQL file as an asset; a log belongs to the step of the table that it logs."""
     load = Load()

@@ -13,10 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import sqlglot
-
 from pipelines.catalogue.registry import listings
-from pipelines.errors import SqlFileError
+from pipelines.errors import SqlFileError, UnreadableQueryError
 from pipelines.models.model import Model
 from pipelines.models.sql_files import read_header, reads
 from pipelines.settings import WAREHOUSE_FOLDER
@@ -246,7 +244,7 @@ def _read(path: Path, relations: Collection[str]) -> SqlCheck:
         sql += query
     try:
         uses = reads(sql).relations
-    except sqlglot.errors.SqlglotError as error:
+    except UnreadableQueryError as error:
         raise wrong(f"it does not parse: {error}") from error
     return SqlCheck(path.stem, about, severity == "error", header.description, sql, uses, refetch)
 

@@ -21,13 +21,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from sqlglot import exp
-
 from pipelines.catalogue.names import ACCOUNT, COST_DAILY, REGION
 from pipelines.catalogue.registry import listings
 from pipelines.collection.seeds import cost_dimensions
 from pipelines.errors import SqlFileError
-from pipelines.models.sql_files import Header, argument, parsed
+from pipelines.models.sql_files import WHOLE_BILL, Header, reads
 from resources.contract import ROLES
 from resources.store.sql import literal
 
@@ -40,9 +38,6 @@ CLAIMING = ("org", "aws", "cost", "cmdb")
 """The schemas whose tables people read as statements."""
 
 SCHEMA = "audit"
-
-WHOLE_BILL = frozenset({"cost.daily", "stage.reported_cost", "cost.month_coverage"})
-"""Relations that hold every slice of the bill, distinguished by their column `slice`."""
 
 Listed = tuple[str, str]
 """A listing, and which part of it; the part is empty where it has none."""
@@ -106,7 +101,7 @@ def scopes(models: Mapping[str, Claiming]) -> dict[str, Scope]:
             read: set[Listed] = {
                 (listing, part) for listing in _with_parents(model.listings) for part in parts(listing)
             }
-            own_slices = _slices(model.sql) if model.uses & WHOLE_BILL else frozenset()
+            own_slices = reads(model.sql).slices if model.uses & WHOLE_BILL else frozenset()
             passed_on: dict[Listed, str] = {}
             for used in sorted(model.uses & models.keys()):
                 rests_on = of(used).rests_on
@@ -186,51 +181,6 @@ def _narrowed(model: Claiming, read: set[Listed]) -> Scope:
     if missing or not named:
         raise wrong(f"{word}={', '.join(sorted(missing))} names nothing that the query reads.")
     return Scope(frozenset(read - out), dict.fromkeys(sorted(out), reason.strip()))
-
-
-@functools.cache
-def _slices(sql: str) -> frozenset[str]:
-    """The cuts of the bill that a query reads, where each of its parts names them; else none."""
-    found: set[str] = set()
-    for select in parsed(sql).find_all(exp.Select):
-        sources = [argument(select, "from"), *(select.args.get("joins") or [])]
-        tables = [source.this for source in sources if source is not None]
-        if not any(isinstance(table, exp.Table) and f"{table.db}.{table.name}" in WHOLE_BILL for table in tables):
-            continue
-        conditions = [select.args.get("where"), *(join.args.get("on") for join in select.args.get("joins") or [])]
-        named = {
-            name
-            for condition in conditions
-            if condition is not None
-            for conjunct in _conjuncts(condition.this if isinstance(condition, exp.Where) else condition)
-            for name in _named_slices(conjunct)
-        }
-        if not named:
-            return frozenset()
-        found |= named
-    return frozenset(found)
-
-
-def _conjuncts(condition: "exp.Expr") -> "list[exp.Expr]":
-    return list(condition.flatten()) if isinstance(condition, exp.And) else [condition]
-
-
-def _named_slices(condition: "exp.Expr") -> set[str]:
-    """The cuts that a condition lets through; none where it is about something else."""
-    if isinstance(condition, exp.EQ | exp.StartsWith):
-        column, value = condition.this, condition.expression
-        if isinstance(value, exp.DPipe):
-            # `'tag:' || tag_key`
-            value = value.this
-        values = [value]
-    elif isinstance(condition, exp.In):
-        column, values = condition.this, condition.expressions
-    else:
-        return set()
-    is_named = isinstance(column, exp.Column) and column.name == "slice" and bool(values)
-    if not is_named or not all(isinstance(value, exp.Literal) and value.is_string for value in values):
-        return set()
-    return {str(value.this).partition(":")[0] for value in values}
 
 
 def claim_listing(models: Mapping[str, Claiming]) -> str:

@@ -5,36 +5,18 @@ source of a value. What is read of `landing(listing, type)` is named by its path
 """
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope, build_scope
 
 from pipelines.models.model import Model
-from pipelines.models.sql_files import argument, parsed
-
-LANDING = "landing"
+from pipelines.models.queries import argument, parsed
+from pipelines.models.sources import LANDING, NONE, Source, Sources
 
 LINE = ("account_id", "region", "parameter")
 """What stands beside AWS's own record (`item`) in a line that was landed."""
-
-
-@dataclass(frozen=True, order=True)
-class Source:
-    """A column that a value comes from.
-
-    Attributes:
-        asset: key of the asset that holds it, as a path.
-        column: its name; of a listing, the path in AWS's record.
-    """
-
-    asset: tuple[str, ...]
-    column: str
-
-
-Sources = frozenset[Source]
-NONE: Sources = frozenset()
 
 
 class Lineage:
@@ -50,7 +32,7 @@ class Lineage:
         """Every column of a relation in the order of its query, with its sources; none of a constant or a count.
 
         Raises:
-            sqlglot.errors.SqlglotError: the query is none that sqlglot can read.
+            UnreadableQueryError: the query is none that can be parsed.
         """
         if relation not in self._given:
             model = self._models[relation]
@@ -214,13 +196,3 @@ def _is_named(table: exp.Table, name: str) -> bool:
     alias = table.args.get("alias")
     names = [column.name for column in alias.columns] if alias is not None else []
     return name in names or (not names and name == table.alias_or_name)
-
-
-def as_text(sources: Iterable[Source]) -> str:
-    """Sources as people read them: `org.account.state, landing/organizations_account State`."""
-    return ", ".join(
-        f"{'/'.join(source.asset)} {source.column}"
-        if source.asset[0] == LANDING
-        else ".".join((*source.asset, source.column))
-        for source in sorted(sources)
-    )

@@ -31,10 +31,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal, TypeVar, cast, get_args
 
-import sqlglot
-
 from pipelines.catalogue.registry import listings
-from pipelines.errors import SqlFileError
+from pipelines.errors import SqlFileError, UnreadableQueryError
 from pipelines.models import claims, relation_union, resource_union
 from pipelines.models.macros import MACROS
 from pipelines.models.sql_files import Header, read_header, reads
@@ -205,7 +203,7 @@ def _read(path: Path, schema: str) -> Model:
 def _model(schema: str, name: str, sql: str, place: str) -> Model:
     try:
         found = reads(sql)
-    except sqlglot.errors.SqlglotError as error:
+    except UnreadableQueryError as error:
         raise ModelError(f"{place} does not parse: {error}") from error
     return Model(schema, name, sql, read_header(sql), found.relations, found.listings, place=place)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from pipelines.collection.cost_slices import REQUEST_PRICE_USD
-from pipelines.models.lineage import Sources, as_text
+from pipelines.models.sources import Sources, as_text
 
 if TYPE_CHECKING:
     import duckdb

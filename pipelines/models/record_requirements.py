@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope, build_scope
 
-from pipelines.collection import record_rules
-from pipelines.collection.record_rules import EACH, Fault, Keys, Need, Path, RecordRule, Split, Step, Typed
+from pipelines.collection.record_rules import EACH, Keys, Need, Path, RecordRule, Split, Step, Typed
+from pipelines.collection.record_types import Shape
 from pipelines.errors import SqlFileError
 from pipelines.models import resource_union
 from pipelines.models.lineage import LINE, landed, sources_of
 from pipelines.models.model import CELL_COLUMNS, Model, made_by
-from pipelines.models.sql_files import argument, parsed
+from pipelines.models.queries import argument, parsed
 from resources.store.migrations import MIGRATIONS
 
 if TYPE_CHECKING:
@@ -67,8 +67,8 @@ def record_rules_of(models: Mapping[str, Model], migrations: "File" = MIGRATIONS
                 needs[listings.pop()].setdefault(paths, Need(f"{model.relation}.{column}", paths))
         if model.listings:
             reading = _Reading(queries, model)
-            for listing, fault in reading.types():
-                types[listing].append(Typed(model.relation, fault))
+            for listing, shape in reading.types():
+                types[listing].append(Typed(model.relation, shape))
             for listing, path, key, column in reading.map_keys():
                 keys[listing].setdefault(path, Keys(f"{model.relation}.{column}", path, key))
     return {
@@ -222,13 +222,13 @@ class _Reading:
         self._queries = queries
         self._model = model
 
-    def types(self) -> Iterator[tuple[str, Fault]]:
+    def types(self) -> Iterator[tuple[str, Shape]]:
         """The type of a record by listing, with what the query casts a text to."""
         casts = dict(self._casts())
         for scope in self._scopes():
             for source in sources_of(scope).values():
                 if isinstance(source, exp.Table) and (listing := landed(source)):
-                    yield listing, _fault(_declared(source), listing, (), casts)
+                    yield listing, _shape(_declared(source), listing, (), casts)
 
     def _casts(self) -> Iterator[tuple[Member, exp.DataType]]:
         for scope in self._scopes():
@@ -343,33 +343,27 @@ def _written(table: exp.Table, parts: Iterable[str]) -> Iterator[str]:
         kind = found.args["kind"] if isinstance(found, exp.ColumnDef) else None
 
 
-def _fault(kind: exp.DataType, listing: str, path: Path, casts: Mapping[Member, exp.DataType]) -> Fault:
-    """What is wrong with a value of a type of DuckDB's."""
+def _shape(kind: exp.DataType, listing: str, path: Path, casts: Mapping[Member, exp.DataType]) -> Shape:
+    """What a value of a type of DuckDB's must be."""
     cast = casts.get((listing, path))
     match kind.this:
         case exp.DataType.Type.STRUCT:
-            return record_rules.structure(
-                {
-                    member.name: _fault(member.args["kind"], listing, (*path, member.name), casts)
-                    for member in kind.expressions
-                }
-            )
+            return {
+                member.name: _shape(member.args["kind"], listing, (*path, member.name), casts)
+                for member in kind.expressions
+            }
         case exp.DataType.Type.ARRAY | exp.DataType.Type.LIST:
-            return record_rules.listed(_fault(kind.expressions[0], listing, (*path, EACH), casts))
+            return ["list", _shape(kind.expressions[0], listing, (*path, EACH), casts)]
         case exp.DataType.Type.MAP:
-            return record_rules.mapping(_fault(kind.expressions[1], listing, path, {}))
+            return ["map", _shape(kind.expressions[1], listing, path, {})]
         case exp.DataType.Type.TEXT | exp.DataType.Type.VARCHAR if cast is not None:
-            return _fault_of_text(cast)
+            return "document" if cast.this == exp.DataType.Type.JSON else _scalar(cast)
         case _:
             return _scalar(kind)
 
 
-def _fault_of_text(kind: exp.DataType) -> Fault:
-    return record_rules.document if kind.this == exp.DataType.Type.JSON else _scalar(kind)
-
-
-def _scalar(kind: exp.DataType) -> Fault:
-    """What is wrong with a value of a type without members.
+def _scalar(kind: exp.DataType) -> Shape:
+    """What a value of a type without members must be.
 
     Raises:
         SqlFileError: no rule is known for the type.
@@ -377,22 +371,22 @@ def _scalar(kind: exp.DataType) -> Fault:
     whole = {exp.DataType.Type.INT: 31, exp.DataType.Type.BIGINT: 63}
     match kind.this:
         case exp.DataType.Type.TEXT | exp.DataType.Type.VARCHAR:
-            return record_rules.text
+            return "text"
         case exp.DataType.Type.JSON:
-            return record_rules.anything
+            return "anything"
         case exp.DataType.Type.BOOLEAN:
-            return record_rules.truth
+            return "truth"
         case exp.DataType.Type.TIMESTAMPTZ | exp.DataType.Type.DATE:
-            return record_rules.time
+            return "time"
         case exp.DataType.Type.DOUBLE:
-            return record_rules.number(-(10**308), 10**308)
+            return "double"
         case exp.DataType.Type.DECIMAL:
             if len(kind.expressions) == len(("digits", "decimals")):
                 digits, decimals = (int(part.name) for part in kind.expressions)
                 most = 10 ** (digits - decimals) - 1
-                return record_rules.number(-most, most)
+                return ["number", -most, most, False]
         case size if size in whole:
-            return record_rules.number(-(2 ** whole[size]), 2 ** whole[size] - 1, is_whole=True)
+            return ["number", -(2 ** whole[size]), 2 ** whole[size] - 1, True]
     raise SqlFileError(
         f"A SQL file reads {kind.sql('duckdb')} from records of AWS, and no rule says which values that type takes. "
         "Nothing was requested. Write another type, or add it to _scalar in pipelines/models/record_requirements.py."

@@ -3,10 +3,8 @@
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-import sqlglot
-from sqlglot import exp
+from pipelines.models import stored_facts
 
 
 @dataclass(frozen=True)
@@ -44,50 +42,36 @@ def read_header(sql: str) -> Header:
     return Header(" ".join(description).strip(), entries)
 
 
+WHOLE_BILL = frozenset({"cost.daily", "stage.reported_cost", "cost.month_coverage"})
+"""Relations that hold every slice of the bill, distinguished by their column `slice`."""
+
+
 @dataclass(frozen=True)
 class Reads:
-    """What a query reads: relations by `schema.table`, and listings through `landing(listing, type)`."""
+    """What a query reads.
+
+    Attributes:
+        relations: by `schema.table`.
+        listings: through `landing(listing, type)`, in the order of the query.
+        slices: the cuts of the bill, where each of its parts that reads it names them; else none.
+    """
 
     relations: frozenset[str]
     listings: tuple[str, ...]
-
-
-def argument(node: "exp.Expr", name: str) -> Any:
-    """An argument of a node whose name is a word of Python: versions of sqlglot write it with and without `_`."""
-    return node.args.get(f"{name}_") or node.args.get(name)
-
-
-@functools.cache
-def parsed(sql: str) -> "exp.Expr":
-    """The tree of a query, which nobody may change: all who look at the text get the same one.
-
-    Trees take some 20 MB in all, so `parsed.cache_clear()` follows when every query has been looked at.
-
-    Raises:
-        sqlglot.errors.SqlglotError: it is not one query.
-    """
-    statements = sqlglot.parse(sql, dialect="duckdb")
-    if len(statements) != 1 or statements[0] is None:
-        raise sqlglot.errors.ParseError(f"one query is wanted, and there are {len(statements)}")
-    return statements[0]
+    slices: frozenset[str]
 
 
 @functools.cache
 def reads(sql: str) -> Reads:
-    """Find what a query reads.
+    """What a query reads, as it is kept of the queries that the release ships; another query is parsed.
 
     Raises:
-        sqlglot.errors.SqlglotError: it is not one query, or `landing` does not name its listing as a string.
+        UnreadableQueryError: it is not one query, or `landing` does not name its listing as a string.
     """
-    relations: set[str] = set()
-    listings: list[str] = []
-    for table in parsed(sql).find_all(exp.Table):
-        call = table.this
-        if isinstance(call, exp.Anonymous) and call.name.lower() == "landing":
-            named = call.expressions[0] if call.expressions else None
-            if not (isinstance(named, exp.Literal) and named.is_string):
-                raise sqlglot.errors.ParseError("landing(…) does not name its listing as a string")
-            listings.append(str(named.this))
-        elif table.db:
-            relations.add(f"{table.db}.{table.name}")
-    return Reads(frozenset(relations), tuple(dict.fromkeys(listings)))
+    kept = stored_facts.facts().reads.get(stored_facts.digest(sql))
+    if kept is not None:
+        relations, listings, slices = kept
+        return Reads(frozenset(relations), tuple(listings), frozenset(slices))
+    from pipelines.models import queries
+
+    return Reads(*queries.read(sql, WHOLE_BILL))

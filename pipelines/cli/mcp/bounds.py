@@ -14,7 +14,7 @@ import sqlglot
 from sqlglot import exp
 
 from pipelines.catalogue.registry import listings
-from pipelines.models.sql_files import argument
+from pipelines.models.queries import argument
 
 if TYPE_CHECKING:
     import duckdb

@@ -13,7 +13,7 @@ from typing import Any
 import sqlglot
 from sqlglot import exp
 
-from pipelines.models.sql_files import argument
+from pipelines.models.queries import argument
 
 EVERYTHING = "*"
 """In place of a relation: every cell that ought to have been requested."""
