@@ -11,6 +11,10 @@ import pytest
 from nights import program
 
 from pipelines.freed_memory import DUCKDB_ALLOCATOR, return_soon
+from pipelines.models import memory
+from pipelines.models.build import build
+from pipelines.models.model import Model
+from pipelines.models.sql_files import Header
 from resources.store import publishing
 from resources.store.store import Store
 
@@ -54,6 +58,55 @@ def test_the_rules_of_a_copy_get_a_new_connection_once_its_cache_is_large(
             connection.execute("insert into audit.run by name select 'run-1' as run_id, now() as started_at")
         store.publish("run-1", rule, None, [rule, rule, rule])
     assert (len(seen), len(set(seen)), asked) == (4, opened, ["run-1"] * 4)
+
+
+LARGE = "select length(list(i)) as size from range(6_000_000) as t (i)"
+"""A list of 48 MB, which cannot be spilled."""
+
+
+def test_a_rule_that_needs_more_memory_is_run_once_more_and_the_next_one_is_limited_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publishing, "RULES_MEMORY", 24 << 20)
+    store = Store(tmp_path / "house" / "aws_org.duckdb")
+    limits: list[str] = []
+
+    def rule(connection: duckdb.DuckDBPyConnection) -> None:
+        limits.append(connection.execute("select current_setting('memory_limit')").fetchall()[0][0])
+
+    def large(connection: duckdb.DuckDBPyConnection) -> None:
+        rule(connection)
+        assert connection.execute(LARGE).fetchall() == [(6_000_000,)]
+
+    with store.holding("run-1", "a test"):
+        with store.transaction() as connection:
+            connection.execute("insert into audit.run by name select 'run-1' as run_id, now() as started_at")
+        store.publish("run-1", rule, None, [rule, large, rule])
+    assert limits == ["24.0 MiB", "24.0 MiB", limits[2], "24.0 MiB", "24.0 MiB"]
+    assert limits[2] != "24.0 MiB"
+
+
+def test_a_table_that_needs_more_memory_is_built_once_more_without_a_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "MEMORY", 24 << 20)
+    store = Store(tmp_path / "house" / "aws_org.duckdb")
+    limits = []
+    model = Model("stage", "large", LARGE, Header("One large list.", {"size": "Its length."}))
+
+    def make(limit: int | None) -> int:
+        limits.append(limit)
+        with store.transaction(limit) as connection:
+            connection.execute("insert into audit.run by name select 'run-1' as run_id, now() as started_at")
+            return build(connection, store, model, run_id="run-1")
+
+    with store.holding("run-1", "a test", stays_attached=True):
+        assert memory.within_memory(make) == 1
+        assert limits == [24 << 20, None]
+        with store.read() as connection:
+            assert connection.execute("from stage.large").fetchall() == [(6_000_000,)]
+            # What was written within the limit was taken back.
+            assert connection.execute("select count(*) from audit.run").fetchall() == [(1,)]
 
 
 def test_a_rule_that_refuses_keeps_the_later_ones_from_being_called(tmp_path: Path) -> None:

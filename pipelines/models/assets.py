@@ -22,6 +22,7 @@ from pipelines.collection.seeds import every_slice
 from pipelines.dagster_metadata import cells_table
 from pipelines.models import checks
 from pipelines.models.build import build, prepare
+from pipelines.models.memory import within_memory
 from pipelines.models.model import Model
 from pipelines.models.model_metadata import cost_metadata, lineage_metadata, month_metadata
 from pipelines.models.query_facts import ColumnLineage
@@ -96,22 +97,30 @@ def model_asset(
         warehouse: Warehouse = context.resources.warehouse
         settings: Settings = context.resources.settings
         store = begin(warehouse, settings, model.relation)
-        # In one transaction: to open the file four times took a third of a run's computing time.
-        with refusing(), store.transaction() as connection:
-            require(
-                connection,
-                warehouse,
-                settings,
-                model.relation,
-                max_age=ages.MODEL_MAX_AGE,
-                listings=sorted(model.sources),
-            )
-            rows, results = _build(connection, store, warehouse, settings, model, logs, rules_of_it)
-            contents = {
-                built.relation: _contents(connection, built, rows if built is model else None)
-                for built in (model, *logs)
-            }
-            fetched = _fetched_months(connection, warehouse, settings) if model.relation == DAILY else {}
+
+        def made(
+            memory: int | None,
+        ) -> tuple[int, list[checks.SqlResult], dict[str, _Contents], dict[str, dict[str, Any]]]:
+            # In one transaction: to open the file four times took a third of a run's computing time.
+            with store.transaction(memory) as connection:
+                require(
+                    connection,
+                    warehouse,
+                    settings,
+                    model.relation,
+                    max_age=ages.MODEL_MAX_AGE,
+                    listings=sorted(model.sources),
+                )
+                rows, results = _build(connection, store, warehouse, settings, model, logs, rules_of_it)
+                contents = {
+                    built.relation: _contents(connection, built, rows if built is model else None)
+                    for built in (model, *logs)
+                }
+                fetched = _fetched_months(connection, warehouse, settings) if model.relation == DAILY else {}
+                return rows, results, contents, fetched
+
+        with refusing():
+            rows, results, contents, fetched = within_memory(made)
         # By name: `job_def.nodes` hashes all steps of the job, in each of them.
         steps = context.job_def.graph.node_dict
         load.built(warehouse.run_id, rows, sum(name.startswith(STEP) for name in steps))
@@ -196,11 +205,16 @@ def daily_months_asset(
         settings: Settings = context.resources.settings
         store = begin(warehouse, settings, what)
         wanted = months_of(context, what)
-        with refusing(), store.transaction() as connection:
-            listings = sorted(model.sources)
-            require(connection, warehouse, settings, what, max_age=ages.MODEL_MAX_AGE, listings=listings)
-            _, results = _build(connection, store, warehouse, settings, model, logs, rules)
-            shown = month_metadata(connection, wanted)
+
+        def made(memory: int | None) -> tuple[list[checks.SqlResult], Mapping[str, Mapping[str, Any]]]:
+            with store.transaction(memory) as connection:
+                listings = sorted(model.sources)
+                require(connection, warehouse, settings, what, max_age=ages.MODEL_MAX_AGE, listings=listings)
+                _, results = _build(connection, store, warehouse, settings, model, logs, rules)
+                return results, month_metadata(connection, wanted)
+
+        with refusing():
+            results, shown = within_memory(made)
         stop_where_blocked(what, _broken(results))
         for month, metadata in shown.items():
             context.add_asset_metadata(metadata, partition_key=month)

@@ -49,9 +49,13 @@ def build(
         ReferenceFileError: a reference file cannot be used. The transaction has to be rolled back.
         ModelError: its query failed, or does not fit the table. Likewise.
         LandingError: landed records are gone, or are not those that were written. Likewise.
+        duckdb.OutOfMemoryException: it needs more memory than the connection may use. Likewise.
     """
     try:
         return _build(connection, store, model, logs, run_id, own)
+    except duckdb.OutOfMemoryException:
+        # Its caller may have more.
+        raise
     except duckdb.Error as error:
         # DuckDB's further lines advise to ignore errors, which would lose data.
         sentence = str(error).strip().splitlines()[0]

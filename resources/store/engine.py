@@ -135,7 +135,9 @@ def as_one(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     connection.execute("commit")
 
 
-def open_read_only(path: Path, spill: Path | None = None, writes_to: Path | None = None) -> duckdb.DuckDBPyConnection:
+def open_read_only(
+    path: Path, spill: Path | None = None, writes_to: Path | None = None, memory: int | None = None
+) -> duckdb.DuckDBPyConnection:
     """A connection that can read one published file and nothing else; its settings are locked.
 
     The file is opened as the database itself, not attached: DuckDB then refuses to attach anything for writing, even
@@ -146,13 +148,15 @@ def open_read_only(path: Path, spill: Path | None = None, writes_to: Path | None
         spill: folder for data that does not fit into memory; None for people's queries, so that no copy of the data
             stays on a disk.
         writes_to: the one folder that COPY may write to, for an export; None for none.
+        memory: DuckDB's memory limit in bytes, which includes its cache; None for DuckDB's default.
     """
     with PROCESS.lock:
         outside = "false" if writes_to is None else "true"
+        limit = {} if memory is None else {"memory_limit": f"{memory}B"}
         connection = duckdb.connect(
             str(path),
             read_only=True,
-            config={**_SANDBOX, "enable_external_access": outside, "temp_directory": str(spill or "")},
+            config={**_SANDBOX, "enable_external_access": outside, "temp_directory": str(spill or ""), **limit},
         )
         try:
             row = connection.execute("select current_setting('lock_configuration')").fetchone()

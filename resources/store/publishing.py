@@ -29,6 +29,10 @@ from resources.store.process import fault_point
 from resources.store.versions import Links, Version, Versions
 from resources.store.working import WorkingFile
 
+RULES_MEMORY = 256 << 20
+"""Bytes that DuckDB may hold while the rules are run on the copy, its cache included; it spills what is more. A rule
+that cannot be run so is run once more without a limit."""
+
 
 @dataclass(frozen=True)
 class Publisher:
@@ -119,16 +123,23 @@ class Publisher:
 
     def _verify(self, part: Path, rules: Sequence[Callable[[duckdb.DuckDBPyConnection], None]]) -> None:
         waiting = deque(rules)
+        memory: int | None = RULES_MEMORY
         while waiting:
             with explained(part):
-                connection = open_read_only(part, self.paths.spill)
+                connection = open_read_only(part, self.paths.spill, memory=memory)
             try:
                 with interruptible(connection):
                     while waiting:
-                        waiting.popleft()(connection)
+                        waiting[0](connection)
+                        waiting.popleft()
                         # Together the rules read the whole file, and what was read stays until the file is closed.
-                        if waiting and memory_of(connection) > MOST_KEPT:
+                        if waiting and (memory is None or memory_of(connection) > MOST_KEPT):
                             break
+                memory = RULES_MEMORY
+            except duckdb.OutOfMemoryException:
+                if memory is None:
+                    raise
+                memory = None
             finally:
                 close_read_only(part, connection)
 
