@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from given import FIRST_NIGHT, Given, House, built_file, hours, house
+from given import FIRST_NIGHT, Given, House, hours, house
 
 from pipelines.collection import landing
 from pipelines.models.model import Model, ModelError, read_models
@@ -39,9 +39,18 @@ def models() -> dict[str, Model]:
         return read_models(Path(folder))
 
 
+@functools.cache
+def working() -> bytes:
+    """A working file in which those are built of nothing: the other tables of a night take half a minute."""
+    with tempfile.TemporaryDirectory() as folder, house(Path(folder)) as made:
+        made.models = dict(models())
+        made.build(*made.models)
+        return made.store.working.read_bytes()
+
+
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path, working=built_file()) as made:
+    with house(tmp_path, working=working()) as made:
         made.models = dict(models())
         yield made
 
@@ -202,6 +211,13 @@ def test_the_folder_of_landings_is_made_where_it_is_gone_and_closed_to_the_world
     assert [path.stat().st_mode & 0o777 for path in (home.store.landing, empty)] == [0o750, 0o640]
 
 
+def test_a_long_record_does_not_keep_the_answers_beside_it_from_being_read(home: House) -> None:
+    long = instances(PLACES[0], "i-1")
+    long = replace(long, records=[{**record, "StateTransitionReason": "x" * (33 << 20)} for record in long.records])
+    night(home, 1, [long, instances(PLACES[1], "i-2")])
+    assert standing(home) == {PLACES[0]: [("i-1", False, "night-1")], PLACES[1]: [("i-2", False, "night-1")]}
+
+
 # ------------------------------------------------------------------------------------- what several accounts list
 
 
@@ -268,6 +284,16 @@ def test_of_two_regions_or_questions_that_list_the_same_of_another_account_one_r
     ]
 
 
+def test_the_row_of_another_account_comes_back_when_the_owner_lists_its_own_no_more(home: House) -> None:
+    east, relation = "us-east-1", "aws.ec2_subnet"
+    night(home, 1, [subnets("workload", ONE, east, SHARED, ("subnet-2", ONE))], relation)
+    night(home, 2, [subnets("workload", TWO, east, SHARED)], relation)
+    own = ("subnet-2", ONE, "workload", east, False)
+    assert shown(home) == [("subnet-1", TWO, "workload", east, False), own]
+    night(home, 3, [subnets("workload", TWO, east, outcome="empty_verified")], relation)
+    assert shown(home) == [("subnet-1", ONE, "workload", east, False), own]
+
+
 def test_of_two_roles_that_list_the_same_of_another_account_one_row_stays(home: House) -> None:
     east = "us-east-1"
     asked = [subnets(role, ONE, east, SHARED, ("subnet-2", ONE)) for role in ("workload", "operations")]
@@ -319,6 +345,26 @@ def test_a_month_replaces_itself_alone_and_what_stands_is_not_read_again(home: H
     assert restated(home) == [("2.", "3.", "night-2")]
 
 
+def test_a_response_of_some_days_of_a_month_replaces_those_alone(home: House) -> None:
+    def of_days(*days: int) -> Given:
+        whole = bill("2026-11", "1.")
+        spans = [{"Start": f"2026-11-0{day}", "End": f"2026-11-0{day + 1}"} for day in days]
+        return replace(whole, records=[{**record, "TimePeriod": span} for record in whole.records for span in spans])
+
+    def by_day() -> list[tuple[int, str]]:
+        rows = home.rows("select day(usage_date) as day, run_id from cost.daily order by all")
+        return [(row["day"], row["run_id"]) for row in rows]
+
+    night(home, 1, [of_days(1, 2, 3)], "cost.daily")
+    home.night("night-2", [of_days(2)], FIRST_NIGHT + hours(48))
+    home.execute("""update audit.collection set evidence = '{"days": ["2026-11-02", "2026-11-03"]}'
+        where run_id = 'night-2'""")
+    home.build("cost.daily")
+    assert by_day() == [(1, "night-1"), (2, "night-2")]
+    night(home, 3, [of_days(4)], "cost.daily")
+    assert by_day() == [(4, "night-3")]
+
+
 def test_a_month_that_is_refused_is_stale_and_the_others_stand_once_and_are_not(home: House) -> None:
     night(home, 1, [bill("2026-09", "1."), bill("2026-10", "2."), bill("2026-11", "3.")], "cost.daily")
     refused = Given("cost_daily:service:2026-10", role="billing", account_id=ONE, outcome="denied")
@@ -336,6 +382,18 @@ def test_a_table_that_somebody_dropped_is_filled_anew(home: House) -> None:
     home.execute("drop table cost.daily")
     home.build("cost.daily")
     assert billed(home) == [("2026-11", "2.", "night-1")]
+
+
+def test_a_log_that_somebody_dropped_is_there_again_and_what_stands_is_read_for_it(home: House) -> None:
+    refused = Given("cost_daily:service:2026-11", role="billing", account_id=ONE, outcome="denied")
+    home.execute("drop table cost.restatement")
+    night(home, 1, [refused], "cost.daily")
+    assert restated(home) == []
+    night(home, 2, [bill("2026-11", "2.")], "cost.daily")
+    home.execute("drop table cost.restatement")
+    unreadable(home, 2)
+    with pytest.raises(ModelError, match=r"records\.ndjson"):
+        home.build("cost.daily")
 
 
 @pytest.mark.parametrize(
