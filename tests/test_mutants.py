@@ -399,6 +399,7 @@ def test_a_quick_trial_says_only_which_test_kills(tmp_path: Path) -> None:
         "of a class: nobody",
         "of a default: nobody",
         "of two functions: nobody",
+        "made, taken down",
     ]
 
 
@@ -409,11 +410,11 @@ def test_what_no_quick_trial_kills_is_tried_again_from_the_import_on(
         def try_out(self, mutant: Mutant, tests: list[str], *_: object) -> str:
             return "test_small.py::test_it" if mutant is ALIVE else ""
 
-    monkeypatch.setattr(quick, "collect", lambda tests, path, work: work(Quick()))
+    monkeypatch.setattr(quick, "collect", lambda tests, path, work, seconds: work(Quick()))
     found = judge("small", target, tmp_path, "quick")
     assert (found.killed, found.untried, found.survivors) == (1, 1, [])
     assert judge("small", target, tmp_path).killed == 2
-    monkeypatch.setattr(quick, "collect", lambda tests, path, work: None)
+    monkeypatch.setattr(quick, "collect", lambda *_: None)
     forget()
     (tmp_path / "small.py").write_text("def f():\n    b\n    c\n")
     assert judge("small", target, tmp_path).survivors == [ALIVE]

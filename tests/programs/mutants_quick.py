@@ -1,4 +1,7 @@
-"""Prints, for each change of a small module, the test that kills it in a quick trial. Usage: mutants_quick.py FOLDER"""
+"""Prints, for each change of a small module, the test that kills it in a quick trial. Usage: mutants_quick.py FOLDER
+
+Then how often that was made and taken down which the tests of a session share.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,16 @@ def outer(a=2):
 KEPT = outer()
 """
 code.write_text(text)
-test.write_text("""from quick_code import A, KEPT, outer
+test.write_text("""import pytest
+from quick_code import A, KEPT, outer
+
+@pytest.fixture(scope="session", autouse=True)
+def shared():
+    with open("shared.txt", "a") as file:
+        print("made", file=file)
+    yield
+    with open("shared.txt", "a") as file:
+        print("taken down", file=file)
 
 def test_known():
     assert A.known([1, 2]) == [2]
@@ -70,3 +82,4 @@ def work(collected: quick.Collected) -> None:
 
 with mock.patch.object(quick, "REPOSITORY", folder):
     quick.collect(tests, code.name, work)
+print(*(folder / "shared.txt").read_text().splitlines(), sep=", ", file=sys.stderr)

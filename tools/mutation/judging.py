@@ -1,8 +1,10 @@
 """Each mutant of a target is tried by the tests that can see it, until one fails."""
 
 import hashlib
+import os
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -203,7 +205,10 @@ def _try_quickly(name: str, target: Target, source: Source, mutants: Sequence[Mu
         _try_each(mutants, known, memory, tests, trial, survive=False)
 
     trials.ready(source.once)
-    quick.collect(tests, source.path, work)
+    # What the tests share lies among what is removed in the end.
+    os.environ["TMPDIR"] = str(scratch)
+    tempfile.tempdir = None
+    quick.collect(tests, source.path, work, known.seconds)
 
 
 _Trial = Callable[[Mutant, list[str], Mapping[str, float]], str]
@@ -218,16 +223,21 @@ def _try_each(
     *,
     survive: bool = True,
 ) -> None:
-    """Keep the killers of mutants, and what survives if it can; what killed neighbours is asked first."""
+    """Keep the killers of mutants, and what survives if it can; what killed neighbours is asked first.
+
+    Of the others those come first that killed most for their time.
+    """
     recent: list[str] = []
+    kills: Counter[str] = Counter()
     for mutant in mutants:
-        seen = known.of(mutant)
+        seen = sorted(known.of(mutant), key=lambda test: known.seconds[test] / (1 + kills[test]))
         likely = (test for test in (memory.killer(mutant), *reversed(recent)) if test in seen)
         ordered = list(dict.fromkeys([*likely, *seen]))
         killer = trial(mutant, ordered, {test: known.seconds[test] for test in ordered})
         if killer or survive:
             memory.keep(mutant, killer, tests)
             recent = [*(test for test in recent if test != killer), killer][-FIRST:]
+            kills[killer] += 1
 
 
 def _known(target: Target, source: Source, scratch: Path) -> trials.Known:

@@ -1,7 +1,8 @@
 """Quick trials: in a fork of a process that has collected the tests, changed code takes the place of what is loaded.
 
 A trial then costs its tests and no more, but what was made before the fork stays as it was: an import's result, a
-cached value. So a test that fails here has killed the mutant; what none notices is tried again as `trials` does.
+cached value, what all tests of a session share. So a test that fails here has killed the mutant; what none notices is
+tried again as `trials` does.
 """
 
 import contextlib
@@ -9,7 +10,8 @@ import gc
 import importlib
 import io
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from types import CodeType, FunctionType
@@ -26,12 +28,19 @@ _ATTRIBUTES = (
 _IS_FUNCTION = 0x2
 """Of `co_flags`: the code has names of its own, as that of a class has not."""
 
+SOUND_FOR = 600.0
+"""For how many seconds a test that passed over the unchanged product counts as one that passes: what a session shares
+grows old."""
 
-def collect(tests: Sequence[str], path: str, work: Callable[["Collected"], None]) -> None:
+
+def collect(
+    tests: Sequence[str], path: str, work: Callable[["Collected"], None], seconds: Mapping[str, float] | None = None
+) -> None:
     """Collect the tests, and do the work with them in this process.
 
     Args:
         path: of the file of which mutants are tried.
+        seconds: that each takes, where that is known.
     """
     import pytest
 
@@ -39,38 +48,61 @@ def collect(tests: Sequence[str], path: str, work: Callable[["Collected"], None]
         importlib.import_module(path.removesuffix(".py").replace("/", "."))
     trials.settle_hypothesis()
     with contextlib.redirect_stdout(io.StringIO()):
-        pytest.main([*trials.QUIET, "--capture=sys", "--tb=no", *tests], plugins=[_Loop(path, work)])
+        pytest.main([*trials.QUIET, "--capture=sys", "--tb=no", *tests], plugins=[_Loop(path, work, seconds or {})])
 
 
 class _Loop:
     """A plugin of pytest that does the work where the tests would run."""
 
-    def __init__(self, path: str, work: Callable[["Collected"], None]) -> None:
-        self._path, self._work = path, work
+    def __init__(self, path: str, work: Callable[["Collected"], None], seconds: Mapping[str, float]) -> None:
+        self._path, self._work, self._seconds = path, work, seconds
 
     def pytest_runtestloop(self, session: Any) -> bool:
         """Do it."""
-        self._work(Collected(session, self._path))
+        self._work(Collected(session, self._path, self._seconds))
         return True
+
+
+class _Rest:
+    """Stands for all tests that follow the last one of a trial: what the session shares is not taken down for them."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+
+    def listchain(self) -> list[Any]:
+        """What pytest asks of the next test: what is to stay for it."""
+        return [self._session]
 
 
 class Collected:
     """Tests that were collected, over a file that was loaded."""
 
-    def __init__(self, session: Any, path: str) -> None:
+    def __init__(self, session: Any, path: str, seconds: Mapping[str, float]) -> None:
+        self._rest = _Rest(session)
+        self._config = session.config
         self._hook = session.config.hook
         self._plugins = session.config.pluginmanager
         self._items = {item.nodeid: item for item in session.items}
         self._file = str(REPOSITORY / path)
         self._text = Path(self._file).read_text(encoding="utf-8")
         self._code = _compiled(self._text, self._file)
+        in_order = sorted(session.items, key=lambda item: seconds.get(item.nodeid, 0.0))
+        # Last to first, so that of those that share the same the quickest stays.
+        kinds = {(item.path, *item.fixturenames): item for item in reversed(in_order)}
+        self._sharing = list({_shared(item): item for item in reversed(in_order)}.values())
+        self._share(kinds.values())
         # What is frozen is not among the objects.
         gc.unfreeze()
         self._functions = [
             one for one in gc.get_objects() if isinstance(one, FunctionType) and one.__code__.co_filename == self._file
         ]
-        self._sound: dict[str, bool] = {}
+        self._sound: dict[str, tuple[bool, float]] = {}
         gc.freeze()
+
+    def _share(self, items: Iterable[Any]) -> None:
+        """Run tests over the unchanged product, each of which makes or resets what the session shares."""
+        for item in items:
+            self._hook.pytest_runtest_protocol(item=item, nextitem=self._rest)
 
     def try_out(self, mutant: Mutant, tests: Sequence[str], expected: Mapping[str, float], scratch: Path) -> str:
         """The test that fails over a mutant, or `timeout`; empty where none does, or this is no way to find out."""
@@ -97,9 +129,11 @@ class Collected:
 
     def _kills(self, test: str, put_in_place: Callable[[], None], expected: Mapping[str, float], scratch: Path) -> bool:
         """Whether it is the change that a test fails over, and neither the fork nor chance, as on a busy machine."""
-        if test not in self._sound:
-            self._sound[test] = not self._failing(lambda: None, [test], expected, scratch)
-        return self._sound[test] and bool(self._failing(put_in_place, [test], expected, scratch))
+        is_sound, at = self._sound.get(test, (True, -SOUND_FOR))
+        if is_sound and time.monotonic() - at >= SOUND_FOR:
+            is_sound = not self._failing(lambda: None, [test], expected, scratch)
+            self._sound[test] = is_sound, time.monotonic()
+        return is_sound and bool(self._failing(put_in_place, [test], expected, scratch))
 
     def _changed(self, mutant: Mutant) -> tuple[list[FunctionType], CodeType] | None:
         """The loaded functions that a mutant changes, and their code after it; None where it changes more than one."""
@@ -118,10 +152,12 @@ class Collected:
         items = [self._items[test] for test in tests if test in self._items]
 
         def work(report: Path) -> None:
+            # A trial has folders of its own.
+            self._config._tmp_path_factory._basetemp = None
             before()
-            watch = Watch((), expected)
+            watch = Watch((), expected, is_shared=True)
             self._plugins.register(watch)
-            for item, following in zip_longest(items, items[1:]):
+            for item, following in zip_longest(items, items[1:], fillvalue=self._rest):
                 self._hook.pytest_runtest_protocol(item=item, nextitem=following)
                 if watch.failed:
                     break
@@ -130,8 +166,18 @@ class Collected:
 
         with contextlib.suppress(trials.TrialError):
             answer = trials.forked(scratch, trials.limit(expected), work)
-            return "timeout" if answer is None else str(answer["failed"])
+            if answer is not None:
+                return str(answer["failed"])
+            # What was ended has taken nothing back.
+            self._share(self._sharing)
+            return "timeout"
         return ""
+
+
+def _shared(item: Any) -> frozenset[str]:
+    """What of the session a test uses."""
+    made = item._fixtureinfo.name2fixturedefs
+    return frozenset(name for name, fixtures in made.items() if fixtures[-1].scope == "session")
 
 
 def _in_place(before: str, after: str) -> str:

@@ -15,11 +15,11 @@ from tools.mutation.mutations import Mutant
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
-TIMES = 10
+TIMES = 5
 """How much more of a processor than the unchanged product took in all a mutant may use, beside `GRACE` seconds of it,
 before it counts as killed."""
 GRACE = 60.0
-TEST_GRACE, WAITING_GRACE = 10.0, 30.0
+TEST_GRACE, WAITING_GRACE = 5.0, 20.0
 """What a single test may use, and how long it may wait, beside `TIMES` of what it took: a mutant that goes on without
 end ends with its test."""
 PATIENCE = 10
@@ -53,10 +53,14 @@ class Watch:
     """A plugin of pytest: the first test that fails, the time of each, and the functions and lines that each reaches.
 
     Where it is known how long each takes, one that takes far longer ends the process.
+
+    Attributes:
+        is_shared: whether what the tests of a session share was made before.
     """
 
-    def __init__(self, traced: Sequence[str], expected: Mapping[str, float]) -> None:
+    def __init__(self, traced: Sequence[str], expected: Mapping[str, float], *, is_shared: bool = False) -> None:
         self._expected = expected
+        self._is_shared = is_shared
         self._begun: set[str] = set()
         self.failed = ""
         self.seconds: dict[str, float] = defaultdict(float)
@@ -117,7 +121,7 @@ class Watch:
             file = nodeid.partition("::")[0]
             of_file = [seconds for test, seconds in self._expected.items() if test.startswith(f"{file}::")]
             # The first test of a file makes what all of them share.
-            shared = 0.0 if file in self._begun else max(of_file, default=0.0)
+            shared = 0.0 if self._is_shared or file in self._begun else max(of_file, default=0.0)
             self._begun.add(file)
             end_after(TIMES * (self._expected.get(nodeid, 0.0) + shared))
 
