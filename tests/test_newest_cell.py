@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from given import migrations_before
+from given import blank_file, migrations_before
 
 from pipelines.cli.accept import accept_zero
 from pipelines.cli.command import InvalidRequest
@@ -78,6 +78,13 @@ def same(store: Store) -> list[tuple[Any, ...]]:
         found = covered(connection, "select * from audit.coverage")
         assert found == covered(connection, BY_ALL_NIGHTS)
     return found
+
+
+def warehouse(folder: Path) -> Store:
+    """One with nothing in it: to have it made takes longer than most tests."""
+    store = Store(folder / "cmdb.duckdb")
+    store.working.write_bytes(blank_file())
+    return store
 
 
 class Nights:
@@ -186,7 +193,7 @@ class Nights:
 
 def live(folder: Path, seed: int, times: int, monkeypatch: pytest.MonkeyPatch) -> Nights:
     monkeypatch.setattr(retention, "RUNS_KEPT", 3)
-    nights = Nights(Store(folder / "cmdb.duckdb"), folder, seed)
+    nights = Nights(warehouse(folder), folder, seed)
     nights.go_on(times)
     return nights
 
@@ -308,7 +315,7 @@ class OneCell(Nights):
     """Nights that ask one question, each with an answer that is wanted."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(Store(folder / "cmdb.duckdb"), folder, 0)
+        super().__init__(warehouse(folder), folder, 0)
         self.place = (*PLACES[0], "ec2_vpc")
 
     def night(self, outcome: Outcome, **other: Any) -> None:
@@ -384,7 +391,7 @@ def test_what_two_roles_are_reported_of_the_same_question_are_two_cells(tmp_path
 
 
 def test_cells_lie_by_listing_and_place_in_whatever_order_they_were_answered(tmp_path: Path) -> None:
-    nights = Nights(Store(tmp_path / "cmdb.duckdb"), tmp_path, 0)
+    nights = Nights(warehouse(tmp_path), tmp_path, 0)
     cells = [replace(cell, role=role) for role in ("workload", "operations") for cell in nights.cells(LISTINGS)]
     nights.chance.shuffle(cells)
     nights.write(cells)
@@ -398,7 +405,7 @@ def test_cells_lie_by_listing_and_place_in_whatever_order_they_were_answered(tmp
 
 
 def test_only_the_listing_that_is_named_is_reported_anew(tmp_path: Path) -> None:
-    nights = Nights(Store(tmp_path / "cmdb.duckdb"), tmp_path, 0)
+    nights = Nights(warehouse(tmp_path), tmp_path, 0)
     nights.write(nights.cells(["ec2_vpc", "ec2_volume"]))
 
     def told(listing: str) -> list[tuple[Any, ...]]:
