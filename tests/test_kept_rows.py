@@ -42,9 +42,10 @@ def models() -> dict[str, Model]:
 @functools.cache
 def working() -> bytes:
     """A working file in which those are built of nothing: the other tables of a night take half a minute."""
-    with tempfile.TemporaryDirectory() as folder, house(Path(folder)) as made:
-        made.models = dict(models())
-        made.build(*made.models)
+    with tempfile.TemporaryDirectory() as folder:
+        with house(Path(folder)) as made:
+            made.models = dict(models())
+            made.build(*made.models)
         return made.store.working.read_bytes()
 
 
@@ -216,6 +217,16 @@ def test_a_long_record_does_not_keep_the_answers_beside_it_from_being_read(home:
     long = replace(long, records=[{**record, "StateTransitionReason": "x" * (33 << 20)} for record in long.records])
     night(home, 1, [long, instances(PLACES[1], "i-2")])
     assert standing(home) == {PLACES[0]: [("i-1", False, "night-1")], PLACES[1]: [("i-2", False, "night-1")]}
+
+
+def test_a_table_of_nothing_that_gets_nothing_is_left_alone(home: House) -> None:
+    home.night("night-1", [instances(PLACES[0], outcome="empty_verified")])
+    shutil.rmtree(home.store.landing)
+    home.build("aws.ec2_instance")
+    # Whatever is built makes the folder of landings where it is gone.
+    assert not home.store.landing.exists()
+    night(home, 2, [instances(PLACES[0], "i-1")])
+    assert standing(home) == {PLACES[0]: [("i-1", False, "night-2")]}
 
 
 # ------------------------------------------------------------------------------------- what several accounts list

@@ -306,10 +306,10 @@ def _is_of_nothing(connection: duckdb.DuckDBPyConnection, model: Model) -> bool:
 
     Of the listings of an organisation most are such, each night again. It spares a third of building all of nothing.
     """
-    row = connection.execute(
+    ((is_of_nothing,),) = connection.execute(
         f"select not exists (from landed_cell where outcome = 'found') and not exists (from {model.quoted})"
-    ).fetchone()
-    return row is not None and bool(row[0])
+    ).fetchall()
+    return bool(is_of_nothing)
 
 
 def _leave_what_stands(connection: duckdb.DuckDBPyConnection, model: Model) -> None:

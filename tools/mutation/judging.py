@@ -4,7 +4,6 @@ import hashlib
 import os
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -228,7 +227,7 @@ def _try_each(
     Of the others those come first that killed most for their time.
     """
     recent: list[str] = []
-    kills: Counter[str] = Counter()
+    kills = memory.kills()
     for mutant in mutants:
         seen = sorted(known.of(mutant), key=lambda test: known.seconds[test] / (1 + kills[test]))
         likely = (test for test in (memory.killer(mutant), *reversed(recent)) if test in seen)

@@ -8,7 +8,7 @@ import ast
 import functools
 import hashlib
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
@@ -55,6 +55,10 @@ class Memory:
         """The test that killed a mutant of this key last; empty where none did or it was never tried."""
         known = self._known.get(_digest(mutant.key))
         return known.killer if known is not None else ""
+
+    def kills(self) -> Counter[str]:
+        """How many mutants each test killed last."""
+        return Counter(known.killer for known in self._known.values())
 
     def is_current(self, mutant: Mutant, tests: Sequence[str]) -> bool:
         """Whether a trial would find what is known."""
