@@ -395,6 +395,7 @@ def test_a_quick_trial_says_only_which_test_kills(tmp_path: Path) -> None:
         "inside of a function of a class: test_known",
         "of a function within another: test_outer",
         "that leaves fewer lines: test_known",
+        "of what a method sets: test_set",
         "no test notices: nobody",
         "of a class: nobody",
         "of a default: nobody",

@@ -26,7 +26,9 @@ text = """class A:
 
 
 class B:
-    pass
+    def __init__(self):
+        self.a = 1
+        self.b = 2
 
 
 def outer(a=2):
@@ -40,7 +42,7 @@ KEPT = outer()
 """
 code.write_text(text)
 test.write_text("""import pytest
-from quick_code import A, KEPT, outer
+from quick_code import A, B, KEPT, outer
 
 @pytest.fixture(scope="session", autouse=True)
 def shared():
@@ -53,6 +55,9 @@ def shared():
 def test_known():
     assert A.known([1, 2]) == [2]
 
+def test_set():
+    assert B().b == 2
+
 def test_outer():
     assert outer(1)() == 4
 
@@ -61,11 +66,12 @@ def test_kept():
 """)
 sys.path.insert(0, str(folder))
 os.chdir(folder)
-tests = [f"{test.name}::test_{name}" for name in ("known", "outer", "kept")]
+tests = [f"{test.name}::test_{name}" for name in ("known", "set", "outer", "kept")]
 CHANGES = {
     "inside of a function of a class": ("one > A", "one >= A"),
     "of a function within another": ("a + 3", "a + 4"),
     "that leaves fewer lines": ("[\n            one for one in a if one > A.limit\n        ]", "None"),
+    "of what a method sets": ("self.b = 2", "pass"),
     "no test notices": ("one >", "one  >"),
     "of a class": ("limit = 1", "limit = 2"),
     "of a default": ("a=2", "a=3"),

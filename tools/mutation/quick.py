@@ -6,13 +6,14 @@ tried again as `trials` does.
 """
 
 import contextlib
+import dis
 import gc
 import importlib
 import io
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
@@ -215,7 +216,9 @@ def _alike(one: CodeType, other: CodeType, *, deep: bool) -> bool:
     """Whether two pieces of code do the same, whatever their lines; what is within them only if deep."""
     if any(getattr(one, name) != getattr(other, name) for name in _ATTRIBUTES):
         return False
-    pairs = list(zip(one.co_consts, other.co_consts, strict=False))
+    # No code reads which attributes the methods of a class set.
+    unread = _set_by_methods(one), _set_by_methods(other)
+    pairs = [pair for pair in zip(one.co_consts, other.co_consts, strict=False) if pair != unread]
     if len(one.co_consts) != len(other.co_consts):
         return False
     for mine, theirs in pairs:
@@ -225,3 +228,11 @@ def _alike(one: CodeType, other: CodeType, *, deep: bool) -> bool:
         elif (type(mine), repr(mine)) != (type(theirs), repr(theirs)):
             return False
     return True
+
+
+def _set_by_methods(code: CodeType) -> tuple[str, ...] | None:
+    """What Python 3.13 and later notes of a class: the names of the attributes that its methods set."""
+    if "__static_attributes__" not in code.co_names:
+        return None
+    steps = pairwise(dis.get_instructions(code))
+    return next((one.argval for one, store in steps if store.argval == "__static_attributes__"), None)
