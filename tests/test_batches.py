@@ -183,10 +183,13 @@ def urls(*names: str) -> Response:
 
 
 def test_an_operation_that_a_region_does_not_know_is_not_offered_there(aws: ScriptedAws) -> None:
-    aws.script = of_functions(**dict.fromkeys("ab", UNKNOWN_THERE))
-    answer = urls(*"ab")
+    sentence = "Unable to determine service/operation name to be authorized"
+    aws.script = of_functions(
+        **{name: json_error("AccessDeniedException", f"{sentence}: {name}", 403) for name in ("a", "b", "c")}
+    )
+    answer = urls("a", "b", "c")
     assert (answer.outcome, answer.skip_reason, answer.records) == ("skipped", "not_offered", [])
-    assert answer.error_code == "AccessDeniedException"
+    assert (answer.error_code, answer.error_message) == ("AccessDeniedException", f"{sentence}: a")
 
 
 @pytest.mark.parametrize("names", ["ab", "ba"])

@@ -98,6 +98,7 @@ class Pager:
             if empty_pages >= self._retry.empty_pages:
                 raise _endless(listing, f"{empty_pages:,} pages in a row without a record")
             seconds = time.monotonic() - context.began
+            # equivalent: No time that is measured is the limit to its last digit.
             if seconds >= self._retry.request_seconds:
                 raise _endless(listing, f"pages for {seconds:,.0f} seconds")
             # equivalent (2): A paginator with one token names the parameters in one order, and none here has two.
