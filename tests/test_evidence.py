@@ -17,18 +17,44 @@ from given import house
 
 from pipelines.cli.run import failed_checks
 from resources.audit import runs
-from resources.audit.cells import CELL_COLUMNS, LONGEST_LINE, Cell, NewestCell, renew_coverage
-from resources.audit.checks import PREFLIGHT_SCOPE, forget_check, newest_preflight, record_check, record_preflight
-from resources.audit.coverage import EVERY_ACCOUNT, NO_ACCOUNT, Accounts, Standing, coverage, standing
+from resources.audit.cells import (
+    CELL_COLUMNS,
+    LONGEST_LINE,
+    Cell,
+    NewestCell,
+    cell_line,
+    cell_of,
+    lines_of,
+    renew_coverage,
+)
+from resources.audit.checks import (
+    PREFLIGHT_SCOPE,
+    forget_check,
+    new_warnings,
+    newest_preflight,
+    record_check,
+    record_preflight,
+)
+from resources.audit.coverage import (
+    EVERY_ACCOUNT,
+    NO_ACCOUNT,
+    Accounts,
+    Standing,
+    coverage,
+    newest_trusted_at,
+    standing,
+)
 from resources.audit.identities import identities_checked_at, record_callers, record_callers_where_held
 from resources.audit.paid_requests import PaidRequestCount
 from resources.audit.runs import (
     PREFLIGHT_RUN,
     begin_run,
     builds,
+    built_at,
     built_from,
     count_requests,
     finish_run,
+    known_runs,
     record_build,
     record_paid_requests,
     record_run,
@@ -83,6 +109,7 @@ def test_whoever_begins_closes_the_rows_of_those_that_died(audit: duckdb.DuckDBP
         record_run(audit, run, "1.0")
     for run, outcome in (("swapped", "publishing"), ("broken off", "publishing"), ("refused", "refused")):
         finish_run(audit, run, outcome)
+    assert known_runs(audit) == set(begun)
     ended = dict(audit.execute("select run_id, finished_at from audit.run").fetchall())
     # What has a version and was only running had one of an earlier time.
     begin_run(audit, RUN, "1.0", ["swapped", "running"])
@@ -228,10 +255,16 @@ def test_only_the_run_that_holds_the_warehouse_keeps_whom_it_verified(tmp_path: 
     caller = Caller("operations", "o", AT, "2", "arn:o")
     with house(tmp_path) as home:
         record_callers_where_held(
-            home.store, run, [caller], expectation=Expectation("2", ""), waiver="operations+billing", config_hash="c"
+            home.store,
+            run,
+            [caller],
+            expectation=Expectation("2", ""),
+            waiver="operations+billing",
+            config_hash="c",
+            worker="a machine:7",
         )
-        names = "run_id, role, profile, is_expected, waiver, organization_id, config_hash"
-        kept = (run, "operations", "o", True, "operations+billing", None, "c")
+        names = "run_id, role, profile, is_expected, waiver, organization_id, config_hash, worker"
+        kept = (run, "operations", "o", True, "operations+billing", None, "c", "a machine:7")
         assert [tuple(row.values()) for row in home.rows(f"select {names} from audit.caller_identity")] == (
             [kept] if is_kept else []
         )
@@ -307,9 +340,45 @@ def test_what_a_rule_said_is_kept_whole(audit: duckdb.DuckDBPyConnection) -> Non
     }
 
 
+def test_a_warning_is_new_unless_the_last_published_run_that_checked_it_gave_it_too(
+    audit: duckdb.DuckDBPyConnection,
+) -> None:
+    def said(run: str, at: datetime, name: str, scope: str = "", **other: Any) -> None:
+        result = {"severity": "WARN", "passed": False, "observed": f"{name} {scope}".strip()} | other
+        record_check(audit, run, name, scope, **result)
+        where = "run_id = $run and check_name = $name and scope = $scope"
+        key = {"run": run, "name": name, "scope": scope}
+        audit.execute(f"update audit.check_result set checked_at = $at where {where}", {"at": at, **key})
+
+    for run, outcome in (("old", "published"), ("last", "published"), ("refused", "refused"), ("later", "published")):
+        record_run(audit, run, "1.0")
+        settle_run(audit, run, outcome)
+    said("old", AT - 2 * HOUR, "known", passed=True)
+    said("last", AT - HOUR, "known")
+    said("old", AT - 2 * HOUR, "again")
+    said("last", AT - HOUR, "again", passed=True)
+    said("last", AT - HOUR, "place", "there")
+    said("refused", AT - HOUR, "told nobody")
+    said("last", AT, "at this very moment")
+    said("later", AT + HOUR / 2, "afterwards")
+    assert new_warnings(audit, RUN) == []
+    said(RUN, AT + HOUR, "a late one")
+    for name in ("told nobody", "known", "again", "at this very moment", "afterwards"):
+        said(RUN, AT, name)
+    for scope in ("there", "here", "anywhere"):
+        said(RUN, AT, "place", scope)
+    said(RUN, AT, "same", observed="again")
+    said(RUN, AT, "right", passed=True)
+    said(RUN, AT, "worse", severity="ERROR")
+    said("another", AT, "of another run")
+    assert new_warnings(audit, RUN) == [
+        *("afterwards", "again", "at this very moment", "place anywhere", "place here", "told nobody", "a late one")
+    ]
+
+
 def test_what_was_built_is_known_with_its_time_and_its_query(audit: duckdb.DuckDBPyConnection) -> None:
     assert builds(audit) == {}
-    assert built_from(audit, "org.account") is None
+    assert (built_from(audit, "org.account"), built_at(audit, "org.account")) == (None, None)
     began = datetime.now(UTC)
     record_build(audit, "run-0", {"org.account": "old"})
     record_build(audit, RUN, {"org.account": "a", "cmdb.resource": "b"})
@@ -317,6 +386,7 @@ def test_what_was_built_is_known_with_its_time_and_its_query(audit: duckdb.DuckD
     assert found.keys() == {"org.account", "cmdb.resource"}
     assert all(began <= at <= datetime.now(UTC) for at in found.values())
     assert [built_from(audit, name) for name in ("org.account", "cmdb.resource")] == ["a", "b"]
+    assert {name: built_at(audit, name) for name in found} == found
     assert rows(audit, "select distinct run_id from audit.relation_build") == [{"run_id": RUN}]
 
 
@@ -363,6 +433,16 @@ def test_a_cell_is_kept_whole(audit: duckdb.DuckDBPyConnection, tmp_path: Path) 
     wanted = {name: getattr(WHOLE, name) for name in CELL_COLUMNS}
     assert json.loads(found["evidence"]) == {"since": str(AT), "identity": True}
     assert {name: found[name] for name in CELL_COLUMNS} | {"evidence": WHOLE.evidence} == wanted
+
+
+def test_a_cell_is_read_from_its_line_as_it_was() -> None:
+    lines = [json.loads(json.dumps(cell_line(cell))) for cell in (WHOLE, CELL)]
+    assert [cell_of(line) for line in lines] == [replace(WHOLE, evidence={"since": str(AT), "identity": True}), CELL]
+    text = "".join(json.dumps(line) + "\n" for line in lines).encode()
+    assert (lines_of(text), lines_of(b"")) == (lines, [])
+    for other in ({**lines[0], "more": 1}, {name: lines[0][name] for name in ("run_id", "listing")}):
+        with pytest.raises(ValueError, match=r"^a line has other columns than a cell$"):
+            lines_of(text + json.dumps(other).encode())
 
 
 def test_a_cell_that_was_only_begun_has_nothing_to_say(audit: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
@@ -496,6 +576,16 @@ def test_how_the_newest_cells_of_a_listing_stand(audit: duckdb.DuckDBPyConnectio
     assert standing(audit, ["ec2"]) == {"ec2": Standing(2, 1, AT + 3 * HOUR)}
     # What the gate takes of a listing that was never requested.
     assert Standing() == Standing(0, 0, datetime(1, 1, 1, tzinfo=UTC))
+
+
+def test_the_newest_response_that_counts_is_one_that_is_trusted(
+    audit: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    refused = replace(CELL, region="r", is_trusted=False, ended_at=AT + 9 * HOUR)
+    land(audit, tmp_path, refused)
+    assert newest_trusted_at(audit) is None
+    land(audit, tmp_path, CELL, refused, replace(CELL, run_id="run-0", ended_at=AT))
+    assert newest_trusted_at(audit) == AT + HOUR
 
 
 def test_the_ids_of_pre_flights_begin_as_those_of_older_releases_do() -> None:

@@ -106,9 +106,7 @@ def new_warnings(connection: "duckdb.DuckDBPyConnection", run_id: str) -> list[s
             select check_name, scope, arg_max(passed, checked_at) as passed
             from audit.check_result
             semi join (from audit.run where outcome = 'published') as run using (run_id)
-            where
-                run_id <> $run_id
-                and checked_at < (select min(checked_at) from audit.check_result where run_id = $run_id)
+            where checked_at < (select min(checked_at) from audit.check_result where run_id = $run_id)
             group by check_name, scope
         )
 

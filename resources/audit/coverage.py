@@ -92,8 +92,9 @@ class Standing:
 
 def newest_trusted_at(connection: "duckdb.DuckDBPyConnection") -> datetime | None:
     """When the newest trusted response came; None where none is."""
-    row = connection.execute("select max(ended_at) from audit.collection where is_trusted").fetchone()
-    return row[0] if row is not None else None
+    newest: datetime | None
+    ((newest,),) = connection.execute("select max(ended_at) from audit.collection where is_trusted").fetchall()
+    return newest
 
 
 def standing(connection: "duckdb.DuckDBPyConnection", listings: Sequence[str]) -> dict[str, Standing]:
