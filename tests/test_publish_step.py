@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,8 +27,10 @@ from pipelines.models.checks import SqlCheck, read_checks
 from pipelines.models.model import Model, read_models
 from pipelines.publishing import assets as publish
 from pipelines.publishing import retention
-from pipelines.publishing.assets import published_asset
+from pipelines.publishing.assets import published_asset, published_copy
+from pipelines.publishing.copying import FOLDER, POINTER, Pointer
 from pipelines.settings import Settings
+from pipelines.trust.gate import EXIT_CODE
 from resources.audit import paid_requests
 from resources.audit.cells import Cell, cell_line, load_cells, renew_coverage
 from resources.audit.checks import record_check, record_preflight
@@ -36,9 +39,12 @@ from resources.audit.runs import record_run, settle_run
 from resources.aws.messages import CellKey
 from resources.check_result import CheckResult
 from resources.identity_rules import CHECKS, Caller, Expectation
+from resources.objects.errors import ObjectMissing, ObjectStoreError
+from resources.objects.object_store import ObjectStore, Stored
 from resources.store.errors import WarehouseError
 from resources.store.files import make_folder
 from resources.store.store import Store
+from resources.store.versions import KEEP
 
 RUN = "run-1"
 SETTINGS = Settings(history_runs=0)
@@ -82,9 +88,10 @@ class Bound:
     store: Store
     at: datetime
     run_id: str = RUN
+    begun: list[str] = field(default_factory=list)
 
     def begin(self, what: str, lock: object = None) -> Store:
-        assert what == "published"
+        self.begun.append(what)
         return self.store
 
     def now(self) -> datetime:
@@ -153,6 +160,16 @@ class World:
         except dg.Failure as failure:
             return shown, failure
         return shown, None
+
+    def copy(self) -> Any:
+        """What the step that copies shows."""
+        work = published_copy.op.compute_fn.decorated_fn  # type: ignore[union-attr]
+        return work(
+            SimpleNamespace(
+                resources=SimpleNamespace(warehouse=self.bound, settings=self.settings),
+                log=SimpleNamespace(warning=self.said.append),
+            )
+        ).metadata
 
     def refused(self) -> str:
         """The sentence of a step that publishes nothing."""
@@ -285,6 +302,15 @@ def test_the_step_says_what_it_is_and_comes_last(models: dict[str, Model], rules
     assert asset.required_resource_keys >= {"warehouse", "settings"}
 
 
+def test_the_step_that_copies_says_what_it_is_and_comes_after_the_one_that_publishes() -> None:
+    (spec,) = published_copy.specs
+    assert spec.key == dg.AssetKey(["published_copy"])
+    assert [dep.asset_key for dep in spec.deps] == [PUBLISHED_KEY]
+    assert (spec.group_name, spec.kinds, spec.tags["gate"]) == ("published", {"s3"}, "stored-evidence")
+    assert published_copy.op.tags == {"dagster/priority": "-30"}
+    assert published_copy.required_resource_keys >= {"warehouse", "settings"}
+
+
 def test_only_the_rules_that_were_selected_are_shown_and_all_are_requested(world: World) -> None:
     ((result,), _) = world.step(["there_is_one"])
     assert [check.check_name for check in result.check_results] == ["there_is_one"]
@@ -314,6 +340,129 @@ def test_what_warns_is_published_all_the_same(world: World) -> None:
         (False, "WARN"),
         (True, "ERROR"),
     ]
+
+
+# ------------------------------------------------------------------------------------------ a copy somewhere else
+
+
+class Bucket(ObjectStore):
+    """An object store that is a dictionary, and may be away."""
+
+    held: dict[str, bytes]
+    away: bool
+
+    def __init__(self) -> None:
+        super().__init__("s3://nobody-s-bucket", "us-east-1")
+        self.__dict__.update(held={}, away=False)
+
+    def leave(self) -> None:
+        self.__dict__["away"] = True
+
+    def read(self, name: str) -> Stored:
+        if self.away:
+            raise ObjectStoreError("It is away.", exit_code=2)
+        if name not in self.held:
+            raise ObjectMissing(name)
+        return Stored(self.held[name], hashlib.sha256(self.held[name]).hexdigest())
+
+    def sha256(self, name: str) -> str:
+        return self.read(name).e_tag
+
+    def swap(self, name: str, data: bytes, e_tag: str | None) -> bool:
+        is_as_read = (self.sha256(name) if name in self.held else None) == e_tag
+        if is_as_read:
+            self.held[name] = data
+        return is_as_read
+
+    def put_file(self, name: str, path: Path) -> None:
+        self.held[name] = path.read_bytes()
+
+    def changed_at(self, prefix: str = "") -> dict[str, datetime]:
+        return {name: START for name in self.held if name.startswith(f"{prefix}/")}
+
+    def delete(self, prefix: str) -> None:
+        del self.held[prefix]
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Bucket:
+    made = Bucket()
+    monkeypatch.setattr(Settings, "objects", property(lambda _: made))
+    return made
+
+
+STRANGER = json.dumps({"version": "versions/other", "run_id": "a stranger's", "published_at": "2026-11-01"}).encode()
+
+
+def test_what_is_published_is_copied_and_what_is_old_there_is_removed(world: World, bucket: Bucket) -> None:
+    assert world.step()[1] is None
+    claimed = Pointer(**json.loads(bucket.held[POINTER]))
+    assert (claimed.version, claimed.claimed_by) == (None, RUN)
+    bucket.held |= {f"{FOLDER}/{number}": b"old" for number in range(KEEP + 1)}
+    (version,) = world.home.store.versions()
+    assert world.copy() == {
+        "address": f"s3://nobody-s-bucket/versions/{version.name}",
+        "sha256": version.sha256,
+        "size_bytes": version.path.stat().st_size,
+        "published_by": RUN,
+        "versions_removed": 2,
+    }
+    assert world.bound.begun == ["published", "published_copy"]
+    assert bucket.held[f"{FOLDER}/{version.name}"] == version.path.read_bytes()
+    assert Pointer(**json.loads(bucket.held[POINTER])).version == f"{FOLDER}/{version.name}"
+    assert world.said == []
+
+
+def test_a_run_that_another_coordinator_has_overtaken_publishes_nothing(world: World, bucket: Bucket) -> None:
+    bucket.held[POINTER] = STRANGER
+    assert world.refused().startswith(f"Nothing was published. s3://nobody-s-bucket/{POINTER} is another coordinator's")
+    assert world.outcome() == "refused"
+    assert bucket.held == {POINTER: STRANGER}
+
+
+def test_a_bucket_that_is_away_keeps_nobody_from_reading_and_the_copy_fails(world: World, bucket: Bucket) -> None:
+    bucket.leave()
+    assert world.step()[1] is None
+    assert world.outcome() == "published"
+    with pytest.raises(dg.Failure) as refused:
+        world.copy()
+    assert refused.value.description == (
+        f"{world.home.store.database} is published, and was not copied. It is away. `cmdb publish-copy` copies it."
+    )
+    assert refused.value.metadata[EXIT_CODE].value == 2
+
+
+def test_a_copy_that_another_coordinator_has_overtaken_leaves_its_pointer(world: World, bucket: Bucket) -> None:
+    assert world.step()[1] is None
+    bucket.held[POINTER] = STRANGER
+    with pytest.raises(dg.Failure, match=r"and was not copied\. .* is another coordinator.s") as refused:
+        world.copy()
+    assert refused.value.metadata[EXIT_CODE].value == 1
+    assert bucket.held == {POINTER: STRANGER}
+
+
+def test_a_copy_without_anything_published_is_refused_in_a_sentence(world: World, bucket: Bucket) -> None:
+    with pytest.raises(dg.Failure, match=r"^Nothing is published at "):
+        world.copy()
+
+
+def test_what_is_old_there_and_stays_is_a_warning(
+    world: World, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert world.step()[1] is None
+    monkeypatch.setattr(Bucket, "delete", lambda self, prefix: self.leave() or self.read(prefix))
+    bucket.held |= {f"{FOLDER}/{number}": b"old" for number in range(KEEP)}
+    assert world.copy()["versions_removed"] == 0
+    assert world.said == ["It is copied, but what is old could not be removed: It is away."]
+
+
+def test_a_run_that_is_not_alone_any_more_publishes_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def overtaken(self: Bound) -> None:
+        raise WarehouseError("Another coordinator has begun.")
+
+    monkeypatch.setattr(Bound, "require_alone", overtaken)
+    assert world.refused() == "Another coordinator has begun."
+    assert world.outcome() == "refused"
 
 
 # ------------------------------------------------------------------------------------------- what is refused
