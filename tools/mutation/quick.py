@@ -1,8 +1,8 @@
 """Quick trials: in a fork of a process that has collected the tests, changed code takes the place of what is loaded.
 
 A trial then costs its tests and no more, but what was made before the fork stays as it was: an import's result, a
-cached value, what all tests of a session share. So a test that fails here has killed the mutant; what none notices is
-tried again as `trials` does.
+cached value, what all tests of a session share. So a test that fails here has killed the mutant, if it passes where the
+same was done without the change; what none notices is tried again as `trials` does.
 """
 
 import contextlib
@@ -11,6 +11,7 @@ import gc
 import importlib
 import io
 import json
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise, zip_longest
@@ -97,7 +98,7 @@ class Collected:
         self._functions = [
             one for one in gc.get_objects() if isinstance(one, FunctionType) and one.__code__.co_filename == self._file
         ]
-        self._sound: dict[str, tuple[bool, float]] = {}
+        self._sound: dict[tuple[str, Callable[[], None]], tuple[bool, float]] = {}
         gc.freeze()
 
     def _share(self, items: Iterable[Any]) -> None:
@@ -107,16 +108,21 @@ class Collected:
 
     def try_out(self, mutant: Mutant, tests: Sequence[str], expected: Mapping[str, float], scratch: Path) -> str:
         """The test that fails over a mutant, or `timeout`; empty where none does, or this is no way to find out."""
-        if mutant.path.endswith(".py"):
-            changed = self._changed(mutant)
-            if changed is None:
-                return ""
+        changed = self._changed(mutant) if mutant.path.endswith(".py") else None
+        unchanged: Callable[[], None] = _nothing
+        if changed is not None:
             functions, code = changed
 
             def put_in_place() -> None:
                 for function in functions:
                     function.__code__ = code
 
+        elif mutant.path.endswith(".py"):
+            # Who has imported a function or class keeps the one of before, which finds what it uses among the new.
+            def put_in_place() -> None:
+                self._execute(mutant.text)
+
+            unchanged = self._execute_unchanged
         else:
 
             def put_in_place() -> None:
@@ -125,16 +131,27 @@ class Collected:
         return trials.killer(
             tests,
             lambda some: self._failing(put_in_place, some, expected, scratch),
-            lambda test: self._kills(test, put_in_place, expected, scratch),
+            lambda test: (
+                self._is_sound(test, unchanged, expected, scratch)
+                and bool(self._failing(put_in_place, [test], expected, scratch))
+            ),
         )
 
-    def _kills(self, test: str, put_in_place: Callable[[], None], expected: Mapping[str, float], scratch: Path) -> bool:
-        """Whether it is the change that a test fails over, and neither the fork nor chance, as on a busy machine."""
-        is_sound, at = self._sound.get(test, (True, -SOUND_FOR))
+    def _is_sound(self, test: str, unchanged: Callable[[], None], expected: Mapping[str, float], scratch: Path) -> bool:
+        """Whether it is the change that a test fails over, and neither the fork nor what else was done in it."""
+        is_sound, at = self._sound.get((test, unchanged), (True, -SOUND_FOR))
         if is_sound and time.monotonic() - at >= SOUND_FOR:
-            is_sound = not self._failing(lambda: None, [test], expected, scratch)
-            self._sound[test] = is_sound, time.monotonic()
-        return is_sound and bool(self._failing(put_in_place, [test], expected, scratch))
+            is_sound = not self._failing(unchanged, [test], expected, scratch)
+            self._sound[test, unchanged] = is_sound, time.monotonic()
+        return is_sound
+
+    def _execute(self, text: str) -> None:
+        """Load the file once more, with another text, where it is loaded."""
+        module = next(one for one in sys.modules.values() if getattr(one, "__file__", None) == self._file)
+        exec(_compiled(text, self._file), vars(module))
+
+    def _execute_unchanged(self) -> None:
+        self._execute(self._text)
 
     def _changed(self, mutant: Mutant) -> tuple[list[FunctionType], CodeType] | None:
         """The loaded functions that a mutant changes, and their code after it; None where it changes more than one."""
@@ -173,6 +190,10 @@ class Collected:
             self._share(self._sharing)
             return "timeout"
         return ""
+
+
+def _nothing() -> None:
+    """What is done to a product that stays as it is."""
 
 
 def _shared(item: Any) -> frozenset[str]:
