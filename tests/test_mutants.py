@@ -400,7 +400,8 @@ def test_a_quick_trial_says_only_which_test_kills(tmp_path: Path) -> None:
         "of a class: test_known",
         "of a default: nobody",
         "of two functions: nobody",
-        "made, taken down",
+        "of a query: test_query",
+        "made, taken down, made, taken down",
     ]
 
 

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from unittest import mock
 
-from tools.mutation import quick
+from tools.mutation import quick, trials
 from tools.mutation.mutations import Mutant
 
 folder = Path(sys.argv[1])
@@ -41,7 +41,12 @@ def outer(a=2):
 KEPT = outer()
 """
 code.write_text(text)
-test.write_text("""import pytest
+query = folder / "quick.sql"
+query.write_text("select 1 as a")
+test.write_text("""import functools
+from pathlib import Path
+
+import pytest
 from quick_code import A, B, KEPT, outer
 
 @pytest.fixture(scope="session", autouse=True)
@@ -58,6 +63,13 @@ def test_known():
 def test_set():
     assert B().b == 2
 
+@functools.cache
+def query():
+    return Path(__file__).with_name("quick.sql").read_text()
+
+def test_query():
+    assert "1" in query()
+
 def test_outer():
     assert outer(1)() == 4
 
@@ -66,7 +78,7 @@ def test_kept():
 """)
 sys.path.insert(0, str(folder))
 os.chdir(folder)
-tests = [f"{test.name}::test_{name}" for name in ("known", "set", "outer", "kept")]
+tests = [f"{test.name}::test_{name}" for name in ("known", "set", "query", "outer", "kept")]
 CHANGES = {
     "inside of a function of a class": ("one > A", "one >= A"),
     "of a function within another": ("a + 3", "a + 4"),
@@ -86,6 +98,14 @@ def work(collected: quick.Collected) -> None:
         print(f"{name}: {killer.partition('::')[2] or 'nobody'}", file=sys.stderr)
 
 
-with mock.patch.object(quick, "REPOSITORY", folder):
+def work_on_query(collected: quick.Collected) -> None:
+    mutant = Mutant(query.name, "", "of a query", "select 2 as a")
+    killer = collected.try_out(mutant, tests, dict.fromkeys(tests, 0.1), folder)
+    print(f"of a query: {killer.partition('::')[2] or 'nobody'}", file=sys.stderr)
+
+
+with mock.patch.object(quick, "REPOSITORY", folder), mock.patch.object(trials, "REPOSITORY", folder):
     quick.collect(tests, code.name, work)
+    sys.modules.pop("test_quick")
+    quick.collect(tests, query.name, work_on_query)
 print(*(folder / "shared.txt").read_text().splitlines(), sep=", ", file=sys.stderr)

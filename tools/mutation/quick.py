@@ -7,6 +7,7 @@ same was done without the change; what none notices is tried again as `trials` d
 
 import contextlib
 import dis
+import functools
 import gc
 import importlib
 import io
@@ -49,8 +50,12 @@ def collect(
     if path.endswith(".py"):
         importlib.import_module(path.removesuffix(".py").replace("/", "."))
     trials.settle_hypothesis()
-    with contextlib.redirect_stdout(io.StringIO()):
-        pytest.main([*trials.QUIET, "--capture=sys", "--tb=no", *tests], plugins=[_Loop(path, work, seconds or {})])
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        code = pytest.main(
+            [*trials.QUIET, "--capture=sys", "--tb=no", *tests], plugins=[_Loop(path, work, seconds or {})]
+        )
+    if code in (pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR):
+        raise trials.TrialError(f"The tests could not be collected, so nothing was tried.\n{said.getvalue()[-3000:]}")
 
 
 class _Loop:
@@ -87,7 +92,7 @@ class Collected:
         self._items = {item.nodeid: item for item in session.items}
         self._file = str(REPOSITORY / path)
         self._text = Path(self._file).read_text(encoding="utf-8")
-        self._code = _compiled(self._text, self._file)
+        self._code = _compiled(self._text if path.endswith(".py") else "", self._file)
         in_order = sorted(session.items, key=lambda item: seconds.get(item.nodeid, 0.0))
         # Last to first, so that of those that share the same the quickest stays.
         kinds = {(item.path, *item.fixturenames): item for item in reversed(in_order)}
@@ -127,6 +132,9 @@ class Collected:
 
             def put_in_place() -> None:
                 trials.put_in_place(mutant)
+                _forget()
+
+            unchanged = _forget
 
         return trials.killer(
             tests,
@@ -194,6 +202,14 @@ class Collected:
 
 def _nothing() -> None:
     """What is done to a product that stays as it is."""
+
+
+def _forget() -> None:
+    """Let what functions have kept be made again: an empty warehouse was migrated by the queries of before."""
+    gc.unfreeze()
+    for one in gc.get_objects():
+        if isinstance(one, functools._lru_cache_wrapper):
+            one.cache_clear()
 
 
 def _shared(item: Any) -> frozenset[str]:
