@@ -71,12 +71,12 @@ def written(folder: Path, files: dict[str, str]) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Model]:
     return read_models(written(tmp_path_factory.mktemp("models"), MODELS))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def rules(tmp_path_factory: pytest.TempPathFactory) -> Sequence[SqlCheck]:
     return read_checks(written(tmp_path_factory.mktemp("rules"), {f"{name}.sql": sql for name, sql in RULES.items()}))
 
@@ -189,7 +189,7 @@ class World:
         return outcome
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def night(tmp_path_factory: pytest.TempPathFactory, models: dict[str, Model]) -> bytes:
     """The working file after everything was asked and built."""
     with house(tmp_path_factory.mktemp("night")) as home:
@@ -668,7 +668,7 @@ def test_how_much_is_kept() -> None:
     assert (retention.LANDINGS_KEPT, retention.RUNS_KEPT, retention.ZERO_RUNS_KEPT) == (3, 30, 7)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def audit() -> InMemory:
     store = InMemory(Path("in memory"))
     migrate(store.connection)
