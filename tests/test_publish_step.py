@@ -43,6 +43,7 @@ from resources.objects.errors import ObjectMissing, ObjectStoreError
 from resources.objects.object_store import ObjectStore, Stored
 from resources.store.errors import WarehouseError
 from resources.store.files import make_folder
+from resources.store.history.history import History
 from resources.store.store import Store
 from resources.store.versions import KEEP
 
@@ -283,6 +284,21 @@ def test_a_recording_that_fails_is_a_warning_and_the_run_stays_published(world: 
     assert [version.run_id for version in world.home.store.versions()] == [RUN]
     assert len(world.said) == 1
     assert world.said[0].startswith("It is published, but recording it in the history did not end: ")
+
+
+@pytest.mark.parametrize("error", [WarehouseError("It is open."), OSError("It is full."), duckdb.Error("It broke.")])
+def test_whatever_a_recording_fails_over_is_said(
+    world: World, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fails(history: History, most: int) -> None:
+        raise error
+
+    monkeypatch.setattr(History, "catch_up", fails)
+    world.settings = Settings(history_runs=400)
+    ((result,), failure) = world.step()
+    assert failure is None
+    assert world.said == [f"It is published, but recording it in the history did not end: {error}"]
+    assert "history_runs" not in result.metadata
 
 
 def test_the_step_says_what_it_is_and_comes_last(models: dict[str, Model], rules: Sequence[SqlCheck]) -> None:
