@@ -181,9 +181,14 @@ def _learn(target: Target, source: Source, scratch: Path) -> None:
 
 
 def _try_all(name: str, target: Target, source: Source, mutants: Sequence[Mutant], scratch: Path, how: How) -> None:
-    """Try these mutants of one file, and keep what came of each: quickly first, and whole where no test noticed."""
+    """Try these mutants of one file, and keep what came of each: quickly first, and whole where no test noticed.
+
+    Of what is marked nobody is expected to notice much, so it is tried whole at once.
+    """
     own = Path(tempfile.mkdtemp(dir=scratch))
-    trials.apart(partial(_try_quickly, name, target, source, mutants, own))
+    marked = source.marks()
+    plain = [mutant for mutant in mutants if not any(mark.explains(mutant) for mark in marked)]
+    trials.apart(partial(_try_quickly, name, target, source, plain, own))
     memory, tests = Memory(name), source.tests or target.tests
     left = [mutant for mutant in mutants if not memory.is_current(mutant, tests)]
     if left and how != "quick":
