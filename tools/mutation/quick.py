@@ -31,6 +31,9 @@ _ATTRIBUTES = (
 _IS_FUNCTION = 0x2
 """Of `co_flags`: the code has names of its own, as that of a class has not."""
 
+SOON = 3.0
+"""For how many seconds of tests it is tried to kill what needs the file loaded once more."""
+
 SOUND_FOR = 600.0
 """For how many seconds a test that passed over the unchanged product counts as one that passes: what a session shares
 grows old."""
@@ -123,7 +126,10 @@ class Collected:
                     function.__code__ = code
 
         elif mutant.path.endswith(".py"):
-            # Who has imported a function or class keeps the one of before, which finds what it uses among the new.
+            # Who has imported a function keeps the one of before, which finds what it uses among the new. Whether a
+            # test notices is soon known: of a constant that was imported itself, or of a class, none does.
+            tests = [] if mutant.where else [*_within(SOON, tests, expected)]
+
             def put_in_place() -> None:
                 self._execute(mutant.text)
 
@@ -198,6 +204,15 @@ class Collected:
             self._share(self._sharing)
             return "timeout"
         return ""
+
+
+def _within(seconds: float, tests: Sequence[str], expected: Mapping[str, float]) -> Iterator[str]:
+    """The first tests, as many as take so long together."""
+    for test in tests:
+        seconds -= expected[test]
+        if seconds < 0:
+            return
+        yield test
 
 
 def _nothing() -> None:
