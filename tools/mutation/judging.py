@@ -176,8 +176,11 @@ def _learn(target: Target, source: Source, scratch: Path) -> None:
     """
     known = _known(target, source, scratch)
     same = source.rewritten()
-    if same and (wrong := trials.try_out(same, known.of(same), known.seconds, scratch)):
-        raise trials.TrialError(f"The queries of {source.path} in sqlglot's words are others to {wrong}.")
+    was_found = _kept(source.path, source.tests or target.tests, [source.path], ".same")
+    if same and not was_found.exists():
+        if wrong := trials.try_out(same, known.of(same), known.seconds, scratch):
+            raise trials.TrialError(f"The queries of {source.path} in sqlglot's words are others to {wrong}.")
+        was_found.touch()
 
 
 def _try_all(name: str, target: Target, source: Source, mutants: Sequence[Mutant], scratch: Path, how: How) -> None:
@@ -249,6 +252,10 @@ def _known(target: Target, source: Source, scratch: Path) -> trials.Known:
     tests = source.tests or target.tests
     # The files of the same tests are learned in one run of these.
     paths = [one.path for one in target.sources if (one.tests or target.tests, one.once) == (tests, source.once)]
+    return trials.learn(tests, paths, scratch, once=source.once, kept=_kept(paths[0], tests, paths, ".json"))
+
+
+def _kept(path: str, tests: Sequence[str], paths: Sequence[str], suffix: str) -> Path:
+    """A file for what holds as long as these tests and files stay as they are, named after one of them."""
     read = "\0".join([*tests, *map(source_of, [*paths, *tests])])
-    kept = memory.STATE / f"{Path(paths[0]).stem}-{hashlib.sha256(read.encode()).hexdigest()[:16]}.json"
-    return trials.learn(tests, paths, scratch, once=source.once, kept=kept)
+    return memory.STATE / f"{Path(path).stem}-{hashlib.sha256(read.encode()).hexdigest()[:16]}{suffix}"
