@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -354,6 +354,19 @@ def test_verification_cannot_change_the_copy(store: Store) -> None:
     with pytest.raises(duckdb.Error, match="read-only"):
         store.publish("run-1", change)
     assert not store.database.is_symlink()
+
+
+def test_the_rules_are_requested_of_the_copy_in_their_order_and_before_it_is_verified(store: Store) -> None:
+    store.hold("run-1", "nightly")
+    fill(store, "run-1")
+    requested: list[tuple[str, str]] = []
+
+    def of(name: str) -> Callable[[duckdb.DuckDBPyConnection], None]:
+        query = "select distinct run_id from stage.night"
+        return lambda connection: requested.extend((name, run) for (run,) in connection.execute(query).fetchall())
+
+    store.publish("run-1", of("verify"), rules=[of("first"), of("second")])
+    assert requested == [("first", "run-1"), ("second", "run-1"), ("verify", "run-1")]
 
 
 def test_what_is_true_only_of_the_published_copy_is_written_into_it_alone(store: Store) -> None:
