@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -20,14 +20,14 @@ TABLE = "aws.ec2_volume"
 FIRST, SECOND = "night-1", "night-2"
 
 
-def night(home: House, run: str, size: int, *, is_recorded: bool) -> None:
+def night(home: House, run: str, size: int, *, is_recorded: bool, others: Sequence[Given] = ()) -> None:
     """Four volumes of this size; what was landed is recorded as a step does, or not, as in older releases."""
     with pytest.MonkeyPatch.context() as patch:
         made: list[LandingWriter] = []
         plain = LandingWriter.commit
         patch.setattr(LandingWriter, "commit", lambda self, cells=(): (made.append(self), plain(self, cells))[1])
         volumes = [{"VolumeId": f"vol-{index}", "Size": size} for index in range(4)]
-        home.night(run, [Given(LISTING, volumes)], FIRST_NIGHT + hours(size))
+        home.night(run, [Given(LISTING, volumes), *others], FIRST_NIGHT + hours(size))
     if is_recorded:
         with home.store.transaction() as connection:
             assert not begin_plans(connection, run, {LISTING: {("workload", WORKLOAD)}})
@@ -127,6 +127,15 @@ def test_what_is_whole_is_built_and_may_be_gone_once_a_table_is_built_of_it(home
     landing.prune(home.store.landing, keep=0)
     build(home.store, home.models[TABLE], run_id="night-3")
     assert rows(home) == whole(SECOND, 20)
+
+
+def test_records_that_no_cell_stands_on_any_more_may_be_gone(home: House) -> None:
+    # Of this run a zero stands, beside which it landed what a later run was given anew.
+    night(home, "night-3", 30, is_recorded=True, others=[Given(LISTING, region="eu-north-1")])
+    night(home, "night-4", 40, is_recorded=True)
+    path(home, "night-3").unlink()
+    build(home.store, home.models[TABLE], run_id="night-4")
+    assert rows(home) == whole("night-4", 40)
 
 
 @pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault.__name__ not in REPORTED])

@@ -161,7 +161,7 @@ TARGETS: Mapping[str, Target] = {
                 ),
             ),
         ),
-        ("tests/test_kept_rows.py",),
+        ("tests/test_kept_rows.py", "tests/test_landed_records.py"),
     ),
     "answers": Target(
         "what an answer of AWS is worth",
