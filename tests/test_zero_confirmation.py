@@ -210,18 +210,35 @@ def test_a_refusal_that_comes_as_an_empty_response_takes_no_row_away_and_is_refu
     assert rows(late.database) == before
 
 
+REPORTED = [("ec2", "DescribeSecurityGroups"), ("rds", "DescribeDBSnapshots")]
+"""Calls that AWS refused and answered with an empty list, in the night that once published such zeros."""
+
+
 @pytest.mark.large
-def test_a_refusal_that_the_trail_has_in_time_refuses_the_run_itself(late: Place) -> None:
+@pytest.mark.parametrize(
+    ("delay", "why"),
+    [
+        pytest.param(0, "CloudTrail recorded this call as refused", id="at once"),
+        pytest.param(600, "the bill of the last days shows", id="ten minutes"),
+    ],
+)
+def test_a_refusal_that_the_trail_or_the_bill_tells_in_time_refuses_the_run_itself(
+    delay: int, why: str, late: Place
+) -> None:
     late.pass_time(LATER)
     assert late.confirm().exit_code == 0
     published = fingerprint(late.database)
-    late.simulator.configure(trail_delay_seconds=0)
+    late.pass_time(0)
+    late.simulator.configure(trail_delay_seconds=delay)
     late.simulator.faults(
-        [{"action": "hidden_denial", "service": "ec2", "op": "DescribeSecurityGroups", "account": late.account}]
+        [
+            {"action": "hidden_denial", "service": service, "op": call, "account": late.account}
+            for service, call in REPORTED
+        ]
     )
     night = late.night()
     assert not night.published
-    assert "CloudTrail recorded this call as refused" in " ".join(night.sentences)
+    assert why in " ".join(night.sentences)
     assert fingerprint(late.database) == published
 
 
