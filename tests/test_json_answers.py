@@ -199,6 +199,8 @@ def test_errors_and_nonsense_are_what_they_are_for_botocore(parsers: Any, body: 
         (b"<html><body>Sign in</body></html>", "with something that is no JSON"),
         (b"{", "with something that is no JSON"),
         (b'{"ResultsByTime": [{"Groups"', "with something that is no JSON"),
+        (b'{"ResultsByTime": [{}], "ResultsByTime": []}', "with an object that has a member twice"),
+        (b'{"ResultsByTime": [{"Groups": [{}], "Groups": []}]}', "with an object that has a member twice"),
         (b"null", "with JSON that is no object"),
         (b"[]", "with JSON that is no object"),
         (b'"text"', "with JSON that is no object"),

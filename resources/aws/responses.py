@@ -109,12 +109,23 @@ def operation_of(response: dict[str, Any]) -> str:
 # ------------------------------------------------------------------------------------------------------------ JSON
 
 
+class MemberTwice(ValueError):
+    """An object of a JSON text has a member twice, and JSON does not say which of the two counts."""
+
+
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON.")
 
 
+def _distinct(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(members)
+    if len(found) < len(members):
+        raise MemberTwice
+    return found
+
+
 # Created once: `json.loads` creates a decoder for each call with options.
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, object_pairs_hook=_distinct)
 
 
 def decoded_json(text: str) -> Any:
@@ -122,6 +133,7 @@ def decoded_json(text: str) -> Any:
 
     Raises:
         TypeError: the argument is not text.
+        MemberTwice: an object has a member twice: an empty list could hide a full one.
         ValueError: the text is not JSON.
         RecursionError: the JSON is nested too deep.
     """
@@ -139,6 +151,8 @@ def json_object(response: dict[str, Any], shape: Any) -> dict[str, Any]:
         raise ForeignResponse("with an empty body")
     try:
         body = decoded_json(text)
+    except MemberTwice:
+        raise ForeignResponse("with an object that has a member twice") from None
     except ValueError:
         raise ForeignResponse("with something that is no JSON") from None
     if type(body) is not dict:
