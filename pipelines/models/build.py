@@ -214,7 +214,6 @@ def _replace_cells(connection: duckdb.DuckDBPyConnection, store: Store, model: M
         runs = connection.execute(
             """
             select distinct run_id from landed_cell
-            -- equivalent in where: It spares reading what runs landed of other listings: it is not of this one.
             where outcome = 'found' and split_part(listing, ':', 1) = $listing
             """,
             {"listing": listing},
