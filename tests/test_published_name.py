@@ -79,7 +79,7 @@ def test_the_name_of_the_published_file_is_no_schemas(store: Store) -> None:
     with store.published() as connection:
         schemas = {name for (name,) in connection.execute("select schema_name from duckdb_schemas()").fetchall()}
     assert Path(PUBLISHED_NAME).stem not in schemas
-    assert {*SCHEMAS, "audit", "information_schema"} == CATALOG_CLASHES <= schemas
+    assert {*SCHEMAS, "information_schema"} == CATALOG_CLASHES <= schemas
 
 
 def test_both_names_lead_to_the_same_version_after_publishing_and_rollback(store: Store) -> None:

@@ -6,7 +6,7 @@ from pipelines.models.model import SCHEMAS
 from resources.store.paths import FORMER_NAME, PUBLISHED_NAME
 from resources.store.store import Store
 
-CATALOG_CLASHES = {*SCHEMAS, "audit", "information_schema"}
+CATALOG_CLASHES = {*SCHEMAS, "information_schema"}
 """Schemas of a published file. DuckDB's clients refuse to query one of these in a file of the same name."""
 
 
