@@ -360,7 +360,7 @@ def test_the_page_says_no_more_than_is_known_in_this_repository() -> None:
 
 
 TWO_TESTS = {
-    "test_small.py::test_yes": {"small.py:f", "small.py:2", "small.py:3", "small.py:4"},
+    "test_small.py::test_yes": {"small.py:f", "small.py:2", "small.py:3", "small.py:4", "small.py:h"},
     "test_small.py::test_no": {"small.py:f", "small.py:2", "small.py:6"},
     "test_small.py::test_other": set[str](),
 }
@@ -376,13 +376,17 @@ TWO_TESTS = {
         pytest.param(8, "f", ["yes", "no"], id="a statement that no test reaches"),
         pytest.param(10, "g", ["yes", "no", "other"], id="a function that no test calls"),
         pytest.param(11, "", ["yes", "no", "other"], id="the module"),
+        pytest.param(13, "h", ["yes", "no", "other"], id="a decorator"),
+        pytest.param(14, "h", ["yes"], id="the head of a function with a decorator"),
     ],
 )
 def test_a_mutant_is_tried_by_the_tests_that_reach_its_statement(
     target: Target, tmp_path: Path, line: int, where: str, asked: list[str]
 ) -> None:
     code = "def f(a, b=1):\n    if a:\n        return g(\n            a)\n    elif b:\n        return 1\n    else:\n"
-    (tmp_path / "small.py").write_text(f"{code}        return 2\ndef g(a):\n    return a\nc = 1\n")
+    (tmp_path / "small.py").write_text(
+        f"{code}        return 2\ndef g(a):\n    return a\nc = 1\n@d(\n    1)\ndef h():\n    pass\n"
+    )
     known = trials.Known(dict.fromkeys(TWO_TESTS, 0.1), TWO_TESTS)
     mutant = Mutant("small.py", where, "a → b", "b", range(line, line + 1))
     assert known.of(mutant) == [f"test_small.py::test_{name}" for name in asked]

@@ -31,7 +31,7 @@ from typing import Any
 from unittest import mock
 
 from tools.mutation.mutations import Mutant
-from tools.mutation.watch import GRACE, PATIENCE, REPOSITORY, TIMES, Watch, end_never, statement
+from tools.mutation.watch import GRACE, PATIENCE, REPOSITORY, TIMES, Watch, end_never, is_of_a_decorator, statement
 
 _ENDED = (signal.SIGXCPU, signal.SIGPROF, signal.SIGALRM, signal.SIGKILL)
 """The signals that end a trial which uses or takes too much."""
@@ -64,7 +64,7 @@ class Known:
         """The tests that can see a mutant, the fast ones first."""
         lines = {f"{mutant.path}:{line}" for line in statement(mutant)}
         places = lines if lines & self._called else {f"{mutant.path}:{mutant.where}"}
-        is_called = bool(places & self._called)
+        is_called = bool(places & self._called) and not is_of_a_decorator(mutant)
         seen = [test for test, calls in self.calls.items() if not is_called or places & calls]
         return sorted(seen, key=lambda test: self.seconds[test])
 

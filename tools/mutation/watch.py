@@ -156,6 +156,18 @@ def statement(mutant: Mutant) -> range:
     return range(_first(around[-1]), last + 1)
 
 
+def is_of_a_decorator(mutant: Mutant) -> bool:
+    """Whether a mutant changes a decorator, of which a test may see what came of it without a call of the function."""
+    if not mutant.path.endswith(".py"):
+        return False
+    line = mutant.lines.start
+    return any(
+        _first(node) <= line < node.lineno
+        for node in _statements(mutant.path)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+    )
+
+
 _Statement = ast.stmt | ast.ExceptHandler
 
 
