@@ -3,7 +3,6 @@
 `python -m tools.docs.query_facts`; with `--check` it only compares.
 """
 
-import argparse
 import json
 import sys
 from typing import Any
@@ -12,6 +11,7 @@ from pipelines.models import query_facts, stored_facts
 from pipelines.models.checks import read_checks
 from pipelines.models.model import read_models
 from pipelines.report.figures import read_queries
+from tools.docs.dictionary import settle
 
 
 def written() -> str:
@@ -40,20 +40,10 @@ def _compact(entry: Any) -> str:
     return json.dumps(entry, ensure_ascii=False, separators=(",", ":"))
 
 
-def main() -> int:
-    """Write the file, or compare."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where the file is out of date")
-    is_check = parser.parse_args().check
-    text = written()
-    if stored_facts.FILE.is_file() and stored_facts.FILE.read_text(encoding="utf-8") == text:
-        return 0
-    if is_check:
-        print("pipelines/models/query_facts.json is out of date: run `make docs`.", file=sys.stderr)
-        return 1
-    stored_facts.FILE.write_text(text, encoding="utf-8")
-    return 0
+def main(arguments: list[str]) -> int:
+    """Write the file, or with `--check` say whether it is current."""
+    return settle(stored_facts.FILE, written(), "pipelines/models/query_facts.json", check="--check" in arguments)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
