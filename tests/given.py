@@ -37,6 +37,7 @@ from resources.store.store import Store
 
 if TYPE_CHECKING:
     import duckdb
+    from dagster import AssetsDefinition
 
     from pipelines.collection.record_rules import RecordRule
     from resources.aws.messages import Outcome
@@ -406,3 +407,12 @@ def migrations_before(number: str, folder: Path) -> Path:
 def hours(number: float) -> timedelta:
     """So many hours."""
     return timedelta(hours=number)
+
+
+def work_of(step: AssetsDefinition) -> Callable[..., Any]:
+    """The function of a step by itself: Dagster's own invocation wants an instance for what it shows."""
+    from dagster._core.definitions.decorators.op_decorator import DecoratedOpFunction
+
+    compute = step.op.compute_fn
+    assert isinstance(compute, DecoratedOpFunction)
+    return compute.decorated_fn

@@ -11,7 +11,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from given import House, house
+from given import House, house, work_of
 
 from pipelines.preflight_assets import DESCRIPTIONS, caller_identity
 from pipelines.settings import Settings
@@ -92,8 +92,7 @@ def step(
     resources = SimpleNamespace(
         warehouse=Bound(home.store), settings=settings, management=Answers(callers, organization, facts)
     )
-    # The step itself: Dagster's own invocation wants an instance for what it shows.
-    work = caller_identity.op.compute_fn.decorated_fn  # type: ignore[attr-defined]
+    work = work_of(caller_identity)
     shown: list[Any] = []
     try:
         shown.extend(work(SimpleNamespace(resources=resources)))

@@ -14,7 +14,7 @@ from typing import Any
 import dagster as dg
 import duckdb
 import pytest
-from given import Given, House, build, house, migrate
+from given import Given, House, build, house, migrate, work_of
 from item_rows import InMemory
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -148,7 +148,7 @@ class World:
 
     def step(self, selected: Sequence[str] = tuple(RULES)) -> tuple[list[Any], dg.Failure | None]:
         """What the step hands to Dagster, and how it ended."""
-        work = published_asset(self.models, self.rules).op.compute_fn.decorated_fn  # type: ignore[union-attr]
+        work = work_of(published_asset(self.models, self.rules))
         context = SimpleNamespace(
             resources=SimpleNamespace(warehouse=self.bound, settings=self.settings),
             instance=self.instance,
@@ -164,8 +164,7 @@ class World:
 
     def copy(self) -> Any:
         """What the step that copies shows."""
-        work = published_copy.op.compute_fn.decorated_fn  # type: ignore[union-attr]
-        return work(
+        return work_of(published_copy)(
             SimpleNamespace(
                 resources=SimpleNamespace(warehouse=self.bound, settings=self.settings),
                 log=SimpleNamespace(warning=self.said.append),
