@@ -358,12 +358,12 @@ def test_a_warning_is_new_unless_the_last_published_run_that_checked_it_gave_it_
     said("old", AT - 2 * HOUR, "again")
     said("last", AT - HOUR, "again", passed=True)
     said("last", AT - HOUR, "place", "there")
-    said("refused", AT - HOUR, "told nobody")
+    said("refused", AT - HOUR, "unread")
     said("last", AT, "at this very moment")
     said("later", AT + HOUR / 2, "afterwards")
     assert new_warnings(audit, RUN) == []
     said(RUN, AT + HOUR, "a late one")
-    for name in ("told nobody", "known", "again", "at this very moment", "afterwards"):
+    for name in ("unread", "known", "again", "at this very moment", "afterwards"):
         said(RUN, AT, name)
     for scope in ("there", "here", "anywhere"):
         said(RUN, AT, "place", scope)
@@ -372,7 +372,7 @@ def test_a_warning_is_new_unless_the_last_published_run_that_checked_it_gave_it_
     said(RUN, AT, "worse", severity="ERROR")
     said("another", AT, "of another run")
     assert new_warnings(audit, RUN) == [
-        *("afterwards", "again", "at this very moment", "place anywhere", "place here", "told nobody", "a late one")
+        *("afterwards", "again", "at this very moment", "place anywhere", "place here", "unread", "a late one")
     ]
 
 

@@ -157,7 +157,7 @@ def statement(mutant: Mutant) -> range:
 
 
 def is_of_a_decorator(mutant: Mutant) -> bool:
-    """Whether a mutant changes a decorator, of which a test may see what came of it without a call of the function."""
+    """Whether a mutant changes a decorator, whose outcome a test may see without a call of the function."""
     if not mutant.path.endswith(".py"):
         return False
     line = mutant.lines.start
