@@ -16,7 +16,7 @@ from pipelines.dagster_metadata import PUBLISHED_KEY
 from pipelines.models.assets import asset_key, daily_months_asset, model_assets
 from pipelines.models.checks import read_checks
 from pipelines.models.model import read_models
-from pipelines.models.query_facts import lineage_of, record_rules_of
+from pipelines.models.query_facts import forget_trees, lineage_of, record_rules_of
 from pipelines.preflight_assets import PREFLIGHT_KEY, caller_identity
 from pipelines.publishing.assets import published_asset, published_copy
 from pipelines.report.assets import report
@@ -56,6 +56,7 @@ def build_defs(environment: Mapping[str, str], problem: str = "") -> dg.Definiti
     models = read_models()
     sql_checks = read_checks(relations=models)
     record_rules, lineage = record_rules_of(models), lineage_of(models)
+    forget_trees()
     months = partitions(settings, datetime.now(UTC).date())
     nightly = dg.define_asset_job(
         NIGHTLY,

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from given import models, record_rules
 
+from pipelines.definitions import build_defs
 from pipelines.errors import UnreadableQueryError
-from pipelines.models import query_facts, stored_facts
+from pipelines.models import queries, query_facts, stored_facts
 from pipelines.models.lineage import Lineage
 from pipelines.models.sql_files import reads
 from tools.docs import query_facts as tool
@@ -52,6 +53,14 @@ def test_without_the_file_everything_is_parsed(tmp_path: Path, monkeypatch: pyte
     assert query_facts.record_rules_of(models()) == record_rules()
     account = models()["org.account"]
     assert reads(account.sql).relations == account.uses
+
+
+def test_no_tree_stays_where_all_was_parsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unread: None) -> None:
+    monkeypatch.setattr(stored_facts, "FILE", tmp_path / "query_facts.json")
+    reads("select a from org.account")
+    assert queries.parsed.cache_info().currsize
+    build_defs({})
+    assert not queries.parsed.cache_info().currsize
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,8 @@ from pipelines.catalogue.names import ACCOUNT, COST_DAILY, REGION
 from pipelines.catalogue.registry import listings
 from pipelines.collection.seeds import cost_dimensions
 from pipelines.errors import SqlFileError
-from pipelines.models.sql_files import WHOLE_BILL, Header, reads
+from pipelines.models.sources import WHOLE_BILL
+from pipelines.models.sql_files import Header, reads
 from resources.contract import ROLES
 from resources.store.sql import literal
 

@@ -4,13 +4,13 @@ sqlglot and the trees of all queries take some 90 MB, which a process does not g
 """
 
 import functools
-from collections.abc import Collection
 from typing import Any
 
 import sqlglot
 from sqlglot import exp
 
 from pipelines.errors import UnreadableQueryError
+from pipelines.models.sources import LANDING, WHOLE_BILL, Reads
 
 
 def argument(node: "exp.Expr", name: str) -> Any:
@@ -22,7 +22,7 @@ def argument(node: "exp.Expr", name: str) -> Any:
 def parsed(sql: str) -> "exp.Expr":
     """The tree of a query, which nobody may change: all who look at the text get the same one.
 
-    Trees take some 20 MB in all, so `parsed.cache_clear()` follows when every query has been looked at.
+    Trees take some 50 MB in all, so `query_facts.forget_trees` follows when every query has been looked at.
 
     Raises:
         UnreadableQueryError: it is not one query.
@@ -36,14 +36,8 @@ def parsed(sql: str) -> "exp.Expr":
     return statements[0]
 
 
-def read(sql: str, whole_bill: Collection[str]) -> tuple[frozenset[str], tuple[str, ...], frozenset[str]]:
+def read(sql: str) -> Reads:
     """Find what a query reads.
-
-    Args:
-        whole_bill: the relations that hold all cuts of the bill.
-
-    Returns:
-        the relations, the listings of the landing, and the cuts of the bill, as `sql_files.Reads` has them.
 
     Raises:
         UnreadableQueryError: it is not one query, or `landing` does not name its listing as a string.
@@ -53,24 +47,24 @@ def read(sql: str, whole_bill: Collection[str]) -> tuple[frozenset[str], tuple[s
     listings: list[str] = []
     for table in query.find_all(exp.Table):
         call = table.this
-        if isinstance(call, exp.Anonymous) and call.name.lower() == "landing":
+        if isinstance(call, exp.Anonymous) and call.name.lower() == LANDING:
             named = call.expressions[0] if call.expressions else None
             if not (isinstance(named, exp.Literal) and named.is_string):
                 raise UnreadableQueryError("landing(…) does not name its listing as a string")
             listings.append(str(named.this))
         elif table.db:
             relations.add(f"{table.db}.{table.name}")
-    slices = _slices(query, whole_bill) if relations & set(whole_bill) else frozenset[str]()
-    return frozenset(relations), tuple(dict.fromkeys(listings)), slices
+    slices = _slices(query) if relations & WHOLE_BILL else frozenset[str]()
+    return Reads(frozenset(relations), tuple(dict.fromkeys(listings)), slices)
 
 
-def _slices(query: "exp.Expr", whole_bill: Collection[str]) -> frozenset[str]:
+def _slices(query: "exp.Expr") -> frozenset[str]:
     """The cuts of the bill that a query reads, where each of its parts names them; else none."""
     found: set[str] = set()
     for select in query.find_all(exp.Select):
         sources = [argument(select, "from"), *(select.args.get("joins") or [])]
         tables = [source.this for source in sources if source is not None]
-        if not any(isinstance(table, exp.Table) and f"{table.db}.{table.name}" in whole_bill for table in tables):
+        if not any(isinstance(table, exp.Table) and f"{table.db}.{table.name}" in WHOLE_BILL for table in tables):
             continue
         conditions = [select.args.get("where"), *(join.args.get("on") for join in select.args.get("joins") or [])]
         named = {

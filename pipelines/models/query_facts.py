@@ -4,6 +4,8 @@ It is read from what is kept of the queries that the release ships (`stored_fact
 are parsed.
 """
 
+import gc
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -40,7 +42,7 @@ def lineage_of(models: Mapping[str, Model]) -> ColumnLineage:
         UnreadableQueryError: a query is none that can be parsed.
     """
     kept = stored_facts.facts()
-    if kept.models == _digest(models):
+    if kept.models == once(_digest, models):
         return _KeptLineage(kept.lineage)
     from pipelines.models.lineage import Lineage
 
@@ -54,11 +56,21 @@ def record_rules_of(models: Mapping[str, Model]) -> dict[str, RecordRule]:
         SqlFileError: a query reads a type of which no rule is known.
     """
     kept = stored_facts.facts()
-    if kept.models == _digest(models):
+    if kept.models == once(_digest, models):
         return {name: _rule(rule, made_by(name, models)) for name, rule in kept.record_rules.items()}
     from pipelines.models import record_requirements
 
     return once(record_requirements.record_rules_of, models)
+
+
+def forget_trees() -> None:
+    """Free the trees of the queries that were parsed, once all have been looked at; where none was there are none.
+
+    They refer to each other in circles, and what is garbage when `loading` ends is never collected.
+    """
+    if queries := sys.modules.get("pipelines.models.queries"):
+        queries.parsed.cache_clear()
+        gc.collect()
 
 
 def _digest(models: Mapping[str, Model]) -> str:

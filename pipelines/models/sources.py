@@ -1,9 +1,27 @@
-"""Where the values of a column come from: what `lineage` finds in the queries of the models."""
+"""What a query reads, and where the values of its columns come from: what a parser finds in it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 LANDING = "landing"
+
+WHOLE_BILL = frozenset({"cost.daily", "stage.reported_cost", "cost.month_coverage"})
+"""Relations that hold every slice of the bill, distinguished by their column `slice`."""
+
+
+@dataclass(frozen=True)
+class Reads:
+    """What a query reads.
+
+    Attributes:
+        relations: by `schema.table`.
+        listings: through `landing(listing, type)`, in the order of the query.
+        slices: the cuts of the bill, where each of its parts that reads it names them; else none.
+    """
+
+    relations: frozenset[str]
+    listings: tuple[str, ...]
+    slices: frozenset[str]
 
 
 @dataclass(frozen=True, order=True)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipelines.models import stored_facts
+from pipelines.models.sources import Reads
 
 
 @dataclass(frozen=True)
@@ -42,25 +43,6 @@ def read_header(sql: str) -> Header:
     return Header(" ".join(description).strip(), entries)
 
 
-WHOLE_BILL = frozenset({"cost.daily", "stage.reported_cost", "cost.month_coverage"})
-"""Relations that hold every slice of the bill, distinguished by their column `slice`."""
-
-
-@dataclass(frozen=True)
-class Reads:
-    """What a query reads.
-
-    Attributes:
-        relations: by `schema.table`.
-        listings: through `landing(listing, type)`, in the order of the query.
-        slices: the cuts of the bill, where each of its parts that reads it names them; else none.
-    """
-
-    relations: frozenset[str]
-    listings: tuple[str, ...]
-    slices: frozenset[str]
-
-
 @functools.cache
 def reads(sql: str) -> Reads:
     """What a query reads, as it is kept of the queries that the release ships; another query is parsed.
@@ -74,4 +56,4 @@ def reads(sql: str) -> Reads:
         return Reads(frozenset(relations), tuple(listings), frozenset(slices))
     from pipelines.models import queries
 
-    return Reads(*queries.read(sql, WHOLE_BILL))
+    return queries.read(sql)
