@@ -549,6 +549,37 @@ def test_networks_of_two_accounts_hang_together_by_what_joins_them(home: House) 
     ]
 
 
+def test_what_no_response_lists_has_an_arn_or_its_type_and_id(home: House) -> None:
+    """One missing action, such as ec2:DescribeSecondarySubnets, must not refuse the table of all relations."""
+    forms = {listing.resource_type: listing.arn_form for listing in listings().values() if listing.arn_form}
+    home.build("cmdb.resource", "ref.resource_class")
+    # A group is named by its ARN wherever it is named.
+    classes = "select resource_type from ref.resource_class where resource_type <> 'AWS::ResourceGroups::Group'"
+    types = [str(row["resource_type"]) for row in home.rows(classes)]
+    home.execute(
+        f"""
+        create or replace view stage.listed_relation as
+        select '{arn("thing/1")}' as from_arn, 'AWS::EC2::Thing' as from_resource_type,
+            'attached_to' as relation, unnest({types!r}) as to_type, 'id-1' as to_id,
+            null::varchar as to_account_id, null::varchar as to_region, 'thing' as source,
+            false as is_stale, 'night-1' as run_id, 'thing' as listing, 'workload' as role,
+            '{WORKLOAD}' as caller_account_id, '{REGION}' as cell_region, now() as collected_at
+        """
+    )
+    found = {
+        str(row["to_resource_type"]): row["to_arn"]
+        for row in home.rows("select to_resource_type, to_arn from stage.observed_relationship")
+    }
+    assert sorted(found) == sorted(types)
+    relates = set(re.findall(r"'(AWS::EC2::\w+)' as to_type", read_models()["stage.listed_relation"].sql))
+    for name, to_arn in found.items():
+        service, _, kind = forms.get(name, "").partition(":")
+        assert to_arn == f"{name}/id-1" or re.fullmatch("arn:aws:.*id-1", to_arn), name
+        if name in relates:
+            assert to_arn.startswith(arn("")), name
+            assert not kind or to_arn == arn(f"{kind}id-1", service=service), name
+
+
 # ------------------------------------------------------------------------------------------------ seeds and types
 
 

@@ -5,7 +5,7 @@
 -- key: from_arn, relation, to_arn
 -- from_arn: ARN of the item that the record is about; application:<name> for a business service.
 -- relation: contained_in, attached_to, associated_with, hosted_on, created_from, depends_on or connected_to, read from from_arn to to_arn; ref.relation has the inverse of each.
--- to_arn: ARN of the other item, inventoried or not; built from account, region and id of the record where it is not. Of a database that is not there any more, or an endpoint service of somebody else, nobody knows the ARN: its type and id stand here, such as AWS::RDS::DBInstance/db-ABC….
+-- to_arn: ARN of the other item, inventoried or not; built from account, region and id of the record where it is not. Where nobody knows the ARN, such as that of a database that is not there any more or of an endpoint service of somebody else, its type and id stand here: AWS::RDS::DBInstance/db-ABC….
 -- to_name: Name that the record gives the other item, such as that of a deleted database by its snapshot; NULL where it gives none.
 -- from_resource_type: AWS's name of the type of from_arn; Application for a business service.
 -- to_resource_type: AWS's name of the type of to_arn.

@@ -5,7 +5,7 @@
 -- from_arn: ARN of the item that the record is about; application:<name> for a business service.
 -- from_resource_type: AWS's name of its type; Application for a business service.
 -- relation: One of ref.relation.
--- to_arn: ARN of the other end; where nobody knows it, of a database that is not there any more or an endpoint service of somebody else, its type and id, such as AWS::RDS::DBInstance/db-ABC….
+-- to_arn: ARN of the other end; where nobody knows it, such as that of a database that is not there any more or of an endpoint service of somebody else, its type and id: AWS::RDS::DBInstance/db-ABC….
 -- to_name: Name that the record gives the other end; NULL where it gives none.
 -- to_resource_type: AWS's name of its type.
 -- source: The table that states it in schema aws; for an application resource tag or account default.
@@ -490,10 +490,6 @@ ended as (
                 then regexp_extract(stated.from_arn, '^arn:[^:]*:') || 's3:::' || stated.to_id
             else coalesce(
                     known.arn,
-                    -- Whose endpoint service it is does not stand in its name.
-                    case when stated.to_type = 'AWS::EC2::VPCEndpointService'
-                            then stated.to_type || '/' || stated.to_id
-                    end,
                     -- An ARN of a database holds its name, which another one may have by now: none is made up.
                     case when stated.relation = 'created_from'
                             and starts_with(stated.to_type, 'AWS::RDS::')
@@ -515,7 +511,11 @@ ended as (
                         when 'AWS::EC2::Snapshot' then 'snapshot/'
                         when 'AWS::EC2::NetworkInterface' then 'network-interface/'
                         when 'AWS::EC2::EIP' then 'elastic-ip/'
+                        when 'AWS::EC2::SecondaryNetwork' then 'secondary-network/'
+                        when 'AWS::EC2::SecondarySubnet' then 'secondary-subnet/'
                         when 'AWS::EC2::TransitGateway' then 'transit-gateway/'
+                        when 'AWS::EC2::TransitGatewayAttachment' then 'transit-gateway-attachment/'
+                        when 'AWS::EC2::TransitGatewayRouteTable' then 'transit-gateway-route-table/'
                         when 'AWS::EC2::VPNConnection' then 'vpn-connection/'
                         when 'AWS::EC2::VPNGateway' then 'vpn-gateway/'
                         when 'AWS::EC2::CustomerGateway' then 'customer-gateway/'
@@ -527,7 +527,9 @@ ended as (
                         when 'AWS::RDS::DBInstance' then 'db:'
                         when 'AWS::RDS::DBSubnetGroup' then 'subgrp:'
                     end
-                    || stated.to_id
+                    || stated.to_id,
+                    -- Such as an endpoint service: whose it is does not stand in its name.
+                    stated.to_type || '/' || stated.to_id
                 )
         end as to_arn,
         stated.to_type as to_resource_type,
