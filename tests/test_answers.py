@@ -141,18 +141,32 @@ def members(listing: Listing) -> dict[str, Any]:
     for name in listing.must_have:
         shape = model(listing).output_shape.members[name]
         body[name] = [] if shape.type_name == "list" else sample(shape)
+    outer, *inner_names = listing.records.split(".")
+    if inner_names and isinstance(body.get(outer), dict):
+        body[outer] |= dict.fromkeys(inner_names, [])
     if isinstance(body.get(listing.records), dict) and listing.owner is not None:
         inner = body[listing.records]
         *way, last = listing.owner.split(".")
         for name in way:
             inner = inner.setdefault(name, {})
-        inner[last] = f"arn:aws:organizations::{ACCOUNT}:policy/o-1/p-1"
+        inner[last] = ACCOUNT if last == "AwsAccountId" else f"arn:aws:organizations::{ACCOUNT}:policy/o-1/p-1"
     return body
 
 
 def root_of(listing: Listing) -> str:
     """The root of its answers in XML."""
     return ROOTS.get(listing.operation, (f"{listing.operation}Response",))[0]
+
+
+def as_xml(shape: Any, body: dict[str, Any]) -> str:
+    """The members of a structure as XML; of lists there is nothing in them."""
+    found = ""
+    for key, value in body.items():
+        member = shape.members[key]
+        name = member.serialization.get("name", key)
+        text = as_xml(member, value) if isinstance(value, dict) else "" if value == [] else value
+        found += f"<{name}>{text}</{name}>"
+    return found
 
 
 def written(listing: Listing, root: str = "", member_names: dict[str, Any] | None = None) -> Reply:
@@ -164,10 +178,7 @@ def written(listing: Listing, root: str = "", member_names: dict[str, Any] | Non
     if any(value == [] and shape.members[name].serialization.get("flattened") for name, value in body.items()):
         # Nothing is sent of a flattened list without entries.
         return Reply(f"<{root or root_of(listing)}/>")
-    inner = "".join(
-        f"<{name}>{'' if value == [] else value}</{name}>"
-        for name, value in ((shape.members[key].serialization.get("name", key), value) for key, value in body.items())
-    )
+    inner = as_xml(shape, body)
     wrapper = shape.serialization.get("resultWrapper")
     inner = f"<{wrapper}>{inner}</{wrapper}>" if wrapper else inner
     root = root or root_of(listing)

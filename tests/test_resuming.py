@@ -197,7 +197,6 @@ def test_a_run_after_an_interruption_requests_only_what_is_not_yet_trusted(
     small.faults([{"action": "delay", "op": "DescribeVpcs", "seconds": 20.0}])
     _, first = interrupted_run(small, environment, "DescribeVpcs", ended_by)
     assert "cost: 6 listings, requested by billing; then" in first
-    small.faults([])
     small.reset()
     small.configure(trail_passes=True)
     done = cmdb(environment, "nightly")
