@@ -1,10 +1,13 @@
 """The Dagster definitions, built from the environment when Dagster loads them."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.execution.api import execute_run_iterator
 
 from pipelines import settings_file
 from pipelines.alerts import heartbeat_sensor, nightly_failure_sensor, stale_data_sensor
@@ -166,16 +169,35 @@ REPOSITORY_TAG = ".dagster/repository"
 """Dagster's tag for the code location of a run. Without it the start page and the page of the job leave the run out."""
 
 
-def execute(job: dg.JobDefinition, tags: Mapping[str, str]) -> dg.ExecuteInProcessResult:
-    """Run a job in this process, against the instance of `DAGSTER_HOME`, so that the UI shows the run."""
+@dataclass(frozen=True)
+class Executed:
+    """A run that has ended.
+
+    Attributes:
+        failures: the events of failed steps and of the failed run, in their order.
+    """
+
+    run_id: str
+    success: bool
+    failures: Sequence[dg.DagsterEvent]
+
+
+def execute(job: dg.JobDefinition, tags: Mapping[str, str]) -> Executed:
+    """Run a job in this process, against the instance of `DAGSTER_HOME`, so that the UI shows the run.
+
+    `JobDefinition.execute_in_process` keeps every event until the end, with the columns and the lineage of each table.
+    """
     with dg.DagsterInstance.get() as instance:
-        return job.execute_in_process(
-            instance=instance,
-            raise_on_error=False,
-            tags={REPOSITORY_TAG: f"__repository__@{CODE_LOCATION}", **tags},
+        run = instance.create_run_for_job(
+            job,
+            tags={**job.run_tags, REPOSITORY_TAG: f"__repository__@{CODE_LOCATION}", **tags},
             # The terminal shows progress and outcome; Dagster's events are in the UI.
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
+        events = execute_run_iterator(InMemoryJob(job), run, instance)
+        failures = [event for event in events if event.is_failure]
+        ended = instance.get_run_by_id(run.run_id)
+        return Executed(run.run_id, ended is not None and ended.is_success, failures)
 
 
 @dg.definitions

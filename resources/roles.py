@@ -123,6 +123,11 @@ class AwsRole(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagster's b
         self._clients = None
         self._verified = None
 
+    def forget_clients(self) -> None:
+        """Drop what botocore keeps for the requests of a step; identities and credentials stay."""
+        if self._clients is not None:
+            self._clients.forget()
+
     @property
     def client(self) -> AwsClient:
         """The AWS client of this role, after `verify` has passed.

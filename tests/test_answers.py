@@ -143,7 +143,7 @@ def members(listing: Listing) -> dict[str, Any]:
         body[name] = [] if shape.type_name == "list" else sample(shape)
     outer, *inner_names = listing.records.split(".")
     if inner_names and isinstance(body.get(outer), dict):
-        body[outer] |= dict.fromkeys(inner_names, [])
+        body[outer] |= {key: [] for key in inner_names}
     if isinstance(body.get(listing.records), dict) and listing.owner is not None:
         inner = body[listing.records]
         *way, last = listing.owner.split(".")

@@ -250,6 +250,20 @@ def test_interleaved_accounts_never_sign_as_each_other(reach: AwsClient, aws: Sc
     assert Counter(call.account for call in aws.operations("ec2")) == {"0" * 12: 100, "0" * 11 + "1": 100}
 
 
+def test_clients_that_were_forgotten_are_made_again_and_identities_are_kept(reach: AwsClient, aws: ScriptedAws) -> None:
+    questions = [question(f"p-{n}", f"{n:012}") for n in range(3)]
+    first = answers_to(reach, questions)
+    asked = len(aws.operations("sts"))
+    assert (reach.sessions.client_count, asked) == (2, 3)
+    credentials = reach.sessions.credentials
+    reach.sessions.forget_clients()
+    assert reach.sessions.client_count == 0
+    again = answers_to(reach, questions)
+    assert [answer.records for answer in again] == [answer.records for answer in first]
+    assert reach.sessions.credentials is credentials
+    assert len(aws.operations("sts")) == asked
+
+
 def test_a_server_that_mixes_accounts_up_is_found_out(reach: AwsClient, aws: ScriptedAws) -> None:
     def mixed_up(call: Call) -> Reply | None:
         if call.service != "ec2":

@@ -86,10 +86,7 @@ def test_a_rule_that_needs_more_memory_is_run_once_more_and_the_next_one_is_limi
     assert limits[2] != "24.0 MiB"
 
 
-def test_a_table_that_needs_more_memory_is_built_once_more_without_a_limit(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(memory, "MEMORY", 24 << 20)
+def test_a_table_that_needs_more_memory_is_built_once_more_without_a_limit(tmp_path: Path) -> None:
     store = Store(tmp_path / "house" / "aws_org.duckdb")
     limits = []
     model = Model("stage", "large", LARGE, Header("One large list.", {"size": "Its length."}))
@@ -101,7 +98,7 @@ def test_a_table_that_needs_more_memory_is_built_once_more_without_a_limit(
             return build(connection, store, model, run_id="run-1")
 
     with store.holding("run-1", "a test", stays_attached=True):
-        assert memory.within_memory(make) == 1
+        assert memory.within_memory(make, 24 << 20) == 1
         assert limits == [24 << 20, None]
         with store.read() as connection:
             assert connection.execute("from stage.large").fetchall() == [(6_000_000,)]

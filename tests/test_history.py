@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -14,7 +15,7 @@ from history_nights import Nights, differences
 from nights import cmdb_here, program
 
 from resources.store.errors import WarehouseError
-from resources.store.history import merging
+from resources.store.history import merging, recording
 from resources.store.history.choosing import NoSuchPublication, chosen
 from resources.store.history.manifest import Publication
 from resources.store.process import HISTORY_POINTS, PROCESS, hook_at
@@ -79,6 +80,32 @@ def test_recording_takes_memory_for_no_more_than_a_part_of_a_table(tmp_path: Pat
         query = "select count(*), count(distinct text) from wide"
         as_of.prepare(query)
         assert as_of.connection.execute(query).fetchall() == [(1_000_000, 1_000_000)]
+
+
+def test_a_small_file_that_needs_more_memory_is_recorded_with_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recording, "LEAST_MEMORY", 24 << 20)
+    limits: list[int] = []
+    record = recording.Recorder._record_within
+
+    def noted(recorder: Any, memory: int, *rest: Any) -> Any:
+        limits.append(memory >> 20)
+        return record(recorder, memory, *rest)
+
+    monkeypatch.setattr(recording.Recorder, "_record_within", noted)
+    store = Store(tmp_path / "house" / "aws_org.duckdb")
+    with store.holding("run-1", "a test"):
+        with store.transaction() as connection:
+            # A list of 24 MB, which cannot be spilled; in the file it is small.
+            connection.execute("create table long as select list(0 * range) as one from range(3_000_000)")
+        store.publish("run-1", lambda connection: None)
+        (publication,) = store.history.catch_up(400)
+    assert limits == [24, recording.RECORDING_MEMORY >> 20]
+    with store.history.opened(publication) as as_of:
+        query = "select len(one) from long"
+        as_of.prepare(query)
+        assert as_of.connection.execute(query).fetchall() == [(3_000_000,)]
 
 
 def test_the_comparison_notices_a_row_a_type_and_a_table(five: Nights, tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from pipelines.cli import explain
 from pipelines.cli.dagster_home import prepare_dagster_home
 from pipelines.cli.run import run_nightly
 from pipelines.definitions import NIGHTLY
+from pipelines.report import figures as module
 from pipelines.report import page as pages
 from pipelines.report.assets import report
 from pipelines.report.figures import QUERIES, Figure, query_figures, read_queries
@@ -98,6 +99,25 @@ def scripts(text: str) -> list[str]:
 
 
 # ------------------------------------------------------------------------------------------- self-contained
+
+
+def test_figures_that_need_more_memory_are_read_once_more_without_a_limit(
+    truthful_night: Path, figures: Figures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits: list[int | None] = []
+    read = module._figures
+
+    def noted(store: Store, only: Any, memory: int | None) -> dict[str, Figure]:
+        limits.append(memory)
+        return read(store, only, memory)
+
+    monkeypatch.setattr(module, "_figures", noted)
+    monkeypatch.setattr(module, "FIGURES_MEMORY", 6 << 20)
+    found = query_figures(Store(truthful_night / DATABASE))
+    assert limits == [6 << 20, None]
+    assert {name: figure.rows for name, figure in found.items()} == {
+        name: figure.rows for name, figure in figures.items()
+    }
 
 
 def test_every_run_leaves_its_report_beside_the_published_file(page_file: Path, page: str, figures: Figures) -> None:

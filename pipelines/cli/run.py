@@ -263,7 +263,7 @@ def run_nightly(
         warnings.append(warning)
     if result.success:
         return RunSummary(result.run_id, is_published, 0, warnings=failed + warnings)
-    failure = failure_of(result.all_events)
+    failure = failure_of(result.failures)
     if is_published:
         return RunSummary(result.run_id, True, failure.exit_code, failure.sentences, failed + warnings)
     # The failure of a step that its own rule ended repeats the rule's sentence; every other failure must be shown.

@@ -160,6 +160,9 @@ def _collect(
             results = collector.commit({} if coverage is None else {ACCOUNT_COVERAGE: coverage})
     finally:
         collector.close()
+        for resource in resources.values():
+            resource.forget_clients()
+        gc.collect()
     if coverage is not None:
         for finding in state.findings:
             context.log.warning(plain(finding))

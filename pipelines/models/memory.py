@@ -11,13 +11,14 @@ MEMORY = 384 << 20
 """Bytes that DuckDB may hold while a table is built and its rules are run, its cache of the file included."""
 
 
-def within_memory(make: Callable[[int | None], T]) -> T:
-    """Do a transaction within `MEMORY`; what cannot be done so is done once more without a limit.
+def within_memory(make: Callable[[int | None], T], limit: int = MEMORY) -> T:
+    """Do something within a memory limit; what cannot be done so is done once more without one.
 
     Args:
-        make: the transaction, for a memory limit in bytes or none.
+        make: what to do, for a memory limit in bytes or none.
+        limit: in bytes.
     """
     try:
-        return make(MEMORY)
+        return make(limit)
     except duckdb.OutOfMemoryException:
         return make(None)

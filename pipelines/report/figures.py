@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from pipelines.errors import SqlFileError
+from pipelines.models.memory import within_memory
 from pipelines.models.sql_files import read_header, reads
 from resources import release
 from resources.store.errors import WarehouseError
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 QUERIES = Path(__file__).parent / "queries"
+
+FIGURES_MEMORY = 96 << 20
+"""Bytes that DuckDB may hold while the figures are read, its cache of the file included."""
 
 
 @dataclass(frozen=True)
@@ -117,8 +121,13 @@ def query_figures(store: Store, only: Collection[str] = ()) -> dict[str, Figure]
         WarehouseError: nothing is published, or what is was published by another version of the product.
     """
     store.require_current_schema()
+    # From one look into the file, so all are read once more where one needs more memory.
+    return within_memory(lambda memory: _figures(store, only, memory), FIGURES_MEMORY)
+
+
+def _figures(store: Store, only: Collection[str], memory: int | None) -> dict[str, Figure]:
     figures = {}
-    with store.published() as connection:
+    with store.published(memory) as connection:
         for query in read_queries():
             if only and query.name not in only:
                 continue

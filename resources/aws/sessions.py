@@ -133,15 +133,20 @@ class Sessions:
                 self._foreign[profile] = self._boto3(guarded)
             return self._foreign[profile]
 
-    def close(self) -> None:
-        """Close the connections and drop files and credentials. The sessions may be used again."""
-        with self._lock, self._making:
+    def forget_clients(self) -> None:
+        """Close the connections and drop the clients, which take up to 1 MB each. Credentials stay."""
+        with self._making:
             for client in self._clients.values():
                 client.close()
             self._sender.close()
             self._clients.clear()
             self._shared.clear()
             self._foreign.clear()
+
+    def close(self) -> None:
+        """Close the connections and drop files and credentials. The sessions may be used again."""
+        self.forget_clients()
+        with self._lock, self._making:
             if self._credentials is not None:
                 self._credentials.close()
             self._credentials = self._models = None

@@ -47,6 +47,12 @@ class SharedClients:
                 self._processes = WorkerPool(count, home_region=home_region, concurrency=concurrency)
             return self._processes
 
+    def forget(self) -> None:
+        """Drop the botocore clients, which are made again where they are needed. Identities and credentials stay."""
+        with self._lock:
+            for client in self.clients.values():
+                client.sessions.forget_clients()
+
     def leave(self) -> None:
         """Close the connections when the last resource leaves."""
         with self._lock:

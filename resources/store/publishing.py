@@ -29,7 +29,7 @@ from resources.store.process import fault_point
 from resources.store.versions import Links, Version, Versions
 from resources.store.working import WorkingFile
 
-RULES_MEMORY = 256 << 20
+RULES_MEMORY = 64 << 20
 """Bytes that DuckDB may hold while the rules are run on the copy, its cache included; it spills what is more. A rule
 that cannot be run so is run once more without a limit."""
 
@@ -170,25 +170,27 @@ class PublishedFile:
     migrator: Migrator
 
     @contextmanager
-    def opened(self, writes_to: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    def opened(self, writes_to: Path | None = None, memory: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
         """A read-only connection to the published version in UTC, safe for a person's SQL.
 
         The connection can read this one file and no other. It keeps reading this version when another one is published.
 
         Args:
-            writes_to: the one folder that COPY may write to; no other connection of this process may be open then.
+            writes_to: the one folder that COPY may write to.
+            memory: DuckDB's memory limit in bytes, beyond which a query fails; None for DuckDB's default. With either
+                of the two no other connection of this process to this version may be open.
 
         Raises:
             WarehouseError: nothing is published yet, or the version is missing or damaged.
         """
-        path, connection = self._open(writes_to)
+        path, connection = self._open(writes_to, memory)
         try:
             with own_statements(path), interruptible(connection):
                 yield connection
         finally:
             close_read_only(path, connection)
 
-    def _open(self, writes_to: Path | None) -> tuple[Path, duckdb.DuckDBPyConnection]:
+    def _open(self, writes_to: Path | None, memory: int | None) -> tuple[Path, duckdb.DuckDBPyConnection]:
         for attempt in range(3):
             serving = self.paths.serving
             if not os.path.lexists(serving):
@@ -196,7 +198,7 @@ class PublishedFile:
             path = serving.resolve()
             with explained(path):
                 try:
-                    return path, open_read_only(path, writes_to=writes_to)
+                    return path, open_read_only(path, writes_to=writes_to, memory=memory)
                 except duckdb.IOException:
                     # Pruned between resolving and opening the link: the symlink points to a newer version by now.
                     if path.exists() or attempt == 2:

@@ -252,15 +252,15 @@ class Store:
 
     # --------------------------------------------------------------------------------------------- for readers
 
-    def published(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
-        """A read-only connection to the published version in UTC, safe for a person's SQL.
+    def published(self, memory: int | None = None) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        """A read-only connection to the published version in UTC, safe for a person's SQL; `memory` as its `opened`.
 
         The connection can read this one file and no other. It keeps reading this version when another one is published.
 
         Raises:
             WarehouseError: nothing is published yet, or the version is missing or damaged.
         """
-        return self._published.opened()
+        return self._published.opened(memory=memory)
 
     def published_current(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
         """`published`, or a WarehouseError where the version has another schema than this version of the product."""

@@ -24,6 +24,8 @@ from resources.store.versions import Version, Versions
 RECORDING_MEMORY = 256 << 20
 """Bytes that DuckDB may hold while it records or merges, beyond which it spills: whatever a table has in rows, this
 comes on top of what the process of a run holds."""
+LEAST_MEMORY = 64 << 20
+"""Bytes that it may hold for a small file; with fewer than a file has it is not slower up to here."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,13 @@ class Recorder:
         return bool(manifest.publications) and manifest.publications[-1].version not in on_disk
 
     def _record(self, manifest: Manifest, version: Version) -> Manifest:
+        memory = min(max(version.path.stat().st_size, LEAST_MEMORY), RECORDING_MEMORY)
+        try:
+            return self._record_within(memory, manifest, version)
+        except duckdb.OutOfMemoryException:
+            return self._record_within(RECORDING_MEMORY, manifest, version)
+
+    def _record_within(self, memory: int, manifest: Manifest, version: Version) -> Manifest:
         """Write the segment of one version, read it back, then list it."""
         number = manifest.newest + 1
         name = f"{number:06}-{number:06}-{secrets.token_hex(4)}"
@@ -76,7 +85,7 @@ class Recorder:
         fault_point("history.begun")
         try:
             make_folder(folder)
-            with self._opened(version.path) as connection:
+            with self._opened(version.path, memory) as connection:
                 writer = ChangeWriter(connection, self.history.folder, folder, manifest, number)
                 layouts = writer.write()
                 made = Segment(name, number, number, settled(folder))
@@ -102,15 +111,15 @@ class Recorder:
         return after
 
     @contextmanager
-    def _engine(self, threads: int | None) -> Iterator[duckdb.DuckDBPyConnection]:
-        with engine(self.paths.spill, threads, RECORDING_MEMORY) as connection, interruptible(connection):
+    def _engine(self, threads: int | None, memory: int) -> Iterator[duckdb.DuckDBPyConnection]:
+        with engine(self.paths.spill, threads, memory) as connection, interruptible(connection):
             # No table has an order, and to keep one holds what is to be written in memory.
             connection.execute("set preserve_insertion_order = false")
             yield connection
 
     @contextmanager
-    def _opened(self, version: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-        with self._engine(1 if is_small(version) else None) as connection:
+    def _opened(self, version: Path, memory: int) -> Iterator[duckdb.DuckDBPyConnection]:
+        with self._engine(1 if is_small(version) else None, memory) as connection:
             attach(connection, version, writable=False, patience=10)
             yield connection
             connection.execute("use memory")
@@ -120,7 +129,7 @@ class Recorder:
         """Forget and merge; the files that are replaced stay until the next recording, for readers who have begun."""
         before = manifest
         manifest = without_forgotten(manifest, most)
-        with self._engine(None) as connection:
+        with self._engine(None, RECORDING_MEMORY) as connection:
             manifest = merged(connection, self.history.folder, manifest)
         if manifest != before:
             self.history.write(manifest)
