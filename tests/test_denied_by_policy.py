@@ -65,6 +65,30 @@ def test_two_of_three_regions_are_denied_to_everybody_and_every_run_publishes(
 
 
 @pytest.mark.large
+def test_where_the_allowed_regions_are_named_no_other_is_requested(organisation: Simulator, tmp_path: Path) -> None:
+    """Neither by a list of regions nor by the region of a bucket: `CMDB_REGIONS` binds both."""
+    organisation.change("add_policy", name="RegionDeny", content=region_deny(OPEN), target="/")
+    database = tmp_path / DATABASE
+    night = run_night(organisation.env | {"CMDB_REGIONS": OPEN}, database)
+    assert (night.published, night.exit_code) == (True, 0), night.sentences
+    assert [call for call in organisation.log() if call["region"] in CLOSED] == []
+    reasons = query(
+        database,
+        "select split_part(listing, ':', 1), skip_reason, count(*) > 0 from audit.coverage "
+        f"where region in {CLOSED} group by all",
+    )
+    assert {reason for _, reason, _ in reasons} <= {"region_not_selected", "denied_by_policy", "not_requested"}
+    assert ("s3_bucket_tag", "region_not_selected", True) in reasons
+    assert query(database, "select distinct region from aws.ec2_instance") == [(OPEN,)]
+    # The buckets are known, and of those elsewhere nothing is claimed.
+    tags = query(
+        database, f"select region in {CLOSED}, count(*), count(tags) from aws.s3_bucket group by all order by 1"
+    )
+    assert [is_closed for is_closed, *_ in tags] == [False, True]
+    assert tags[1][2] == 0
+
+
+@pytest.mark.large
 def test_an_account_a_service_and_a_region_of_the_hub_are_denied_without_a_word(
     organisation: Simulator, tmp_path: Path
 ) -> None:

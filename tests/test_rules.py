@@ -677,6 +677,7 @@ def judge(cells: list[CellState], tolerance: Decimal = TOLERANCE) -> CheckResult
 
 
 UNPROVABLE = cell("empty_unconfirmed", error_code="TrailDenied")
+UNPROVABLE_TOO = replace(UNPROVABLE, account_id="000000000009")
 
 PASSED, WARNED, BLOCKED = "passed", "warned", "blocked"
 
@@ -703,8 +704,17 @@ def word(verdict: CheckResult) -> str:
         pytest.param(fleet(1, empty_unconfirmed=99), PASSED, id="many zeros that wait"),
         pytest.param(fleet(9, role="management", empty_unconfirmed=1), PASSED, id="a central zero that waits"),
         pytest.param([*fleet(99), UNPROVABLE], WARNED, id="one account where CloudTrail refuses the look-up"),
-        pytest.param([*fleet(94), *[UNPROVABLE] * 6], BLOCKED, id="more of them than the tolerance"),
-        pytest.param([*fleet(94), *[UNPROVABLE] * 3, *fleet(0, denied=3)], BLOCKED, id="they count with the refused"),
+        pytest.param([*fleet(1), *[UNPROVABLE] * 9], WARNED, id="however many, of one account"),
+        pytest.param([UNPROVABLE], BLOCKED, id="nothing else was requested"),
+        pytest.param([*fleet(94), *[UNPROVABLE] * 5, UNPROVABLE_TOO], BLOCKED, id="more of two accounts than allowed"),
+        pytest.param([*fleet(95), *[UNPROVABLE] * 4, UNPROVABLE_TOO], WARNED, id="of two accounts, as many as allowed"),
+        pytest.param(
+            [*fleet(94), UNPROVABLE, UNPROVABLE_TOO, *fleet(0, denied=4)], BLOCKED, id="they count with the refused"
+        ),
+        pytest.param(
+            [*fleet(90), *[UNPROVABLE] * 5, *fleet(0, denied=5)], WARNED, id="of one account not even with the refused"
+        ),
+        pytest.param([*fleet(90), *[UNPROVABLE] * 4, *fleet(0, denied=6)], BLOCKED, id="and they hide no refused"),
         pytest.param(
             [*fleet(1, role="management"), replace(UNPROVABLE, role="management")],
             WARNED,

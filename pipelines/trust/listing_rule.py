@@ -44,7 +44,7 @@ def listing_check(
     A zero with evidence against it always blocks. A failed cell of a central role blocks; a failed cell of a workload
     role only keeps its last trusted rows. Above a ratio of `tolerance` of the requested cells, workload failures block
     too; the largest tolerance lets one account fail, however few accounts there are. A zero with missing evidence keeps
-    its last trusted rows; it counts as a failure if the evidence can never arrive.
+    its last trusted rows; it counts as a failure if the evidence can never arrive, unless only one account has such.
 
     Args:
         tolerance: the largest ratio of untrusted workload cells to requested cells that does not block, 0 to 1.
@@ -117,7 +117,7 @@ def _of_cells(listing: str, cells: Sequence[CellState], tolerance: Decimal, trus
             at_fault=_rows(central),
         )
     loud = [cell for cell in untrusted if cell.outcome != "empty_unconfirmed" or cell.error_code is not None]
-    counted = [cell for cell in loud if cell.role == "workload"]
+    counted = _counted([cell for cell in loud if cell.role == "workload"], requested_count)
     if not _are_tolerated(counted, requested_count, tolerance):
         return CheckResult(
             False,
@@ -209,6 +209,18 @@ def is_tolerated(failed_count: int, requested_count: int, tolerance: Decimal, *,
     if failed_count <= tolerance * requested_count:
         return True
     return is_of_one and failed_count < requested_count and tolerance >= MAX_UNTRUSTED_TOLERANCE
+
+
+def _counted(failed: list[CellState], requested_count: int) -> list[CellState]:
+    """The workload cells that count against the tolerance.
+
+    Zeros that CloudTrail cannot confirm in one account do not: AWS responded, nothing speaks against them, and nothing
+    is built from them. Else an organisation with fewer accounts than the tolerance needs would publish nothing for it.
+    """
+    unproved = [cell for cell in failed if cell.outcome == "empty_unconfirmed"]
+    if len({cell.account_id for cell in unproved}) != 1 or len(unproved) == requested_count:
+        return failed
+    return [cell for cell in failed if cell.outcome != "empty_unconfirmed"]
 
 
 def _are_tolerated(failed: Sequence[CellState], requested_count: int, tolerance: Decimal) -> bool:
