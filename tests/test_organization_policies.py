@@ -265,6 +265,10 @@ def test_a_policy_is_reported_in_one_sentence() -> None:
     one = replace(skips, policy_id="", policy_name="", account_count=1, cell_count=1).sentence()
     assert one.startswith("A service control policy that AWS does not name denies ec2, rds in ")
     assert "for 1 account: 1 cell is skipped and keeps its last rows" in one
+    some = replace(skips, regions=("aws-global", "eu-west-1")).sentence()
+    assert " denies ec2, rds in eu-west-1 for 40 accounts: " in some
+    everywhere = replace(skips, services=("s3",), regions=("aws-global",)).sentence()
+    assert " denies s3 for 40 accounts: " in everywhere
     few = replace(skips, account_count=2, accounts=(ACCOUNT, "444455556666")).sentence()
     assert f"for 2 accounts ({ACCOUNT}, 444455556666): " in few
     many = replace(skips, accounts=(ACCOUNT, "444455556666", "777788889999")).sentence()

@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any
 
 from resources.aws.errors import EXPIRED_CODES
+from resources.aws.listing import GLOBAL_REGION
 from resources.aws.messages import OPTIONAL_GRANT, Response
 
 SCP = "SERVICE_CONTROL_POLICY"
@@ -345,8 +346,11 @@ class PolicySkips:
             accounts += f" ({', '.join(self.accounts)})"
         cells = "1 cell is" if self.cell_count == 1 else f"{self.cell_count} cells are"
         keeps = "keeps its" if self.cell_count == 1 else "keep their"
+        # A service without regions is closed everywhere: `aws-global` is our word for it, not a region.
+        regions = _some(region for region in self.regions if region != GLOBAL_REGION)
+        where = f" in {regions}" if regions else ""
         text = (
-            f"{who} denies {_some(self.services)} in {_some(self.regions)} for {accounts}: {cells} skipped and "
+            f"{who} denies {_some(self.services)}{where} for {accounts}: {cells} skipped and "
             f"{keeps} last rows, marked stale."
         )
         if self.trusted_before:
