@@ -715,6 +715,18 @@ def test_a_meter_counts_retries_and_is_reported_which_were_throttled(aws: Script
     assert (meter.reserved, meter.throttled) == (["ec2:DescribeInstances"] * 2, ["ec2:DescribeInstances"])
 
 
+@pytest.mark.parametrize("code", ["UnauthorizedOperation", "IllegalLocationConstraintException"])
+def test_what_aws_refuses_was_not_turned_away_and_is_paid_for(
+    code: str, aws: ScriptedAws, make_reach: MakeReach
+) -> None:
+    aws.script = pages(ec2_error(code, "no", 400))
+    meter = Counting()
+    answer = make_reach().fetch(question(), meter=meter)
+    outcome = "denied" if code == "UnauthorizedOperation" else "failed"
+    assert (answer.outcome, answer.error_code, answer.error_message) == (outcome, code, "no")
+    assert (meter.reserved, meter.throttled) == (["ec2:DescribeInstances"], [])
+
+
 def test_a_meter_counts_metrics_and_not_requests_of_them(aws: ScriptedAws, make_reach: MakeReach) -> None:
     metrics = Listing(
         "cloudwatch_metric", "cloudwatch:GetMetricData", ("workload",), "ordinary", records="MetricDataResults"
@@ -1386,7 +1398,11 @@ def test_an_event_name_with_the_version_of_its_interface(aws: ScriptedAws, make_
         (json_error("ExpiredTokenException"), "ExpiredTokenException", False),
         (json_error("UnrecognizedClientException"), "UnrecognizedClientException", False),
         (json_error("ThrottlingException"), "ThrottlingException", False),
-        (as_json({}), "returned a response without any of its members", False),
+        (
+            as_json({}),
+            "failed with UnreadableAnswer: LookupEvents returned a response without any of its members",
+            False,
+        ),
         (as_json({"Events": [{**event(1), "CloudTrailEvent": "{"}]}), "could not be read", False),
         (as_json({"Events": [], "NextToken": "a"}), "same page token", False),
     ],

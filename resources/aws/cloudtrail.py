@@ -92,7 +92,7 @@ class CloudTrail:
                         kinds |= {lookup.calls[name] for name in [_event_name(event)] if name in lookup.calls}
                         if detail.get("requestID") in lookup.request_ids:
                             known = recorded.get(detail["requestID"])
-                            recorded[detail["requestID"]] = known or detail.get("errorCode") or None
+                            recorded[detail["requestID"]] = known or detail.get("errorCode")
                             continue
                         refusal = _refusal(event, detail, lookup.calls)
                         if refusal is not None:

@@ -83,10 +83,14 @@ class RetryingSender:
         """
         client = self._sessions.client(context.profile, service, region)
         page = self.send(context, client, operation, parameters)
-        shape = self._sender.model(client, operation).output_shape
-        if shape is not None and shape.members and page.keys().isdisjoint(shape.members):
+        # Each operation of the contract returns something.
+        if page.keys().isdisjoint(self._sender.model(client, operation).output_shape.members):
             raise Failed(
-                "failed", "UnreadableAnswer", f"{operation} returned a response without any of its members.", page
+                # equivalent: Of a call by name nobody asks for the outcome, but whether it is denied.
+                "failed",
+                "UnreadableAnswer",
+                f"{operation} returned a response without any of its members.",
+                page,
             )
         return page
 
