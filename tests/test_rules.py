@@ -714,7 +714,17 @@ def word(verdict: CheckResult) -> str:
         pytest.param(
             [*fleet(90), *[UNPROVABLE] * 5, *fleet(0, denied=5)], WARNED, id="of one account not even with the refused"
         ),
+        pytest.param(
+            [*fleet(90), *[UNPROVABLE] * 5, *[cell("denied", account_id="000000000009")] * 5],
+            WARNED,
+            id="nor with those of another account",
+        ),
         pytest.param([*fleet(90), *[UNPROVABLE] * 4, *fleet(0, denied=6)], BLOCKED, id="and they hide no refused"),
+        pytest.param(
+            [*fleet(9), UNPROVABLE, replace(UNPROVABLE_TOO, role="operations")],
+            WARNED,
+            id="of one account, beside a central one",
+        ),
         pytest.param(
             [*fleet(1, role="management"), replace(UNPROVABLE, role="management")],
             WARNED,
