@@ -782,6 +782,10 @@ def test_trusted_cells_of_which_only_the_number_is_known_count_among_those_reque
         (("no_profile", "account_suspended", "request_limit"), WARNED),
         (("no_profile", "no_cost_data"), WARNED),
         (("no_cost_data", "request_limit"), WARNED),
+        # The second run of a day whose limit the first one spent: nothing compared, and no room for the rest.
+        (("not_compared", "request_limit"), WARNED),
+        (("denied_by_policy", "request_limit"), WARNED),
+        (("not_compared", "more_pages_than_the_limit"), BLOCKED),
         (("no_profile", "no_cost_data", "parents_unknown"), WARNED),
         (("parents_unknown", "more_pages_than_the_limit"), BLOCKED),
         (("no_longer_asked", "more_pages_than_the_limit"), BLOCKED),

@@ -84,10 +84,11 @@ def _of_cells(listing: str, cells: Sequence[CellState], tolerance: Decimal, trus
                 f"{listing}: {closed} of {len(standing)} cells are closed to the collection and no other can be "
                 f"requested ({reasons}). What was known before stands, marked stale.",
             )
-        if reached and all(cell.skip_reason in NOT_YET for cell in reached):
+        left = [cell for cell in reached if cell.skip_reason not in DECIDED]
+        if left and all(cell.skip_reason in NOT_YET for cell in left):
             # A cell that needs more requests than the limit completes in no run, so this blocks.
-            stuck = any(cell.skip_reason == TOO_MANY_PAGES for cell in reached)
-            return replace(_not_yet(listing, reached), severity="ERROR" if stuck else "WARN")
+            stuck = any(cell.skip_reason == TOO_MANY_PAGES for cell in left)
+            return replace(_not_yet(listing, left), severity="ERROR" if stuck else "WARN")
         orphans = _only_orphans(reached)
         if orphans:
             return CheckResult(
