@@ -102,7 +102,7 @@ def _missing(root: Path, folder: str) -> str:
     if not missing:
         return ""
     if len(missing) == len(shipped):
-        return f"the folder {folder} holds none of its {len(shipped)} files"
+        return f"the folder {folder} holds none of its {len(shipped)} file{'s' * (len(shipped) > 1)}"
     more = f" and {len(missing) - NAMES_SHOWN} more" if len(missing) > NAMES_SHOWN else ""
     return f"{', '.join(missing[:NAMES_SHOWN])}{more} {'are' if len(missing) > 1 else 'is'} missing"
 

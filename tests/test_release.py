@@ -17,7 +17,9 @@ from pipelines.report import figures
 from resources import release
 from resources.release import FILES, FOLDERS, ROOT, ProductFileError, require
 
-ONE_EACH = [next(file for file in FILES if file.startswith(f"{folder}/")) for folder in FOLDERS]
+_OF_EACH = [[file for file in FILES if file.rpartition("/")[0] == folder] for folder in FOLDERS]
+ONE_EACH = [files[0] for files in _OF_EACH if len(files) > 1]
+"""Of a folder with one file the sentence is that of an empty folder."""
 
 
 @pytest.fixture
