@@ -83,7 +83,9 @@ def test_a_service_that_is_denied_to_everybody_is_skipped(
         assert all(cell.error_message and cell.error_code for cell in denied)
     assert verdict(database, listing).passed
     (sentence,) = sentences(database)
-    assert f"(No) denies {listings()[listing].service} " in sentence
+    # A listing without regions is denied in none.
+    place = "for" if listings()[listing].scope == "global" else "in"
+    assert f"(No) denies {listings()[listing].service} {place} " in sentence
     assert "had a response before" in sentence
     # What was known stays, stale: a policy makes nothing disappear.
     assert query(
