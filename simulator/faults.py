@@ -243,6 +243,7 @@ FAULT_NAMES = (
     "no_trail_workload",
     "hidden_denial",
     "hidden_denial_operations",
+    "hidden_denial_unbilled",
     "bill_without_account",
 )
 
@@ -699,6 +700,13 @@ def _hidden_denial(world: World, account_id: str | None) -> Lie:
 
 def _hidden_denial_operations(world: World, _account_id: str | None) -> Lie:
     return _hidden("hidden_denial_operations", "operations", world.operations, "resource-groups", "ListGroups")
+
+
+def _hidden_denial_unbilled(world: World, account_id: str | None) -> Lie:
+    # No line of the bill shows that there are Spot requests, and each night requests them.
+    return _hidden(
+        "hidden_denial_unbilled", "workload", _victim(world, account_id), "ec2", "DescribeSpotInstanceRequests"
+    )
 
 
 def _hidden(name: str, role: str, account: str, service: str, operation: str) -> Lie:

@@ -493,11 +493,6 @@ PLAN: tuple[Entry, ...] = (
                 {"outcome": "denied", "is_trusted": False},
             ),
             Shown(
-                "audit.coverage",
-                {"account_id": "{account_id}", "region": "{region}", "listing": "lambda_event_source_mapping"},
-                {"outcome": "denied", "is_trusted": False},
-            ),
-            Shown(
                 "cmdb.resource",
                 {"account_id": "{account_id}", "region": "{region}", "resource_type": "AWS::Lambda::Function"},
                 {"status": "active", "is_stale": True},

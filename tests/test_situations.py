@@ -100,8 +100,11 @@ class Organisation:
         return query(self.database, sql, parameters)
 
     def resources(self) -> set[tuple[Any, ...]]:
-        """Status and staleness of the published resources of the row's account."""
-        sql = "select distinct status, is_stale from cmdb.resource where account_id = $account"
+        """Status and staleness of resources of the row's account, but for what operations sees of them."""
+        sql = """
+            select distinct status, is_stale from cmdb.resource
+            where account_id = $account and discovered_by = 'listing' and role = 'workload'
+        """
         return set(self.rows(sql, account=self.account))
 
 

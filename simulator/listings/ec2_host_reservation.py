@@ -1,4 +1,4 @@
-"""Reservations of dedicated hosts: one of the first workload account, for the host that it has."""
+"""Reservations of dedicated hosts: one of the first workload account, for the host that it has, paid upfront."""
 
 from __future__ import annotations
 
@@ -14,6 +14,10 @@ from simulator.world import EPOCH
 CALL = ("ec2", "DescribeHostReservations")
 RESULT = "HostReservationSet"
 TRUTH = "host_reservations"
+
+BOUGHT = EPOCH + dt.timedelta(days=730)
+TERM = dt.timedelta(days=3 * 365)
+"""It was paid before the months that the bill still shows, so that each day's part is all that stands there."""
 
 
 def rows(network: Network, account_id: str, region: str) -> list[dict[str, Any]]:
@@ -35,11 +39,11 @@ def shown(row: dict[str, Any]) -> Output:
         "InstanceFamily": "m5",
         "Count": 1,
         "HostIdSet": [row["host_id"]],
-        "PaymentOption": "NoUpfront",
-        "HourlyPrice": "3.226",
-        "UpfrontPrice": "0.000",
-        "Duration": 365 * 86400,
-        "Start": EPOCH + dt.timedelta(days=61),
-        "End": EPOCH + dt.timedelta(days=61 + 3 * 365),
+        "PaymentOption": "AllUpfront",
+        "HourlyPrice": "0.000",
+        "UpfrontPrice": "51377.400",
+        "Duration": TERM.days * 86400,
+        "Start": BOUGHT,
+        "End": BOUGHT + TERM,
         **tag_list(row["tags"]),
     }

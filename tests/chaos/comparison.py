@@ -76,20 +76,23 @@ def believed(database: Path) -> Believed:
 def compared(database: Path, known: Known, lie: Lie, frozen: Sequence[Sequence[str]], account: str) -> list[str]:
     """What is otherwise in a published dataset than the fate of a lie about an account demands."""
     found = tables(database, known.before, known.runs)
+    yesterday, tonight = known.yesterday, known.tonight
+    if lie.late:
+        found, yesterday, tonight = map(without_waiting, (found, yesterday, tonight))
     if lie.fate == "survived":
         wrong = untrusted(database, (), late=lie.late)
         if not lie.late:
-            return [*wrong, *filter(None, [difference(found, known.tonight)])]
+            return [*wrong, *filter(None, [difference(found, tonight)])]
         open_ones = may_be_open(found)
-        other = difference(*({name: of[name] for name in of if name not in open_ones} for of in (found, known.tonight)))
-        return [*wrong, *filter(None, [other]), *invented(found, known.tonight, open_ones)]
+        other = difference(*({name: of[name] for name in of if name not in open_ones} for of in (found, tonight)))
+        return [*wrong, *filter(None, [other]), *invented(found, tonight, open_ones)]
     if lie.fate == "missing":
-        return [*_nothing_retired(found, known), *elsewhere(found, known.tonight, [account])]
+        return [*_nothing_retired(found, known), *elsewhere(found, tonight, [account])]
     may_differ = (*RESTING_ON_MORE, *lie.differs, *lie.stale, *(may_be_open(found) if lie.late else ()))
     return [
         *untrusted(database, frozen, late=lie.late),
-        *all_stale(found, known.yesterday, lie.stale),
-        *frozen_rows(found, known.yesterday, known.tonight, frozen, may_differ),
+        *all_stale(found, yesterday, lie.stale),
+        *frozen_rows(found, yesterday, tonight, frozen, may_differ),
     ]
 
 
@@ -98,6 +101,24 @@ def _is_frozen(frozen: Sequence[Sequence[str]], listing: str, account: str, regi
         fnmatchcase(listing, place[0]) and fnmatchcase(account, place[1]) and fnmatchcase(region, place[2])
         for place in frozen
     )
+
+
+SAYING_WHAT_WAITS = {
+    "cost.explained_spend": ("answered_at",),
+    "org.governance_kpi": ("verdict", "judged", "unknown", "unknown_reason"),
+}
+"""Columns that tell how much is known, or since when: they are otherwise where a zero waits for CloudTrail."""
+
+
+def without_waiting(published: Tables) -> Tables:
+    """The tables without what says only that something waits."""
+    others = dict(published)
+    for name, columns in SAYING_WHAT_WAITS.items():
+        names, rows = published[name]
+        kept = [place for place, column in enumerate(names) if column not in columns]
+        rest = sorted((tuple(row[place] for place in kept) for row in rows), key=repr)
+        others[name] = (tuple(names[place] for place in kept), rest)
+    return others
 
 
 SAYING_WHAT_IS_OPEN = ("cmdb.decommission_signal", "cmdb.finding_unknown")

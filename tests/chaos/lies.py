@@ -337,13 +337,22 @@ ALONE: tuple[Lie, ...] = (
     # CloudTrail is late, as it always is: whoever is refused and told of an empty list cannot know it in the night.
     Lie((), "survived", doubts=(("*", WAITS),), late=True),
     Lie(
-        ("hidden_denial",),
+        ("hidden_denial_unbilled",),
         "doubted",
-        ("CloudTrail recorded this call as refused", "ec2_security_group: empty_suspect in account {account}"),
+        ("CloudTrail recorded this call as refused", "ec2_spot_instance_request: empty_suspect in account {account}"),
         fails=NO_SILENT_ZERO,
-        frozen=(("ec2_security_group", "{account}", "*"),),
+        frozen=(("ec2_spot_instance_request", "{account}", "*"),),
         late=True,
         mends=True,
+    ),
+    # Where the bill shows what there must be, the night itself is refused.
+    Lie(
+        ("hidden_denial",),
+        "refused",
+        ("ec2_security_group: empty_suspect in account {account}", "the bill of the last days shows"),
+        (("ec2_security_group", "empty_suspect"), ("*", WAITS)),
+        NO_SILENT_ZERO,
+        late=True,
     ),
     Lie(
         ("hidden_denial_operations",),
