@@ -177,11 +177,12 @@ def test_a_target_that_is_missed_by_more_than_a_tenth_is_named() -> None:
 
 
 def test_the_whole_tree_is_measured(tmp_path: Path) -> None:
-    burn = "import time; end = time.process_time() + 0.3\nwhile time.process_time() < end: pass"
-    program = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {burn!r}]); x = bytearray(50_000_000)"
+    burn = "import time; x = b'x' * 80_000_000; end = time.process_time() + 0.3\nwhile time.process_time() < end: pass"
+    program = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {burn!r}])"
     ran = tree.run([sys.executable, "-c", program], {}, tmp_path)
     assert ran.code == 0
     assert ran.cpu >= 0.3
+    assert 80_000_000 < ran.peak < 160_000_000
     with pytest.raises(TimeoutError, match="was killed"):
         tree.run([sys.executable, "-c", "import time; time.sleep(60)"], {}, tmp_path, timeout=0.3)
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
 from pathlib import Path
 
 import duckdb
+import psutil
 import pytest
 from nights import program
 
-from pipelines.freed_memory import DUCKDB_ALLOCATOR, return_soon
+from pipelines.freed_memory import DUCKDB_ALLOCATOR, return_now, return_soon
 from pipelines.models import memory
 from pipelines.models.build import build
 from pipelines.models.model import Model
@@ -26,6 +28,24 @@ def test_duckdbs_allocator_keeps_little_unless_the_environment_says_otherwise() 
     own = {DUCKDB_ALLOCATOR: "dirty_decay_ms:5000"}
     return_soon(own)
     assert own == {DUCKDB_ALLOCATOR: "dirty_decay_ms:5000"}
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="the C library is not glibc")
+def test_what_the_c_library_keeps_of_freed_memory_is_returned_before_a_table_is_built() -> None:
+    library = ctypes.CDLL(None)
+    library.malloc.restype, library.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+    blocks = [library.malloc(4_000) for _ in range(20_000)]
+    for block in blocks:
+        ctypes.memset(block, 1, 4_000)
+    # What is used above it keeps the library from returning the rest by itself.
+    *freed, used = blocks
+    for block in freed:
+        library.free(block)
+    process = psutil.Process()
+    before = process.memory_info().rss
+    assert memory.within_memory(lambda _: before - process.memory_info().rss) > 40_000_000
+    library.free(used)
+    return_now()
 
 
 def test_a_command_says_so_before_duckdb_is_loaded_and_parses_no_query() -> None:

@@ -5,24 +5,21 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import sys
-import threading
-import time
 from collections import Counter
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psutil
 import pytest
 import relations
 from conftest import policies, sign_in
 from derived import ITEMS, truth_of
-from nights import REPOSITORY, night_environment, query, run_night
+from nights import night_environment, query, run_night
 from test_night import PUBLIC, everything, lasting
 
+from bench import tree
+from bench.tree import Ran
 from simulator.client import Simulator, is_foreign, start
 
 if TYPE_CHECKING:
@@ -45,95 +42,9 @@ DERIVED = {"network_interface_ids", "referenced_by", "is_unused", "flow_log_ids"
 MEGABYTE = 1024 * 1024
 
 
-@dataclass(frozen=True)
-class Ran:
-    """A night as a child process: how it ended, what it said, how much memory it held at most, how long it took."""
-
-    code: int
-    said: str
-    peak: int
-    seconds: float
-
-
-def resident(process: psutil.Process) -> int:
-    """Bytes that a process holds in memory now, with all its children.
-
-    Between fork and exec a child that is being started is its parent on paper, also by name, and shares every page:
-    such a copy is not counted, however long a busy machine lets it wait.
-    """
-    held: int = process.memory_info().rss
-    name = process.cmdline()
-    for child in process.children(recursive=True):
-        with suppress(psutil.NoSuchProcess):
-            if child.cmdline() != name:
-                held += child.memory_info().rss
-    return held
-
-
-def run(environment: dict[str, str], *arguments: str) -> Ran:
-    """`cmdb` with its memory watched every twentieth of a second."""
-    began = time.monotonic()
-    child = subprocess.Popen(
-        [sys.executable, "-m", "pipelines.cli.main", *arguments],
-        cwd=REPOSITORY,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    readings: list[int] = []
-    ended = threading.Event()
-
-    def watch() -> None:
-        try:
-            process = psutil.Process(child.pid)
-            while not ended.wait(0.05):
-                readings.append(resident(process))
-        except psutil.NoSuchProcess:
-            return
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        said, _ = child.communicate()
-    finally:
-        ended.set()
-        watcher.join()
-        child.kill()
-    return Ran(child.returncode, said, max(readings, default=0), time.monotonic() - began)
-
-
-def test_a_program_that_a_run_starts_is_counted() -> None:
-    code = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'print(bytes(1)); input()'])"
-    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
-        assert parent.stdout is not None
-        parent.stdout.readline()
-        process = psutil.Process(parent.pid)
-        (child,) = process.children()
-        alone, with_child = process.memory_info().rss, resident(process)
-        assert with_child >= alone + child.memory_info().rss / 2
-        parent.communicate(b"\n")
-
-
-class Forked:
-    """A process as `psutil` shows it, with children that are copies of it or programs of their own."""
-
-    def __init__(self, name: str, rss: int, *children: Forked) -> None:
-        self.name, self.rss, self.others = name, rss, children
-
-    def memory_info(self) -> Forked:
-        return self
-
-    def cmdline(self) -> list[str]:
-        return [self.name]
-
-    def children(self, recursive: bool) -> tuple[Forked, ...]:
-        return self.others if recursive else ()
-
-
-def test_a_copy_of_its_parent_on_paper_is_not_counted() -> None:
-    night: Any = Forked("nightly", 400, Forked("nightly", 400), Forked("credential_process", 20))
-    assert resident(night) == 420
+def run(environment: dict[str, str], folder: Path, *arguments: str) -> Ran:
+    """`cmdb` with the memory of its whole tree watched."""
+    return tree.run([sys.executable, "-m", "pipelines.cli.main", *arguments], environment, folder)
 
 
 @dataclass(frozen=True)
@@ -169,7 +80,9 @@ def collected(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collected]:
         organisation.configure(further_services=34)
         database = folder / "warehouse" / "cmdb.duckdb"
         database.parent.mkdir()
-        night = run(led_to(organisation, database, DAGSTER_HOME=str(folder / "dagster"), NO_COLOR="1"), "nightly")
+        night = run(
+            led_to(organisation, database, DAGSTER_HOME=str(folder / "dagster"), NO_COLOR="1"), folder, "nightly"
+        )
         # An SSO token becomes credentials by a request that nobody signs, in no session of ours.
         asked = len([call for call in organisation.log() if call["service"] != "sso"])
         yield Collected(organisation, database, night, organisation.truth(*KINDS), asked)
@@ -179,7 +92,8 @@ def test_sixty_accounts_are_collected_whole_in_little_memory_and_the_run_says_wh
     collected: Collected,
 ) -> None:
     night, database, truth, asked = collected.night, collected.database, collected.truth, collected.asked
-    assert night.code == 0, night.said
+    said = night.said + night.complained
+    assert night.code == 0, said
 
     # Whole: every instance once, by owner, region and id; and of as many accounts and regions as there are.
     there = sorted(places(truth))
@@ -193,12 +107,12 @@ def test_sixty_accounts_are_collected_whole_in_little_memory_and_the_run_says_wh
     # What it asked is on the terminal, in the table, and is what AWS was asked.
     (counted,) = query(database, "select request_count from audit.run")
     assert counted[0] == asked
-    assert f"{asked:,}" in next(line for line in night.said.splitlines() if line.strip().startswith("requests"))
+    assert f"{asked:,}" in next(line for line in said.splitlines() if line.strip().startswith("requests"))
     # Every step says at its end that all of its cells have an outcome.
-    ended = re.findall(r"^(?!…)[^:\n]+: ([\d,]+) of ([\d,]+) cells, ", night.said, re.MULTILINE)
-    assert len(ended) > 20 and all(done == whole for done, whole in ended), night.said
+    ended = re.findall(r"^(?!…)[^:\n]+: ([\d,]+) of ([\d,]+) cells, ", said, re.MULTILINE)
+    assert len(ended) > 20 and all(done == whole for done, whole in ended), said
 
-    print(json.dumps({"seconds": round(night.seconds, 1), "megabytes": night.peak // MEGABYTE, "requests": asked}))
+    print(json.dumps({"seconds": round(night.wall, 1), "megabytes": night.peak // MEGABYTE, "requests": asked}))
     assert night.peak < 400 * MEGABYTE
 
 
@@ -453,8 +367,9 @@ def later(collected: Collected) -> Later:
     truth = organisation.truth(*KINDS)
     organisation.lie("denied", account_id=denied)
     # What changes seldom is not due, and a change of it would wait for a week.
-    night = run(led_to(organisation, database, CMDB_UNTRUSTED_TOLERANCE="0.05"), "nightly", "--everything")
-    assert night.code == 0, night.said
+    environment = led_to(organisation, database, CMDB_UNTRUSTED_TOLERANCE="0.05")
+    night = run(environment, database.parent.parent, "nightly", "--everything")
+    assert night.code == 0, night.said + night.complained
 
     old, new = items(collected.truth), items(truth)
     asked = {*truth["reachable"], truth["central"]["operations"]} - {denied, closed}

@@ -5,6 +5,8 @@ from typing import TypeVar
 
 import duckdb
 
+from pipelines.freed_memory import return_now
+
 T = TypeVar("T")
 
 MEMORY = 384 << 20
@@ -12,12 +14,15 @@ MEMORY = 384 << 20
 
 
 def within_memory(make: Callable[[int | None], T], limit: int = MEMORY) -> T:
-    """Do something within a memory limit; what cannot be done so is done once more without one.
+    """Do something within a memory limit, in the memory that others have freed.
+
+    What cannot be done within the limit is done once more without one.
 
     Args:
         make: what to do, for a memory limit in bytes or none.
         limit: in bytes.
     """
+    return_now()
     try:
         return make(limit)
     except duckdb.OutOfMemoryException:

@@ -25,7 +25,7 @@ ambiguous."""
 RETRY_SECONDS = 0.05
 """How often a file is tried that another process has open."""
 
-MOST_KEPT = 32 * 1024 * 1024
+MOST_KEPT = 16 * 1024 * 1024
 """Bytes that DuckDB may hold between two uses of a file that stays open: the file's blocks, and rows that no checkpoint
 has written. It holds them until the file is closed, up to its memory limit."""
 
@@ -34,6 +34,8 @@ _THRIFT = {
     # enough to return it, small queries take twice their time.
     "allocator_flush_threshold": "8MB",
     "allocator_bulk_deallocation_flush_threshold": "8MB",
+    # Without a thread of its own the allocator returns memory only while other queries use it.
+    "allocator_background_threads": "true",
     # A group of rows that is whole is written at once: by default five wait in memory, 40 MB each of the daily bill.
     "write_buffer_row_group_count": "1",
 }

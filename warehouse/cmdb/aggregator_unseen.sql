@@ -67,6 +67,5 @@ select
     asked.asked_at
 from known
 inner join asked using (account_id, region, resource_type)
-where
-    coalesce(known.created_at, known.captured_at) <= asked.asked_at
-    and known.arn not in (select seen.arn from stage.observed_resource as seen)
+anti join stage.observed_resource as seen on known.arn = seen.arn
+where coalesce(known.created_at, known.captured_at) <= asked.asked_at

@@ -15,32 +15,31 @@
 -- last_seen_at: When it was stated last, UTC.
 -- ended_at: When a trusted response first lacked it, UTC; NULL while it holds.
 -- is_stale: True when the newest response of its cell is not trusted: it held at last_seen_at.
-with observed as (
+with known_application as (
+    select distinct to_arn
+    from cmdb.relationship
+    where from_resource_type = 'Application' and source = 'resource tag' and ended_at is null
+),
+
+stated as materialized (
     select stated.*
     from stage.observed_relationship as stated
     left join cmdb.resource as item on stated.to_arn = item.arn
+    left join known_application as known on stated.to_arn = known.to_arn
     where
         -- Where the tags of an item cannot be read, its applications stay what they were.
         stated.from_resource_type <> 'Application'
         or item.tags is not null
-        or not exists (
-            select 1
-            from cmdb.relationship as before
-            where
-                before.to_arn = stated.to_arn
-                and before.from_resource_type = 'Application'
-                and before.source = 'resource tag'
-                and before.ended_at is null
-        )
+        or known.to_arn is null
+),
+
+observed as (
+    select *
+    from stated
     -- Several records may state it; a fresh one counts before a stale one.
     qualify row_number() over (
-            partition by stated.from_arn, stated.relation, stated.to_arn
-            order by
-                stated.is_stale asc,
-                stated.collected_at desc,
-                stated.listing asc,
-                stated.caller_account_id asc,
-                stated.cell_region asc
+            partition by from_arn, relation, to_arn
+            order by is_stale asc, collected_at desc, listing asc, caller_account_id asc, cell_region asc
         ) = 1
 ),
 

@@ -39,7 +39,7 @@
 -- caller_account_id: The account of the request, 12 digits: the account of the cell in audit.collection.
 -- cell_region: The region of the cell in audit.collection; aws-global where the service has none.
 -- collected_at: When AWS gave the values of this row, UTC.
-with seen as (
+with seen as not materialized (
     select
         *,
         'listing' as discovered_by,
@@ -50,7 +50,7 @@ with seen as (
     from stage.discovered_resource
 ),
 
-tagged as (
+tagged as not materialized (
     -- What the listing itself does not say of tags, the tagging API may. A stale word of it is better than none.
     select
         observed.* replace (
@@ -69,17 +69,25 @@ tagged as (
         on observed.arn = told.arn and (observed.tags is null or not told.is_stale)
 ),
 
+tagging as materialized (
+    -- Of every row no more than this, so that the rows themselves, which are wide, need not be held.
+    select
+        arn,
+        tags
+    from tagged
+),
+
 said as (
     -- The values that count, by the keys and the other spellings that the organisation knows.
     select
-        tagged.arn,
+        tagging.arn,
         wanted.resource_column,
-        coalesce(alias.tag_value, trim(tagged.tags[wanted.tag_key])) as tag_value
-    from tagged
+        coalesce(alias.tag_value, trim(tagging.tags[wanted.tag_key])) as tag_value
+    from tagging
     cross join ref.tag_key as wanted
     left join ref.tag_value_alias as alias
-        on wanted.tag_key = alias.tag_key and trim(tagged.tags[wanted.tag_key]) = alias.alias
-    where trim(tagged.tags[wanted.tag_key]) <> ''
+        on wanted.tag_key = alias.tag_key and trim(tagging.tags[wanted.tag_key]) = alias.alias
+    where trim(tagging.tags[wanted.tag_key]) <> ''
 ),
 
 own as (
@@ -175,7 +183,7 @@ remembered as (
             and before.caller_account_id = cell.account_id
             and before.cell_region = cell.region
             and before.listing = cell.listing
-    anti join owned using (arn)
+    anti join tagging using (arn)
 ),
 
 absent as (

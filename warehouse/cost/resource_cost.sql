@@ -131,24 +131,34 @@ measured as (
 
 -- On which days a resource was there, and ran where it can be stopped; AWS says of some that they were there before they
 -- were first seen.
-life as (
+stood as (
     select
         version.arn,
+        version.valid_from,
+        version.valid_to,
+        version.status,
+        version.attributes ->> '$.state' as state
+    from cmdb.resource_version as version
+    where version.arn in (select one.arn from measured as one)
+),
+
+life as (
+    select
+        stood.arn,
         (case
-            when row_number() over (partition by version.arn order by version.valid_from) = 1
-                then least(version.valid_from, item.created_at)
-            else version.valid_from
+            when row_number() over (partition by stood.arn order by stood.valid_from) = 1
+                then least(stood.valid_from, item.created_at)
+            else stood.valid_from
         end at time zone 'UTC')::date as first_date,
-        coalesce((version.valid_to at time zone 'UTC')::date, 'infinity'::date) as last_date,
-        version.status = 'active'
+        coalesce((stood.valid_to at time zone 'UTC')::date, 'infinity'::date) as last_date,
+        stood.status = 'active'
         and case item.resource_type
-            when 'AWS::EC2::Instance' then version.attributes ->> '$.state' = 'running'
-            when 'AWS::RDS::DBInstance' then version.attributes ->> '$.state' <> 'stopped'
+            when 'AWS::EC2::Instance' then stood.state = 'running'
+            when 'AWS::RDS::DBInstance' then stood.state <> 'stopped'
             else true
         end as is_there
-    from cmdb.resource_version as version
+    from stood
     inner join cmdb.resource as item using (arn)
-    where version.arn in (select one.arn from measured as one)
 ),
 
 -- Every day of the bill of a place that AWS measured in part, and who was there.

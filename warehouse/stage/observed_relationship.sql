@@ -22,6 +22,12 @@ with known as (
     group by resource_type, resource_id
 ),
 
+gone as (
+    select arn
+    from cmdb.resource
+    where status = 'retired'
+),
+
 record as (
     select -- noqa: AM07
         r.arn as from_arn,
@@ -568,8 +574,7 @@ application as (
 select ended.* -- noqa: AM07
 from ended
 -- What AWS still lists of something that is gone for good holds nothing any more.
-left join cmdb.resource as item on ended.from_arn = item.arn
-where item.status is distinct from 'retired'
+where ended.from_arn not in (select gone.arn from gone)
 union all by name
 select application.*
 from application

@@ -26,7 +26,13 @@ life as (
         version.account_id,
         version.status,
         version.valid_to,
-        version.attributes,
+        version.attributes ->> '$.state' as state,
+        version.attributes ->> '$.engine' as engine,
+        version.attributes ->> '$.instance_type' as instance_type,
+        version.attributes ->> '$.instance_class' as instance_class,
+        version.attributes ->> '$.volume_type' as volume_type,
+        (version.attributes ->> '$.is_multi_az')::boolean as is_multi_az,
+        (version.attributes ->> '$.size_gb')::bigint as size_gb,
         item.resource_type,
         item.region,
         -- AWS reports of some that they were there, or ran, before they were first seen.
@@ -49,21 +55,18 @@ described as (
         valid_to,
         resource_type,
         region,
-        attributes ->> '$.state' as state,
-        case attributes ->> '$.engine'
+        state,
+        case engine
             when 'neptune' then 'Amazon Neptune'
             when 'docdb' then 'Amazon DocumentDB (with MongoDB compatibility)'
         end as other_service,
         case resource_type
-            when 'AWS::EC2::Instance' then 'BoxUsage:' || (attributes ->> '$.instance_type')
-            when 'AWS::RDS::DBInstance'
-                then
-                    'InstanceUsage:' || (attributes ->> '$.instance_class')
-                    || '/' || (attributes ->> '$.engine')
-            when 'AWS::EC2::Volume' then 'EBS:VolumeUsage.' || (attributes ->> '$.volume_type')
+            when 'AWS::EC2::Instance' then 'BoxUsage:' || instance_type
+            when 'AWS::RDS::DBInstance' then 'InstanceUsage:' || instance_class || '/' || engine
+            when 'AWS::EC2::Volume' then 'EBS:VolumeUsage.' || volume_type
         end as usage,
-        case when (attributes ->> '$.is_multi_az')::boolean then 2 else 1 end as copies,
-        (attributes ->> '$.size_gb')::bigint as size_gb
+        case when is_multi_az then 2 else 1 end as copies,
+        size_gb
     from life
     where status = 'active'
 ),
