@@ -1,6 +1,5 @@
-"""Memory that has been freed, by DuckDB's queries or by others: it returns to the system soon."""
+"""Memory that DuckDB's queries have freed: it returns to the system soon."""
 
-import ctypes
 from collections.abc import MutableMapping
 
 DUCKDB_ALLOCATOR = "DUCKDB_JE_MALLOC_CONF"
@@ -15,13 +14,3 @@ def return_soon(environment: MutableMapping[str, str]) -> None:
     it starts.
     """
     environment.setdefault(DUCKDB_ALLOCATOR, "dirty_decay_ms:100,muzzy_decay_ms:0")
-
-
-def return_now() -> None:
-    """Return what the C library keeps of freed memory: after some thousand responses in threads, 20 MB.
-
-    It takes a millisecond. Only glibc keeps that much, and only glibc has such a function.
-    """
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)

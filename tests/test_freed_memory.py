@@ -12,7 +12,7 @@ import psutil
 import pytest
 from nights import program
 
-from pipelines.freed_memory import DUCKDB_ALLOCATOR, return_now, return_soon
+from pipelines.freed_memory import DUCKDB_ALLOCATOR, return_soon
 from pipelines.models import memory
 from pipelines.models.build import build
 from pipelines.models.model import Model
@@ -45,7 +45,7 @@ def test_what_the_c_library_keeps_of_freed_memory_is_returned_before_a_table_is_
     before = process.memory_info().rss
     assert memory.within_memory(lambda _: before - process.memory_info().rss) > 40_000_000
     library.free(used)
-    return_now()
+    memory.return_freed()
 
 
 def test_a_command_says_so_before_duckdb_is_loaded_and_parses_no_query() -> None:

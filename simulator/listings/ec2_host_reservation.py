@@ -16,8 +16,9 @@ RESULT = "HostReservationSet"
 TRUTH = "host_reservations"
 
 BOUGHT = EPOCH + dt.timedelta(days=730)
-TERM = dt.timedelta(days=3 * 365)
 """It was paid before the months that the bill still shows, so that each day's part is all that stands there."""
+
+TERM = dt.timedelta(days=3 * 365)
 
 
 def rows(network: Network, account_id: str, region: str) -> list[dict[str, Any]]:

@@ -77,7 +77,9 @@ def compared(database: Path, known: Known, lie: Lie, frozen: Sequence[Sequence[s
     """What is otherwise in a published dataset than the fate of a lie about an account demands."""
     found = tables(database, known.before, known.runs)
     yesterday, tonight = known.yesterday, known.tonight
+    verdicts: list[str] = []
     if lie.late:
+        verdicts = false_verdicts(found, tonight)
         found, yesterday, tonight = map(without_waiting, (found, yesterday, tonight))
     if lie.fate == "survived":
         wrong = untrusted(database, (), late=lie.late)
@@ -85,12 +87,13 @@ def compared(database: Path, known: Known, lie: Lie, frozen: Sequence[Sequence[s
             return [*wrong, *filter(None, [difference(found, tonight)])]
         open_ones = may_be_open(found)
         other = difference(*({name: of[name] for name in of if name not in open_ones} for of in (found, tonight)))
-        return [*wrong, *filter(None, [other]), *invented(found, tonight, open_ones)]
+        return [*wrong, *verdicts, *filter(None, [other]), *invented(found, tonight, open_ones)]
     if lie.fate == "missing":
         return [*_nothing_retired(found, known), *elsewhere(found, tonight, [account])]
     may_differ = (*RESTING_ON_MORE, *lie.differs, *lie.stale, *(may_be_open(found) if lie.late else ()))
     return [
         *untrusted(database, frozen, late=lie.late),
+        *verdicts,
         *all_stale(found, yesterday, lie.stale),
         *frozen_rows(found, yesterday, tonight, frozen, may_differ),
     ]
@@ -119,6 +122,22 @@ def without_waiting(published: Tables) -> Tables:
         rest = sorted((tuple(row[place] for place in kept) for row in rows), key=repr)
         others[name] = (tuple(names[place] for place in kept), rest)
     return others
+
+
+def false_verdicts(found: Tables, tonight: Tables) -> list[str]:
+    """KPIs with a verdict that is neither tonight's nor unknown."""
+
+    def verdicts(published: Tables) -> dict[str, str]:
+        columns, rows = published["org.governance_kpi"]
+        kpi, verdict = columns.index("kpi"), columns.index("verdict")
+        return {row[kpi]: row[verdict] for row in rows}
+
+    true = verdicts(tonight)
+    return [
+        f"{kpi} is {verdict}, expected {true[kpi]} or unknown"
+        for kpi, verdict in verdicts(found).items()
+        if verdict not in ("unknown", true[kpi])
+    ]
 
 
 SAYING_WHAT_IS_OPEN = ("cmdb.decommission_signal", "cmdb.finding_unknown")

@@ -21,6 +21,7 @@ with known_application as (
     where from_resource_type = 'Application' and source = 'resource tag' and ended_at is null
 ),
 
+-- Held once: else the window function has a state of some megabytes for each part of the union that it reads.
 stated as materialized (
     select stated.*
     from stage.observed_relationship as stated

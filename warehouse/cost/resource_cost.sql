@@ -129,8 +129,7 @@ measured as (
     group by bill_month, account_id, service, arn
 ),
 
--- On which days a resource was there, and ran where it can be stopped; AWS says of some that they were there before they
--- were first seen.
+-- The state alone, so that no window function holds all the attributes.
 stood as (
     select
         version.arn,
@@ -142,6 +141,8 @@ stood as (
     where version.arn in (select one.arn from measured as one)
 ),
 
+-- On which days a resource was there, and ran where it can be stopped; AWS says of some that they were there before they
+-- were first seen.
 life as (
     select
         stood.arn,
