@@ -47,6 +47,9 @@ SHARED = ("ref.", "audit.run", "audit.schema_migration", "audit.claim_listing", 
 KEPT = ("account_id", "caller_account_id", "run_id", "source_account_id", "ou_id", "account_name")
 """Columns that are the same in all items of an account."""
 
+RELATIONS = 3
+"""Relations of an item, as the demo has them."""
+
 COUNTED_TIMES = ("collected_at", "last_seen_at", "judged_at", "fetched_at")
 
 
@@ -100,13 +103,28 @@ def multiply(connection: duckdb.DuckDBPyConnection, items: int) -> None:
             f"insert into {table.name} select t.* replace ({', '.join(replaced)}) "
             f"from {table.name} as t, range(1, {times}) as r(n)"
         )
+    _fill(connection, items, "0")
 
 
-def change(connection: duckdb.DuckDBPyConnection, night: int, draw: random.Random) -> None:
-    """What one night changes."""
+def _fill(connection: duckdb.DuckDBPyConnection, items: int, name: str) -> None:
+    """So many items as are missing come, and their relations: copies of some that are there, under other names."""
+    for table, columns, count in (
+        ("cmdb.resource", ("arn",), items),
+        ("cmdb.relationship", ("from_arn", "to_arn"), items * RELATIONS),
+    ):
+        there = connection.execute(f"select count(*) from {table}").fetchall()[0][0]
+        replaced = ", ".join(f"{column} || '-{name}.' || n as {column}" for column in columns)
+        connection.execute(
+            f"insert into {table} select t.* replace ({replaced}) from {table} as t, "
+            f"range({math.ceil(count / there)}) as r(n) limit {max(count - there, 0)}"
+        )
+
+
+def change(connection: duckdb.DuckDBPyConnection, night: int, items: int) -> None:
+    """What one night changes; at its end there are so many items again."""
     at = FIRST + timedelta(days=night)
     run = f"00000000-0000-4000-8000-{night:012}"
-    salt = draw.randrange(1 << 30)
+    salt = random.Random(night).randrange(1 << 30)
     for table in tables_of(connection):
         stamps = [f"{column} = {column} + interval 1 day" for column in COUNTED_TIMES if column in table.columns]
         where = ""
@@ -122,6 +140,7 @@ def change(connection: duckdb.DuckDBPyConnection, night: int, draw: random.Rando
     connection.execute(f"update cmdb.resource set state = 's-{night % 7}' where hash(arn, {salt}) % 100 = 0")
     connection.execute(f"delete from cmdb.resource where hash(arn, {salt + 1}) % 500 = 0")
     connection.execute(f"delete from cmdb.relationship where hash(rowid, {salt}) % 500 = 0")
+    _fill(connection, items, str(night))
     _add_day(connection, at, run, salt)
     # Everything of the running month has another amount the next night.
     connection.execute(
@@ -239,7 +258,7 @@ def _measured(given: argparse.Namespace, folder: Path) -> int:
         with duckdb.connect(str(working)) as connection:
             connection.execute("set TimeZone = 'UTC'")
             if night:
-                change(connection, night, random.Random(night))
+                change(connection, night, given.items)
             else:
                 multiply(connection, given.items)
             items = connection.execute("select count(*) from cmdb.resource").fetchall()[0][0]
