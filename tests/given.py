@@ -135,7 +135,7 @@ def build(
 ) -> int:
     """One relation in a transaction, with the demo's reference files and currency, as a step of a run builds it."""
     with store.transaction() as connection:
-        building.prepare(connection, currency, [built.sql for built in (model, *logs)])
+        building.prepare(connection, currency, [built.query for built in (model, *logs)])
         return building.build(connection, store, model, logs, run_id, own)
 
 
@@ -212,7 +212,7 @@ class House:
         """
         wanted = self.needed(*relations)
         with self.store.transaction() as connection:
-            building.prepare(connection, CURRENCY, [model.sql for model in self.models.values()])
+            building.prepare(connection, CURRENCY, [model.query for model in self.models.values()])
             standing = _standing(connection, is_demo=self.reference == DEMO_FOLDER)
             for model in self.models.values():
                 if model.relation in wanted and model.materialized != "log" and not standing(model):

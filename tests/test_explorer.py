@@ -76,6 +76,10 @@ def test_every_public_table_is_in_the_file_or_said_to_be_elsewhere(data: duckdb.
     }
     assert here == relations - LEFT_OUT.keys()
     assert LEFT_OUT.keys() <= relations
+    of_records = data.execute(
+        "select table_name from duckdb_columns() where database_name = 'data' and column_name = 'record'"
+    )
+    assert of_records.fetchall() == []
     for name in here:
         assert data.execute(
             f"select (select count(*) from data.{name}) = (select count(*) from published.{name})"

@@ -24,6 +24,7 @@ from sqlglot import exp
 from pipelines.catalogue.registry import listings
 from pipelines.collection import landing
 from pipelines.models import build as models_build
+from pipelines.models.macros import RECORD
 from pipelines.models.model import CELL_COLUMNS, Model, ModelError, read_models
 from pipelines.models.sql_files import read_header, reads
 from pipelines.trust import outcomes
@@ -326,6 +327,14 @@ def test_given_responses_become_the_expected_rows(relation: str, case: dict[str,
     found = home.rows(f"select * from {model.quoted} order by {', '.join(model.key)}")
     shown = [{name: row[name] for name in expected} for row, expected in zip(found, case["expect"], strict=True)]
     assert shown == case["expect"]
+    if model.keeps_records or RECORD in model.header.entries:
+        given = [record for cell in case["given"] for record in cell.get("records", [])]
+        assert all(_is_of(json.loads(row[RECORD]), given) for row in found)
+
+
+def _is_of(record: Any, given: list[Any]) -> bool:
+    """Whether it is a record as it was given, or a URL out of one of a function."""
+    return record in given or any(record in of.get("FunctionUrlConfigs", []) for of in given)
 
 
 def test_every_collected_table_has_given_rows_and_every_column_is_expected_with_a_value() -> None:
@@ -341,7 +350,7 @@ def test_every_collected_table_has_given_rows_and_every_column_is_expected_with_
                 for name, value in row.items()
                 if value is not None
             }
-            missing += [f"{model.relation}.{name}" for name in model.columns if name not in expected]
+            missing += [f"{model.relation}.{name}" for name in model.columns if name not in {*expected, RECORD}]
     assert missing == []
 
 

@@ -23,8 +23,8 @@ LISTINGS: tuple[Listing, ...] = (
         owner="FunctionArn",
         # Lambda returns at most 50 functions on a page.
         parameters={"MaxItems": 50},
-        # The environment variables of a function may hold passwords.
-        redact=("Environment",),
+        # The environment variables of a function may hold passwords; AWS marks the messages of its errors as sensitive.
+        redact=("Environment", "Message"),
     ),
     Listing(
         "lambda_function_tag",

@@ -112,6 +112,8 @@ LISTINGS: tuple[Listing, ...] = (
         parameters=RDS_PAGES,
         every=SELDOM,
         arn_form="rds:og:",
+        # AWS marks the settings of options as sensitive.
+        redact=("Value",),
     ),
     Listing(
         "rds_event_subscription",

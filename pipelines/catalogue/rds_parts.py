@@ -132,6 +132,7 @@ LISTINGS: tuple[Listing, ...] = (
         parameters=RDS_PAGES,
         each=Each("", of=(DATABASE,), field="DBInstanceArn"),
         skip_codes=NOT_OFFERED,
+        redact=("MasterUserPassword",),
     ),
     Listing(
         "rds_db_recommendation",

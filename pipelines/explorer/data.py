@@ -3,6 +3,7 @@
 import re
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines.catalogue.registry import listings
 from pipelines.exports.files import Scope, published_name, scopes
 from pipelines.exports.relations import Relation, read_relations
+from pipelines.models.macros import RECORD
 from resources import release
 from resources.installation import code_version
 from resources.store.engine import writing_file
@@ -55,9 +57,9 @@ _RAW = ".raw"
 def write_data(folder: Path, store: "Store") -> dict[str, Any]:
     """Write `data.duckdb` into a folder, from what is published, and return what it is.
 
-    Each public relation is a table of its name, but for `LEFT_OUT`. The browser's engine has no time zones and no JSON:
-    times are UTC without a zone, JSON is text. Schema `explorer` holds the bill in one shape, its sums by month, the
-    cells behind all rows, and what is known of each relation.
+    Each public relation is a table of its name, but for `LEFT_OUT`, and without its column `record`. The browser's
+    engine has no time zones and no JSON: times are UTC without a zone, JSON is text. Schema `explorer` holds the bill
+    in one shape, its sums by month, the cells behind all rows, and what is known of each relation.
 
     Raises:
         WarehouseError: nothing is published yet.
@@ -72,7 +74,7 @@ def write_data(folder: Path, store: "Store") -> dict[str, Any]:
                 "version": code_version(),
                 "written_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             }
-            relations = [relation for relation in read_relations(connection) if relation.name not in LEFT_OUT]
+            relations = [_shown(relation) for relation in read_relations(connection) if relation.name not in LEFT_OUT]
             known = scopes(connection)
             for relation in relations:
                 _copy(connection, f"select {_portable(relation)} from {relation.sql}", raw / relation.name)
@@ -83,6 +85,11 @@ def write_data(folder: Path, store: "Store") -> dict[str, Any]:
     finally:
         shutil.rmtree(raw, ignore_errors=True)
     return about
+
+
+def _shown(relation: Relation) -> Relation:
+    """The relation without the whole records of AWS, which would be the most of what a browser fetches."""
+    return replace(relation, columns=tuple(column for column in relation.columns if column.name != RECORD))
 
 
 def _query(name: str) -> str:

@@ -159,7 +159,7 @@ def _build(
     rules: Sequence[checks.SqlCheck],
 ) -> tuple[int, list[checks.SqlResult]]:
     """Build a model and its logs; returns the number of its rows, and what its rules found."""
-    queries = [built.sql for built in (model, *logs)] + [text for rule in rules for text in (rule.sql, rule.at_fault)]
+    queries = [built.query for built in (model, *logs)] + [text for rule in rules for text in (rule.sql, rule.at_fault)]
     prepare(connection, settings.currency, queries)
     rows = build(connection, store, model, logs, warehouse.run_id, settings.reference)
     return rows, checks.run_checks(connection, rules, warehouse.run_id, settings.config_hash)

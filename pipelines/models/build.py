@@ -233,7 +233,7 @@ def _replace_cells(connection: duckdb.DuckDBPyConnection, store: Store, model: M
     )
     # A temporary table lies in memory uncompressed, which for a month of the bill or of metrics is more than all else
     # that a night holds. Where there were rows before, a log reads the landed records once more.
-    connection.execute(f"create temp view incoming as {model.sql}")
+    connection.execute(f"create temp view incoming as {model.query}")
     _ensure_table(connection, model)
     of_its_days = f"and (c.days is null or list_contains(c.days, t.{identifier(model.days)}))" if model.days else ""
     for log in logs:

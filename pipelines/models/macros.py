@@ -3,29 +3,48 @@
 import re
 from collections.abc import Iterable
 
-MACROS = (
-    """
-    create or replace temp macro landing(name, item_type) as table
-    select
-        line.account_id, line.region, line.parameter, line.item,
-        {
-            'run_id': cell.run_id, 'role': cell.role, 'caller_account_id': cell.caller_account_id,
-            'cell_region': cell.cell_region, 'listing': cell.listing, 'collected_at': cell.collected_at,
-            'is_stale': cell.is_stale
-        } as cell
-    from read_json(
+RECORD = "record"
+"""The column of `landing_with_record` that has the whole record."""
+
+_LINES = """
+    read_json(
         getvariable('landing.' || name),
         format = 'newline_delimited',
         maximum_object_size = getvariable('landing_longest'),
-        columns = {
+        columns = {{
             run_id: 'VARCHAR', role: 'VARCHAR', account_id: 'VARCHAR', region: 'VARCHAR', listing: 'VARCHAR',
-            parameter: 'VARCHAR', item: item_type
-        }
-    ) as line
+            parameter: 'VARCHAR', item: {item_type}
+        }}
+    )
+"""
+
+_LANDING = """
+    create or replace temp macro {macro}(name, item_type) as table
+    select
+        line.account_id, line.region, line.parameter, line.item,
+        {{
+            'run_id': cell.run_id, 'role': cell.role, 'caller_account_id': cell.caller_account_id,
+            'cell_region': cell.cell_region, 'listing': cell.listing, 'collected_at': cell.collected_at,
+            'is_stale': cell.is_stale{more}
+        }} as cell
+    from {lines} as line
     join landed_cell as cell
         on line.run_id = cell.run_id and line.role = cell.role and line.listing = cell.listing
         and line.account_id = cell.caller_account_id and line.region = cell.cell_region
-    """,
+"""
+
+_TYPED = _LINES.format(item_type="item_type")
+
+# What has a type is read for itself: a cast of JSON to a type either refuses members that the type does not have, or
+# takes what does not fit it for NULL.
+_WITH_RECORD = f"""(
+    select typed.*, untyped.item as {RECORD}
+    from {_TYPED} as typed positional join {_LINES.format(item_type="'JSON'")} as untyped
+)"""
+
+MACROS = (
+    _LANDING.format(macro="landing", more="", lines=_TYPED),
+    _LANDING.format(macro="landing_with_record", more=f", '{RECORD}': line.{RECORD}", lines=_WITH_RECORD),
     """
     create or replace temp macro aws_partition(region) as
         case when region like 'cn-%' then 'aws-cn' when region like 'us-gov-%' then 'aws-us-gov' else 'aws' end

@@ -31,10 +31,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal, TypeVar, cast, get_args
 
+from pipelines.catalogue.names import METRIC
 from pipelines.catalogue.registry import listings
 from pipelines.errors import SqlFileError, UnreadableQueryError
 from pipelines.models import claims, relation_union, resource_union
-from pipelines.models.macros import MACROS
+from pipelines.models.macros import MACROS, RECORD
 from pipelines.models.sql_files import Header, read_header, reads
 from pipelines.settings import WAREHOUSE_FOLDER
 from resources import release
@@ -59,6 +60,12 @@ CELL_COLUMNS = {
     "is_stale": "True when the newest cell of this key is not trusted: the row is the last that was.",
 }
 """What every collected row carries through `cell.*`, and how it is documented."""
+
+RECORD_COLUMN = {
+    RECORD: "The whole record as AWS gave it, JSON, without the fields that its listing redacts. NULL where an earlier "
+    "release collected the row and its landed record is gone."
+}
+"""What it carries besides, where its table keeps whole records."""
 
 
 class ModelError(SqlFileError):
@@ -107,6 +114,22 @@ class Model:
         )
 
     @property
+    def keeps_records(self) -> bool:
+        """Whether each row has the whole record of AWS beside its columns: all that is collected of resources has.
+
+        A record of metrics is many rows.
+        """
+        if not self.listings or METRIC in self.listings:
+            return False
+        of_items = any(listings()[name].resource_type for name in self.listings)
+        return self.schema == "aws" or of_items or f"cell.{RECORD}" in self.sql
+
+    @property
+    def query(self) -> str:
+        """Its query as it is run: where it keeps records, `cell.*` has them too."""
+        return self.sql.replace("landing(", "landing_with_record(") if self.keeps_records else self.sql
+
+    @property
     def key(self) -> tuple[str, ...]:
         """The columns that identify a row; empty where the file names none."""
         return tuple(word.strip() for word in self.header.entries.get("key", "").split(",") if word.strip())
@@ -141,7 +164,7 @@ class Model:
             *(("owner",) if self.listings else ()),
         }
         named = {name: text for name, text in self.header.entries.items() if name not in reserved}
-        return {**CELL_COLUMNS, **named}
+        return {**CELL_COLUMNS, **(RECORD_COLUMN if self.keeps_records else {}), **named}
 
 
 _WORKED_OUT: dict[object, tuple[tuple[tuple[str, str], ...], object]] = {}
@@ -248,7 +271,7 @@ def _with_sources(model: Model, earlier: Mapping[str, Model]) -> Model:
 
 def fingerprint(model: Model) -> str:
     """SHA-256 of the product files that decide which rows a query makes of a response."""
-    return hashlib.sha256("\0".join((model.sql, *MACROS)).encode()).hexdigest()
+    return hashlib.sha256("\0".join((model.query, *MACROS)).encode()).hexdigest()
 
 
 def made_by(listing: str, models: Mapping[str, Model]) -> str:

@@ -28,6 +28,8 @@
 -- dead_letter_arn: Where failed events go; NULL where they go nowhere.
 -- capacity_provider_arn: Capacity provider whose instances it runs on; NULL where it runs on Lambda's own.
 -- tags: Tags; an empty map where it has none, NULL where they could not be read.
+-- record: The whole record as AWS gave it, JSON, without the fields that its listing redacts. NULL where an
+--    earlier release collected the row and its landed record is gone.
 select
     f.*,
     tag.tags

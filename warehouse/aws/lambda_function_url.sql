@@ -13,10 +13,13 @@
 -- allowed_origins: Pages whose scripts browsers let request it: a limit for browsers alone. Empty where none is named.
 -- created_at: When the URL was made, UTC.
 -- modified_at: When it was last changed, UTC.
+-- record: The whole record as AWS gave it, JSON. NULL where an earlier release collected the row and its
+--    landed record is gone.
 with listed as (
     select
-        * exclude (urls),
-        unnest(urls) as own
+        * exclude (urls, url_records, record),
+        unnest(urls) as own,
+        unnest(url_records) as record
     from stage.lambda_function_url
 )
 
@@ -38,5 +41,6 @@ select
     cell_region,
     listing,
     collected_at,
-    is_stale
+    is_stale,
+    record
 from listed

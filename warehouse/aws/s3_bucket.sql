@@ -10,6 +10,8 @@
 -- tags: Tags; an empty map where it has none, NULL where they could not be read or its policy keeps us out.
 -- has_objects: True where it holds an object, false where it is empty, NULL where that is unknown: requested only where CMDB_BUCKET_CONTENT is set. Old versions of deleted objects do not count.
 -- content_seen_at: When has_objects was true, UTC; NULL where it is unknown.
+-- record: The whole record as AWS gave it, JSON, without the fields that its listing redacts. NULL where an
+--    earlier release collected the row and its landed record is gone.
 select
     bucket.arn,
     bucket.account_id,
@@ -25,7 +27,8 @@ select
     bucket.cell_region,
     bucket.listing,
     bucket.collected_at,
-    bucket.is_stale
+    bucket.is_stale,
+    bucket.record
 from stage.s3_bucket as bucket
 left join stage.s3_bucket_tag as tag
     on bucket.account_id = tag.account_id and bucket.region = tag.region and bucket.arn = tag.arn

@@ -2,6 +2,7 @@
 -- key: arn
 -- arn: Amazon Resource Name of the function.
 -- error_code: Lambda's error code in place of URLs, such as AccessDeniedException; NULL where it gave them.
+-- url_records: The whole record of each of them, JSON, in the same order.
 -- urls: URLs of the function and its aliases; empty where it has none, NULL where Lambda refused to tell.
 select
     item.FunctionName as arn,
@@ -16,6 +17,11 @@ select
         ),
         null
     ) as urls,
+    flatten(
+        list(coalesce(cell.record -> '$.FunctionUrlConfigs[*]', [])) over (
+            partition by cell.cell_region, item.FunctionName
+        )
+    ) as url_records,
     cell.*
 from landing(
         'lambda_function_url',
