@@ -209,6 +209,7 @@ NOT_GRANTED = frozenset(
         "ListCostAllocationTags",
         "ListCostAllocationTagBackfillHistory",
         "GetMetricData",
+        "ListResources",
     }
 )
 """The optional grants, none of which is given."""

@@ -41,6 +41,7 @@ REST: dict[tuple[bytes, bytes, bytes], str] = {
     (b"lambda", b"GET", b"/2025-11-30/capacity-providers"): "ListCapacityProviders",
     (b"lambda", b"GET", b"/2020-04-22/code-signing-configs"): "ListCodeSigningConfigs",
     (b"resource-groups", b"POST", b"/groups-list"): "ListGroups",
+    (b"resource-explorer-2", b"POST", b"/ListResources"): "ListResources",
 }
 """Operations that are told by method and path alone."""
 

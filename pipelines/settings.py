@@ -243,6 +243,12 @@ class Settings(BaseSettings):
     data_export: Annotated[ExportPlace | None, _from_text(_export_place)] = _set_by(
         "CMDB_DATA_EXPORT", None, "s3://BUCKET/PREFIX/EXPORT, the folder with the export's data and metadata"
     )
+    explorer_view: str = _set_by(
+        "CMDB_EXPLORER_VIEW",
+        "",
+        "the ARN of a view of Resource Explorer, arn:aws:resource-explorer-2:REGION:ACCOUNT:view/NAME/ID",
+        pattern=r"^arn:aws[a-z-]*:resource-explorer-2:[a-z0-9-]+-[0-9]+:[0-9]{12}:view/[A-Za-z0-9-]+/[A-Za-z0-9-]+$",
+    )
     every_night: Annotated[bool, _from_text(_yes)] = _set_by("CMDB_EVERY_NIGHT", False, "yes or no")
     timezone: Annotated[str, AfterValidator(_timezone)] = _set_by(
         "CMDB_TIMEZONE", "Pacific/Auckland", "a time zone such as Pacific/Auckland"
@@ -279,7 +285,11 @@ class Settings(BaseSettings):
     @property
     def requested(self) -> frozenset[str]:
         """Names of the settings that enable listings which a run does not request by default (`Listing.on_request`)."""
-        enabled = {"CMDB_BUCKET_CONTENT": self.bucket_content, "CMDB_DATA_EXPORT": self.data_export is not None}
+        enabled = {
+            "CMDB_BUCKET_CONTENT": self.bucket_content,
+            "CMDB_DATA_EXPORT": self.data_export is not None,
+            "CMDB_EXPLORER_VIEW": bool(self.explorer_view),
+        }
         return frozenset(name for name, is_enabled in enabled.items() if is_enabled)
 
     @property

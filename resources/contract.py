@@ -51,6 +51,7 @@ CONTRACT: Final[Mapping[Role, Clause]] = MappingProxyType(
                 "config:DescribeConfigurationAggregators",
                 "config:SelectAggregateResourceConfig",
                 "cloudwatch:GetMetricData",
+                "resource-explorer-2:Search",
             ),
         ),
         "billing": Clause(
@@ -98,6 +99,8 @@ RENAMED: Final[Mapping[str, str]] = MappingProxyType(
         "budgets:DescribeBudgets": "budgets:ViewBudget",
         "budgets:DescribeNotificationsForBudget": "budgets:ViewBudget",
         "budgets:DescribeSubscribersForNotification": "budgets:ViewBudget",
+        # Resource Explorer guards both of its queries with the action of the older one.
+        "resource-explorer-2:ListResources": "resource-explorer-2:Search",
         # S3's actions are older than its operation names.
         "s3:ListBucketAnalyticsConfigurations": "s3:GetAnalyticsConfiguration",
         "s3:ListBucketIntelligentTieringConfigurations": "s3:GetIntelligentTieringConfiguration",

@@ -179,6 +179,7 @@ FILES = (
     "warehouse/aws/ec2_vpn_concentrator.sql",
     "warehouse/aws/ec2_vpn_connection.sql",
     "warehouse/aws/ec2_vpn_gateway.sql",
+    "warehouse/aws/explorer_resource.sql",
     "warehouse/aws/lambda_capacity_provider.sql",
     "warehouse/aws/lambda_code_signing_config.sql",
     "warehouse/aws/lambda_event_source_mapping.sql",

@@ -44,6 +44,7 @@ HOMES = frozenset({"us-east-1", "us-west-2"})
 
 IAM_PREFIXES = {"resourcegroupstaggingapi": "tag", "s3control": "s3"}
 IAM_ACTIONS = {
+    "resource-explorer-2:ListResources": "resource-explorer-2:Search",
     "s3:ListBuckets": "s3:ListAllMyBuckets",
     "s3:ListObjects": "s3:ListBucket",
     "s3:ListObjectsV2": "s3:ListBucket",

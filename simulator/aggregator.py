@@ -14,6 +14,7 @@ from typing import Any
 from simulator.config_sql import ExpressionError, Resource, parse
 from simulator.hub import cloudformation_type
 from simulator.network import Group, Network, Subnet, Vpc
+from simulator.others import Others
 from simulator.pages import Handler, Output, Settings, bad_request
 from simulator.wire import Call
 from simulator.world import EPOCH, Instance, digest
@@ -35,8 +36,9 @@ class Aggregator:
 class Aggregation:
     """The handlers and their truth."""
 
-    def __init__(self, network: Network, settings: Settings) -> None:
+    def __init__(self, network: Network, settings: Settings, others: Others) -> None:
         self._network, self._world, self._settings = network, network.world, settings
+        self._others = others
         self._version = -1
         self._resources: list[Resource] = []
         reachable = self._world.reachable()
@@ -100,6 +102,9 @@ class Aggregation:
                         yield self._item(owned.arn, owned.resource_id, owned.tags, EPOCH, inside)
         if self._host:
             yield self._instance(self.unseen())
+        for other in self._others.known_by("config"):
+            item = self._item(other.arn, other.resource_id, other.tags, EPOCH, {})
+            yield {**item, "availabilityZone": "Regional"}
 
     def _instance(self, instance: Instance) -> Resource:
         configuration = {

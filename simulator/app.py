@@ -36,8 +36,10 @@ from simulator.ledger import Ledger, decimal
 from simulator.listings import Listings
 from simulator.metrics import Metrics
 from simulator.organizations import PolicyApis
+from simulator.others import Others
 from simulator.pages import DisabledTypes, OrgMode, PolicyState, Settings
 from simulator.planning import happen
+from simulator.search import Search
 from simulator.second_night import PLAN
 from simulator.seeding import STATE_LOCK, Seeder
 from simulator.trail import Trail
@@ -73,6 +75,7 @@ NOT_RENDERED = frozenset(
         "resource-groups",
         "config",
         "cloudwatch",
+        "resource-explorer-2",
     }
 )
 """Services that never look at what an account holds in a region."""
@@ -235,8 +238,10 @@ class Simulation:
         FurtherChanges(self.seeder.network, self.databases, self.functions)
         self._has_moved_on = False
         storage, addressing = self.seeder.storage, self.seeder.addressing
-        self.hub = Hub(self.seeder.network, self.settings, (storage, addressing))
-        self.aggregation = Aggregation(self.seeder.network, self.settings)
+        self.others = Others(self.world)
+        self.hub = Hub(self.seeder.network, self.settings, (storage, addressing), self.others)
+        self.aggregation = Aggregation(self.seeder.network, self.settings, self.others)
+        self.search = Search(self.world, self.settings, self.others)
         self.metrics = Metrics(self.world, self.settings, self.databases, self.functions)
         self.apis = Apis(
             self.access,
@@ -247,6 +252,7 @@ class Simulation:
                 PolicyApis(self.governance, self.settings),
                 self.hub,
                 self.aggregation,
+                self.search,
                 self.metrics,
                 self.databases,
                 self.buckets,
@@ -494,6 +500,8 @@ class Simulation:
             "addressing": self.seeder.addressing.truth,
             "hub": self.hub.truth,
             "config": self.aggregation.truth,
+            "others": self.others.truth,
+            "search": self.search.truth,
             "metrics": self.metrics.truth,
             "databases": self.databases.truth,
             "buckets": self.buckets.truth,

@@ -74,8 +74,8 @@ class Simulator:
         """What there really is: accounts, units and instances, with every part or those that are named.
 
         Parts are `ledger`, `budgets` (with the cost allocation tags), `governance`, `network`, `storage`, `addressing`,
-        `hub`, `config`, `metrics`, `databases`, `buckets`, `functions` and `listings` (what is no more than listed):
-        naming few is quicker in a large organisation.
+        `hub`, `config`, `others`, `search`, `metrics`, `databases`, `buckets`, `functions` and `listings` (what is no
+        more than listed): naming few is quicker in a large organisation.
         """
         query = {"parts": ",".join(parts)} if parts else {}
         found: dict[str, Any] = self.control("GET", "/truth", **query)

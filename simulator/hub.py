@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from simulator.network import HUB, Network, Owned, made_id
+from simulator.others import Others
 from simulator.pages import Handler, Output, Settings, bad_request
 from simulator.wire import Call
 
@@ -25,6 +26,9 @@ CLOUDFORMATION_TYPES = {
     "elastic-ip": "AWS::EC2::EIP",
     "natgateway": "AWS::EC2::NatGateway",
 }
+
+TYPES_ELSEWHERE = {"ecs": "AWS::ECS::Cluster", "kinesis": "AWS::Kinesis::Stream", "sns": "AWS::SNS::Topic"}
+"""The same of the few resources of other services, by service."""
 
 STACK, GONE = "stack", "stack that is gone"
 # Name, description, what it holds: a stack, or resources with all of these tags (no values: any value).
@@ -55,7 +59,12 @@ class Tagged:
     @property
     def kind(self) -> str:
         """The type as the tagging API filters it: `ec2:instance`."""
-        return f"ec2:{self.arn.split(':')[5].partition('/')[0]}"
+        return f"{self.service}:{self.arn.split(':')[5].partition('/')[0]}"
+
+    @property
+    def service(self) -> str:
+        """The service by the ARN."""
+        return self.arn.split(":")[2]
 
 
 @dataclass(frozen=True)
@@ -74,6 +83,9 @@ class ResourceGroup:
 
 def cloudformation_type(arn: str) -> str:
     """The resource type that CloudFormation, Config and Resource Groups use."""
+    service = arn.split(":")[2]
+    if service != "ec2":
+        return TYPES_ELSEWHERE[service]
     return CLOUDFORMATION_TYPES[arn.split(":")[5].partition("/")[0]]
 
 
@@ -87,9 +99,10 @@ class Holding(Protocol):
 class Hub:
     """The handlers and their truth, over one organisation's network and what `others` hold."""
 
-    def __init__(self, network: Network, settings: Settings, others: Iterable[Holding] = ()) -> None:
+    def __init__(self, network: Network, settings: Settings, holding: Iterable[Holding], others: Others) -> None:
         self._network, self._world, self._settings = network, network.world, settings
-        self._holding: tuple[Holding, ...] = (network, *others)
+        self._holding: tuple[Holding, ...] = (network, *holding)
+        self._others = others
         self.handlers: dict[tuple[str, str], Handler] = {
             ("resource-groups", "ListGroups"): self._list_groups,
             ("resource-groups", "ListGroupResources"): self._list_members,
@@ -109,6 +122,9 @@ class Hub:
             for owned in holding.everything(account_id, region):
                 if owned.tags or owned.was_tagged:
                     yield Tagged(owned.arn, owned.tags)
+        for other in self._others.known_by("tagging"):
+            if (other.account_id, other.region) == (account_id, region):
+                yield Tagged(other.arn, other.tags)
 
     def groups(self, account_id: str, region: str) -> list[ResourceGroup]:
         """The resource groups: the operations account has some in its first and its third region."""
@@ -155,6 +171,9 @@ class Hub:
         yield from (subnet.arn for subnet in place.subnets if subnet.vpc_id == hub)
         yield from (group.arn for group in place.groups if group.vpc_id == hub)
         yield from (interface.arn for interface in place.interfaces if interface.vpc_id == hub)
+        for other in self._others.known_by("group"):
+            if (other.account_id, other.region) == (account_id, region):
+                yield other.arn
 
     def truth(self) -> dict[str, Any]:
         """Groups with their members, and what the tagging API knows in the operations account."""
@@ -191,7 +210,9 @@ class Hub:
         found = [
             item
             for item in self.tagged(call.account_id, call.region)
-            if (not kinds or {"ec2", item.kind} & kinds) and (not arns or item.arn in arns) and matches(item, filters)
+            if (not kinds or {item.service, item.kind} & kinds)
+            and (not arns or item.arn in arns)
+            and matches(item, filters)
         ]
         return self._settings.page(
             call,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from simulator.access import BOOTSTRAP_KEY, ROLE_NAMES, SECRET_KEY, SSO_TOKEN, Access, session_token
+from simulator.search import view_arn
 from simulator.wire import INVALID_HOST
 from simulator.world import WorldError
 
@@ -160,6 +161,7 @@ def write_profiles(directory: Path, access: Access, port: int) -> dict[str, str]
         "CMDB_OPERATIONS_ACCOUNT": world.operations,
         "CMDB_BILLING_ACCOUNT": world.billing,
         "CMDB_REFERENCE": str(Path(__file__).resolve().with_name("reference")),
+        "CMDB_EXPLORER_VIEW": view_arn(world),
         "CMDB_CURRENCY": "NZD",
         # What leads to a real organisation stays out.
         "CMDB_SETTINGS": os.devnull,

@@ -16,11 +16,23 @@ from simulator.addressing import instance_interface_id
 Record = Mapping[str, Any]
 Truth = Mapping[str, Any]
 
-PARTS = ("network", "storage", "addressing", "databases", "buckets", "functions", "listings", "hub", "governance")
+PARTS = (
+    "network",
+    "storage",
+    "addressing",
+    "databases",
+    "buckets",
+    "functions",
+    "listings",
+    "hub",
+    "others",
+    "governance",
+)
 """Of the truth: what says what there is."""
 
 NO_ITEMS = (
     "tagged_resources",
+    "explorer_resources",
     "resource_groups",
     "instance_statuses",
     "instance_types",

@@ -87,6 +87,8 @@ operations  resource-groups           GetTags
 operations  config                    DescribeConfigurationAggregators
 operations  config                    SelectAggregateResourceConfig
 operations  cloudwatch                GetMetricData
+operations  resource-explorer-2       ListResources
+operations  resource-explorer-2       Search
 billing     ce                        GetCostAndUsageWithResources
 billing     ce                        ListCostAllocationTags
 billing     ce                        ListCostAllocationTagBackfillHistory
@@ -129,6 +131,12 @@ operations  ec2                       DescribeMetricCategories
 operations  rds                       DescribeDBInstances
 operations  config                    DescribeConfigRules
 operations  config                    PutConfigurationAggregator
+operations  resource-explorer-2       ListViews
+operations  resource-explorer-2       GetView
+operations  resource-explorer-2       CreateIndex
+operations  resource-explorer-2       UpdateView
+workload    resource-explorer-2       ListResources
+management  resource-explorer-2       Search
 operations  cloudwatch                PutMetricData
 operations  cloudwatch                GetMetricStatistics
 operations  sts                       AssumeRole
@@ -189,7 +197,8 @@ MAY_AT_ALL: Mapping[Role, str] = {
     "operations": """
         resource-groups:List* resource-groups:GetGroupQuery resource-groups:GetTags
         resourcegroupstaggingapi:GetResources ec2:Describe* cloudwatch:GetMetricData
-        config:DescribeConfigurationAggregators config:SelectAggregateResourceConfig""",
+        config:DescribeConfigurationAggregators config:SelectAggregateResourceConfig
+        resource-explorer-2:Search resource-explorer-2:ListResources""",
     "billing": """
         ce:GetCostAndUsage ce:GetCostAndUsageWithResources
         ce:ListCostAllocationTags ce:ListCostAllocationTagBackfillHistory

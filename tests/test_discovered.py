@@ -13,6 +13,7 @@ from pipelines.models.model import read_models
 
 REGION = "ap-southeast-2"
 CAPTURED = "2026-11-20T03:00:00Z"
+REPORTED = "2026-11-24T01:00:00Z"
 
 Record = dict[str, Any]
 
@@ -30,6 +31,7 @@ def arn(service: str, rest: str, account: str = WORKLOAD, region: str = REGION) 
 TABLE = arn("dynamodb", "table/orders")
 BALANCER = arn("elasticloadbalancing", "loadbalancer/app/web/50dc6c495c0c9188")
 QUEUE = arn("sqs", "jobs", MANAGEMENT)
+MSK = "DO NOT DELETE - Amazon MSK network interface for cluster "
 TAGS = {"bc:business-service": "payments", "bc:business-owner": "ana"}
 
 
@@ -51,6 +53,26 @@ def recorded(name: str, kind: str, **other: Any) -> Record:
 
 def config(*records: Record, **cell: Any) -> Given:
     return Given("config_resource:organisation", records, account_id=MANAGEMENT, **cell)
+
+
+def explorer(*records: Record, **cell: Any) -> Given:
+    return Given("explorer_resource", records, account_id=MANAGEMENT, **cell)
+
+
+def indexed(name: str, kind: str | None = None, *, tags: bool = True, **other: Any) -> Record:
+    """One resource as Resource Explorer shows it."""
+    data = [{"Key": key, "Value": value} for key, value in TAGS.items()]
+    return {
+        "Arn": name,
+        "OwningAccountId": name.split(":")[4],
+        "Region": name.split(":")[3] or "global",
+        "Service": name.split(":")[2],
+        "ResourceType": f"{name.split(':')[2]}:thing",
+        **({"CfnResourceType": kind} if kind else {}),
+        "LastReportedAt": REPORTED,
+        "Properties": [{"Name": "tags", "LastReportedAt": REPORTED, "Data": data}] if tags else [],
+        **other,
+    }
 
 
 def tagging(*names: str, **cell: Any) -> Given:
@@ -114,6 +136,71 @@ def test_an_item_is_whoever_knows_it_first_and_has_its_type_owner_and_applicatio
     assert [row for row in counted if row["resource_count"]] == []
 
 
+def test_what_resource_explorer_shows_is_an_item_of_its_owner_with_the_time_at_which_it_was_looked_at(
+    home: House,
+) -> None:
+    """Config knows more of a resource, and the tagging API its tags; Explorer shows what neither does."""
+    role, secret = f"arn:aws:iam::{WORKLOAD}:role/deploy", arn("secretsmanager", "secret:password-Ab1Cd2")
+    fleet, pipe = arn("ec2", "fleet/fleet-1"), arn("pipes", "pipe/p")
+    night(
+        home,
+        0,
+        explorer(
+            indexed(TABLE, "AWS::DynamoDB::Table"),
+            indexed(QUEUE, "AWS::SQS::Queue", tags=False),
+            indexed(secret, "AWS::SecretsManager::Secret"),
+            indexed(role, tags=False, LastReportedAt=None),
+            # Of these services the listings say what there is, and of this one nobody knows CloudFormation's name.
+            indexed(fleet, "AWS::EC2::EC2Fleet"),
+            indexed(pipe, tags=False),
+        ),
+        config(recorded(TABLE, "AWS::DynamoDB::Table")),
+        tagging(QUEUE),
+        group((secret, "AWS::SecretsManager::Secret")),
+    )
+    assert items(home, "discovered_by", "resource_type", "resource_id", "account_id", "region") == {
+        TABLE: ("config", "AWS::DynamoDB::Table", "orders", WORKLOAD, REGION),
+        QUEUE: ("explorer", "AWS::SQS::Queue", "jobs", MANAGEMENT, REGION),
+        secret: ("explorer", "AWS::SecretsManager::Secret", "password-Ab1Cd2", WORKLOAD, REGION),
+        role: ("explorer", "AWS::IAM::Role", "deploy", WORKLOAD, "aws-global"),
+        pipe: ("explorer", "pipes:pipe", "p", WORKLOAD, REGION),
+    }
+    names = ("business_service", "owner_source", "last_seen_at", "tags_source")
+    assert items(home, *names) == {
+        TABLE: ("payments", "resource tag", CAPTURED, "config_resource:organisation"),
+        QUEUE: ("payments", "resource tag", REPORTED, "tagged_resource"),
+        secret: ("payments", "resource tag", REPORTED, "explorer_resource"),
+        role: (None, "none", "2026-11-24T14:00:00Z", None),
+        pipe: (None, "none", REPORTED, None),
+    }
+    home.build("cmdb.servicenow_ci", "cmdb.application")
+    classes = {row["correlation_id"]: row["sys_class_name"] for row in home.rows("from cmdb.servicenow_ci")}
+    assert {classes[name] for name in (secret, role, pipe)} == {"cmdb_ci_cmp_resource"}
+    (application,) = home.rows("select business_service, resource_count from cmdb.application")
+    assert application == {"business_service": "payments", "resource_count": 3}
+
+
+def test_what_resource_explorer_does_not_show_any_more_is_missing_for_thirty_days_first(home: House) -> None:
+    kind = "AWS::DynamoDB::Table"
+    night(home, 0, explorer(indexed(TABLE, kind), indexed(QUEUE)))
+    # No grant, no view and a response that was cut off take nothing away.
+    for number, cell in enumerate(
+        (
+            explorer(outcome="skipped", skip_reason="optional_grant_not_given"),
+            explorer(outcome="failed"),
+        ),
+        1,
+    ):
+        night(home, number, cell)
+        assert set(items(home, "status", "is_stale").values()) == {("active", True)}
+    night(home, 3, explorer(indexed(TABLE, kind)))
+    assert items(home, "status", "is_stale") == {TABLE: ("active", False), QUEUE: ("missing", False)}
+    night(home, 32, explorer(indexed(TABLE, kind)))
+    assert items(home, "status")[QUEUE] == ("missing",)
+    night(home, 33, explorer(indexed(TABLE, kind)))
+    assert items(home, "status", "retired_reason")[QUEUE] == ("retired", "no_longer_shown")
+
+
 def interface(name: str, description: str, **other: Any) -> Record:
     return {
         "OwnerId": WORKLOAD,
@@ -128,6 +215,7 @@ def interface(name: str, description: str, **other: Any) -> Record:
 def test_what_aws_made_an_interface_for_is_an_item(home: House) -> None:
     classic, cluster = arn("elasticloadbalancing", "loadbalancer/old-one"), arn("eks", "cluster/shop_1")
     files, network = arn("elasticfilesystem", "file-system/fs-0a1b"), "net/inner/0123456789abcdef"
+    brokers = "cluster/orders/6411a16c-75d7-48b0-afdb-8ed466fe2072-2"
     balancer = f"ELB {BALANCER.partition('loadbalancer/')[2]}"
     shown = Given(
         "ec2_network_interface",
@@ -138,6 +226,15 @@ def test_what_aws_made_an_interface_for_is_an_item(home: House) -> None:
             interface("eni-4", "ELB old-one"),
             interface("eni-5", "EFS mount target for fs-0a1b (fsmt-0c2d)"),
             interface("eni-6", "Amazon EKS shop_1"),
+            interface("eni-a1", "Route 53 Resolver: rslvr-in-55829d25693e4b729:rni-9494385465134fa5a"),
+            interface("eni-a2", "Route 53 Resolver: rslvr-in-55829d25693e4b729:rni-51f53f6ef7b6436f8"),
+            interface("eni-a3", "AWS created network interface for directory d-926726c4cd"),
+            interface("eni-a4", f"{MSK}arn:aws:kafka:{REGION}:{WORKLOAD}:{brokers}."),
+            # Of another account's cluster, and what names nothing.
+            interface("eni-a5", f"{MSK}arn:aws:kafka:{REGION}:{MANAGEMENT}:{brokers}."),
+            interface("eni-a6", "RedshiftNetworkInterface"),
+            interface("eni-a7", "Route 53 Resolver: rslvr-autodefined-rr-1:rni-1"),
+            interface("eni-a8", "AWS created network interface for directory x", Attachment={"InstanceId": "i-1"}),
             # Anybody may write so: of an interface of his own, which nothing or an instance has.
             interface("eni-7", "ELB app/forged/0123456789abcdef", Status="available"),
             interface("eni-8", "Amazon EKS forged", Attachment={"InstanceId": "i-1"}),
@@ -155,6 +252,12 @@ def test_what_aws_made_an_interface_for_is_an_item(home: House) -> None:
         classic: ("tagging", "AWS::ElasticLoadBalancing::LoadBalancer", None),
         files: ("interface", "AWS::EFS::FileSystem", None),
         cluster: ("interface", "AWS::EKS::Cluster", "shop_1"),
+        arn("route53resolver", "resolver-endpoint/rslvr-in-55829d25693e4b729"): (
+            *("interface", "AWS::Route53Resolver::ResolverEndpoint"),
+            None,
+        ),
+        arn("ds", "directory/d-926726c4cd"): ("interface", "ds:directory", None),
+        arn("kafka", brokers): ("interface", "AWS::MSK::Cluster", "orders"),
     }
     found = items(home, "discovered_by", "resource_type", "name")
     assert {name: row for name, row in found.items() if row[0] != "listing"} == kinds

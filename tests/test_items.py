@@ -178,7 +178,7 @@ def test_an_item_is_first_seen_once_and_what_comes_back_is_neither_missing_nor_r
     ]
 
 
-@pytest.mark.parametrize("discovered_by", ["config", "tagging", "group", "interface"])
+@pytest.mark.parametrize("discovered_by", ["config", "explorer", "tagging", "group", "interface"])
 def test_the_end_of_a_source_that_is_no_inventory_makes_nothing_missing(rows: House, discovered_by: str) -> None:
     """The aggregator is gone, or the group is: what it named may be there still."""
     put(rows, "stage.discovered_resource", observed(discovered_by=discovered_by, seen_at=at(0)))

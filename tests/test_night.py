@@ -468,6 +468,9 @@ def expected_cells(truth: Row) -> dict[Cell, tuple[str, int | None, str | None]]
     for aggregator in truth["config_aggregators"]:
         listing = f"config_resource:{aggregator['name']}"
         cells["operations", aggregator["account_id"], aggregator["region"], listing] = ("found", None, None)
+    view = truth["explorer_view"].split(":")
+    shown = len(truth["explorer_resources"])
+    answered("operations", view[4], view[3], "explorer_resource", shown)
     for month in months(asked_since(today), today):
         for cut in every_slice(DEMO_FOLDER):
             # The total has one cell for all months.

@@ -533,8 +533,53 @@ def config_rows(expression: str, region: str, aggregator: str = "organisation") 
     ]
 
 
+def indexed(organisation: Simulator, region: str, text: str = "-service:ec2", **parameters: Any) -> list[Record]:
+    """What the view shows, by boto3's own pages."""
+    return listed(
+        "Resources",
+        "acmeOperations",
+        "resource-explorer-2",
+        "list_resources",
+        region,
+        ViewArn=organisation.env["CMDB_EXPLORER_VIEW"],
+        Filters={"FilterString": text},
+        **parameters,
+    )
+
+
+def test_resource_explorer_shows_what_its_filter_lets_through_and_no_more_pages_where_one_may_have_a_thousand(
+    organisation: Simulator,
+) -> None:
+    truth = organisation.truth("search", "others", "network")
+    region = truth["regions"][0]
+    organisation.configure(page_sizes={"resource-explorer-2:ListResources": 2})
+    rows = indexed(organisation, region)
+    assert [row["Arn"] for row in rows] == [row["arn"] for row in truth["explorer_resources"]]
+    known = {row["arn"] for row in truth["other_resources"] if "explorer" in row["known_by"]}
+    assert {row["Arn"] for row in rows} == known
+    tags = {row["Arn"]: {tag["Key"]: tag["Value"] for p in row["Properties"] for tag in p["Data"]} for row in rows}
+    assert {arn: found or None for arn, found in tags.items()} == {
+        row["arn"]: row["tags"] for row in truth["explorer_resources"]
+    }
+    assert {row["LastReportedAt"].date().isoformat() for row in rows} == {truth["today"]}
+    instances = indexed(organisation, region, "service:ec2")
+    assert {row["ResourceType"] for row in instances} == {"ec2:instance"} and len(instances) > len(rows)
+    account = rows[0]["OwningAccountId"]
+    own = indexed(organisation, region, f"accountid:{account} -service:ec2")
+    assert [row["Arn"] for row in own] == [row["Arn"] for row in rows if row["OwningAccountId"] == account]
+    explorer = client("acmeOperations", "resource-explorer-2", region)
+    view = organisation.env["CMDB_EXPLORER_VIEW"]
+    assert "NextToken" in explorer.list_resources(ViewArn=view, MaxResults=999)
+    assert "NextToken" not in explorer.list_resources(ViewArn=view, MaxResults=1000)
+    assert code_of(explorer.list_resources) == "UnauthorizedException"
+    assert code_of(lambda: explorer.list_resources(ViewArn=f"{view}0")) == "ResourceNotFoundException"
+    assert code_of(lambda: explorer.list_resources(ViewArn=view, MaxResults=1001)) == "ValidationException"
+    free = {"FilterString": "a word"}
+    assert code_of(lambda: explorer.list_resources(ViewArn=view, Filters=free)) == "ValidationException"
+
+
 def test_the_aggregator_lacks_an_account_and_knows_an_instance_more(organisation: Simulator) -> None:
-    truth = organisation.truth("config", "network")
+    truth = organisation.truth("config", "network", "others")
     region = truth["regions"][0]
     organisation.configure(page_sizes={"config:DescribeConfigurationAggregators": 1})
     found = listed("ConfigurationAggregators", "acmeOperations", "config", "describe_configuration_aggregators", region)
@@ -555,6 +600,7 @@ def test_the_aggregator_lacks_an_account_and_knows_an_instance_more(organisation
         (row["accountId"], row["awsRegion"], row["resourceType"]) for row in rows
     )
     direct = {row["arn"] for key in ("vpcs", "subnets", "security_groups", "instances") for row in truth[key]}
+    direct |= {row["arn"] for row in truth["other_resources"] if "config" in row["known_by"]}
     assert {row["arn"] for row in rows} - direct == set(truth["config_unseen_arns"]) != set()
     assert len({row["accountId"] for row in config_rows("SELECT accountId", region, "before-the-organisation")}) == 2
 
@@ -712,6 +758,7 @@ def test_optional_grants_are_refused_by_switch(organisation: Simulator) -> None:
         "config:DescribeConfigurationAggregators": client(
             "acmeOperations", "config", region
         ).describe_configuration_aggregators,
+        "resource-explorer-2:Search": lambda: indexed(organisation, region),
         "cloudwatch:GetMetricData": lambda: client("acmeOperations", "cloudwatch", region).get_metric_data(
             MetricDataQueries=[metric_query(0, "i-0", "NetworkIn", "Sum", 86400)],
             StartTime=dt.datetime.now(dt.UTC) - dt.timedelta(days=1),
@@ -727,7 +774,10 @@ def test_optional_grants_are_refused_by_switch(organisation: Simulator) -> None:
         assert code_of(call) in {"AccessDenied", "AccessDeniedException"}
         organisation.configure(refused_actions={})
     organisation.configure(refused_actions={"operations": ["config:*", "cloudwatch:*"]})
-    assert all(code_of(call).startswith("AccessDenied") for call in [*calls.values()][:3])
+    assert all(
+        code_of(call).startswith("AccessDenied")
+        for call in (calls["config:SelectAggregateResourceConfig"], calls["cloudwatch:GetMetricData"])
+    )
     client("acmeOperations", "resource-groups", region).list_groups()
     organisation.reset()
     config_rows("SELECT arn", region)

@@ -36,3 +36,6 @@ BUCKET = "s3_bucket"
 FUNCTION = "lambda_function"
 
 METRIC = "cloudwatch_metric"
+
+EXPLORER = "explorer_resource"
+"""What a view of Resource Explorer shows of all accounts."""

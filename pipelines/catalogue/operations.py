@@ -1,7 +1,7 @@
-"""Listings of the hub account alone: resource groups, and what AWS Config recorded of all accounts."""
+"""Listings of the hub account alone: resource groups, and what Config and Resource Explorer know of all accounts."""
 
 from pipelines.catalogue.family import Family
-from pipelines.catalogue.names import ACCOUNT
+from pipelines.catalogue.names import ACCOUNT, EXPLORER
 from resources.aws.listing import Each, Listing
 
 HUB = Family(
@@ -106,6 +106,25 @@ AGGREGATION = Family(
             },
             each=Each("ConfigurationAggregatorName", of=("config_aggregator",), field="ConfigurationAggregatorName"),
             skip_codes={"NoSuchConfigurationAggregatorException": "parent_gone"},
+        ),
+        Listing(
+            EXPLORER,
+            # Search ends after 1,000 results; ListResources has a token for more, unless a page may have 1,000 itself.
+            "resource-explorer-2:ListResources",
+            roles=("operations",),
+            zero="witnessed",
+            records="Resources",
+            no_key="Resource Explorer updates its index while it is read, so that a resource may come twice: the table "
+            "takes the newest.",
+            # Of these services the listings show what there is.
+            parameters={
+                "Filters": {"FilterString": "-service:ec2 -service:lambda -service:rds -service:s3"},
+                "MaxResults": 500,
+            },
+            cut_at=1000,
+            is_large=True,
+            is_supplement=True,
+            on_request="CMDB_EXPLORER_VIEW",
         ),
     ),
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipelines.catalogue.metrics import MEASURED
-from pipelines.catalogue.names import COST_BY_MONTH, COST_EXPORT, COST_MONTHLY, COST_RESOURCE, METRIC
+from pipelines.catalogue.names import COST_BY_MONTH, COST_EXPORT, COST_MONTHLY, COST_RESOURCE, EXPLORER, METRIC
 from pipelines.catalogue.registry import listings
 from pipelines.cli.command import (
     Command,
@@ -110,6 +110,11 @@ def fetch_once(
             f"{COST_EXPORT} is files of a bucket, and only a run reads them. Nothing was requested. "
             "`cmdb nightly --only-untrusted` fetches what could not be read."
         )
+    view = settings.explorer_view if listing.name == EXPLORER else ""
+    if listing.name == EXPLORER and not view:
+        raise InvalidRequest(
+            f"{EXPLORER} is what a view shows. Set CMDB_EXPLORER_VIEW to the view's ARN. Nothing was requested."
+        )
     paid_requests = PaidRequests(Store(settings.database), f"ask-{uuid.uuid4()}", daily_limits(settings))
     paid_requests.require(listing.service)
     resource = aws_roles(settings)[role]
@@ -120,6 +125,8 @@ def fetch_once(
     if account and account != identity.account_id:
         raise InvalidRequest(f"{role} is account {identity.account_id}, not {account}. Nothing was requested.")
     where = GLOBAL_REGION if listing.scope == "global" else region or settings.home_region
+    if view:
+        where = view.split(":")[3]
     response = resource.client.fetch(
         Request(
             profile=identity.profile,
@@ -127,7 +134,7 @@ def fetch_once(
             region=where,
             listing=listing,
             listing_role=role,
-            parameters=_parameters(listing, parameter, settings.reference),
+            parameters={"ViewArn": view} if view else _parameters(listing, parameter, settings.reference),
             suffix=parameter,
             verbatim=True,
         ),

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipelines.catalogue.metrics import MEASURED
-from pipelines.catalogue.names import METRIC
+from pipelines.catalogue.names import ACCOUNT, EXPLORER, METRIC
 from pipelines.collection import metrics, previous
 from pipelines.collection.accounts import Reached
 from pipelines.collection.cadence import due
@@ -19,8 +19,9 @@ from pipelines.collection.denied_before import hold_back, settle
 from pipelines.collection.regions import enabled_regions, known_regions, leave_out, regions_to_fetch
 from pipelines.collection.state import StepState
 from pipelines.trust.outcomes import REGION_DISABLED
+from resources.audit.coverage import EVERY_ACCOUNT
 from resources.aws.listing import GLOBAL_REGION, Listing
-from resources.aws.messages import DENIED_BY_POLICY, OPTIONAL_GRANT, CellKey, Outcome, Request
+from resources.aws.messages import CUT_OFF, DENIED_BY_POLICY, OPTIONAL_GRANT, CellKey, Outcome, Request
 from resources.contract import Role
 
 Plan = Iterator[Sequence[Request]]
@@ -71,6 +72,9 @@ def _places(state: StepState, listing: Listing, role: Role, profile_of: Mapping[
         return
     if listing.name == METRIC:
         yield from _metrics(state, listing, role, profile_of)
+        return
+    if listing.name == EXPLORER:
+        yield from _explored(state, listing, role, profile_of)
         return
     if listing.each is not None:
         yield from _for_parents(state, listing, role, profile_of)
@@ -139,6 +143,26 @@ def _metrics(state: StepState, listing: Listing, role: Role, profile_of: Mapping
     for account, profile in profile_of.items():
         if account not in measured_accounts:
             state.batch.childless.append(_request_factory(listing, role, profile, account)(GLOBAL_REGION))
+
+
+def _explored(state: StepState, listing: Listing, role: Role, profile_of: Mapping[str, str]) -> Plan:
+    """The plan of what a view of Resource Explorer shows: one request for all accounts, where the view lies.
+
+    Where AWS may have cut the response off, the cell is requested anew, with a request for each account.
+    """
+    view = state.settings.explorer_view
+    parameters, region = {"ViewArn": view}, view.split(":")[3]
+    for account, profile in profile_of.items():
+        make_request = _request_factory(listing, role, profile, account)
+        request = make_request(region, parameters)
+        yield from _rounds(state, listing, role, [request])
+        entry = state.attempts.get(request.key)
+        if entry is None or entry.response.error_code != CUT_OFF:
+            continue
+        members = sorted({str(record.fields["Id"]) for record in state.records_of(ACCOUNT, EVERY_ACCOUNT)})
+        whole = listing.parameters["Filters"]["FilterString"]
+        filters = [{"Filters": {"FilterString": f"accountid:{member} {whole}"}} for member in members]
+        yield [make_request(region, parameters, batches=filters)]
 
 
 def _for_parents(state: StepState, listing: Listing, role: Role, profile_of: Mapping[str, str]) -> Plan:

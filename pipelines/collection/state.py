@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from pipelines.catalogue.metrics import MEASURED
-from pipelines.catalogue.names import COST_TAG, COST_TAG_BACKFILL, METRIC, REGION
+from pipelines.catalogue.names import ACCOUNT, COST_TAG, COST_TAG_BACKFILL, EXPLORER, METRIC, REGION
 from pipelines.collection import late_costs
 from pipelines.collection.cells import Attempt, Cadence, DeniedBefore, ListingStats
 from pipelines.collection.known import Known, KnownFromWarehouse
@@ -336,6 +336,8 @@ def _wanted_fields(listings: Iterable[Listing]) -> dict[str, tuple[str, ...]]:
         if listing.name == METRIC:
             for source, measured in MEASURED.items():
                 wanted[source] |= {measured.field, measured.state_field} - {""}
+        elif listing.name == EXPLORER:
+            wanted[ACCOUNT].add("Id")
         elif listing.each is not None:
             for source in listing.each.of:
                 wanted[source] |= {listing.each.field, listing.each.region_field} - {""}

@@ -103,9 +103,11 @@ class Listing:
         json_text: the records are JSON documents as text.
         errors: field of the response that lists what AWS could not look up (each entry with ErrorCode and Message). A
             response with entries there is a failure.
+        cut_at: number of records after which AWS may end a response without a word. A response of exactly so many is
+            `failed`; 0 where AWS names no such limit.
         first_page_only: one page is enough, such as to learn whether there is any record at all.
-        on_request: name of the setting that enables the listing, since it costs one call per resource; empty for a
-            listing that is always fetched.
+        on_request: name of the setting that enables the listing, since it costs one call per resource or has a place of
+            its own; empty for a listing that is always fetched.
         is_supplement: a second source of what another listing tells, or facts of AWS's own beside it. Where it fails,
             its last rows stay and the run goes on, although a central role requests it.
         is_large: a response does not fit into memory; its requests are sent one at a time.
@@ -140,6 +142,7 @@ class Listing:
     redact: tuple[str, ...] = ()
     json_text: bool = False
     errors: str = ""
+    cut_at: int = 0
     first_page_only: bool = False
     on_request: str = ""
     is_supplement: bool = False

@@ -19,6 +19,9 @@ Outcome = Literal[
 
 NO_PARAMETERS: Final[Mapping[str, Any]] = MappingProxyType({})
 
+CUT_OFF: Final = "CutOff"
+"""The error code of a response that ended where AWS may cut one off (`Listing.cut_at`)."""
+
 REQUEST_LIMIT: Final = "RequestLimit"
 """The error code of a request that would have exceeded the daily limit of paid requests."""
 

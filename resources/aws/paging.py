@@ -10,7 +10,7 @@ from botocore.paginate import Paginator
 
 from resources.aws.errors import Failed
 from resources.aws.listing import Listing
-from resources.aws.messages import Request
+from resources.aws.messages import CUT_OFF, Request
 from resources.aws.records import TOKEN_FIELDS, Pages
 from resources.aws.redaction import redacted
 from resources.aws.retry import Retry, RetryingSender
@@ -92,7 +92,8 @@ class Pager:
             yield page
             return
         seen: set[str] = set()
-        found, empty_pages = taken.found, 0
+        before = found = taken.found
+        empty_pages = 0
 
         def send(**page_parameters: Any) -> dict[str, Any]:
             if empty_pages >= self._retry.empty_pages:
@@ -115,6 +116,13 @@ class Pager:
                 found = taken.found
         except PaginationError:
             raise _loop(listing) from None
+        if listing.cut_at and found - before == listing.cut_at:
+            raise Failed(
+                "failed",
+                CUT_OFF,
+                f"{listing.call} ended after {listing.cut_at:,} records, where AWS may cut a response off without a "
+                "word. Nothing of it counts.",
+            )
 
     def _pagination(self, listing: Listing) -> dict[str, Any] | None:
         if listing.token is not None:

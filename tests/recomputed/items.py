@@ -39,6 +39,7 @@ NO_ITEMS = (
     "tagged_resources",
     "config_aggregators",
     "config_resources",
+    "explorer_resources",
     "metric_activity",
     "network_interfaces",
     # What is said of an item of another part.
@@ -217,7 +218,7 @@ def _of_truth(world: World) -> Iterator[Item]:
         at = dt.datetime.fromisoformat(created) if created else None
         if at is None:
             at = made.get((part, arn)) or made.get((part, arn.rpartition("/")[2]))
-        kind = TYPES.get(part, "")
+        kind = TYPES.get(part) or row.get("known_type", "")
         if row.get("is_of_cluster"):
             kind = "AWS::RDS::DBClusterSnapshot"
         state = row.get("state") or row.get("status")

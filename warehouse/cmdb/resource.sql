@@ -1,6 +1,7 @@
--- One row per configuration item ever seen, as it was when it was last seen. What no listing shows is here where AWS Config, the
--- tagging API, a resource group or a network interface shows it (discovered_by): an absence there is no evidence that it is gone.
--- rests_on: without=s3_bucket_content, resource_group_query, config_aggregator, config_resource, resource_group_member because they fill attributes that are NULL where they are not known, or add what no listing shows and are no inventory
+-- One row per configuration item ever seen, as it was when it was last seen. What no listing shows is here where AWS Config, Resource
+-- Explorer, the tagging API, a resource group or a network interface shows it (discovered_by): an absence there is no evidence that it
+-- is gone.
+-- rests_on: without=s3_bucket_content, resource_group_query, config_aggregator, config_resource, explorer_resource, resource_group_member because they fill attributes that are NULL where they are not known, or add what no listing shows and are no inventory
 -- materialized: full_from_previous
 -- key: arn
 -- arn: Amazon Resource Name; built from account, region and id where AWS returns none.
@@ -21,13 +22,13 @@
 -- environment: The value that counts (ref.tag_value_alias) of the tag that ref.tag_key names for this column; where it has none, its account's (ref.account_default); else NULL.
 -- project: The value that counts (ref.tag_value_alias) of the tag that ref.tag_key names for this column; where it has none, its account's (ref.account_default); else NULL.
 -- owner_source: Where business_owner comes from: resource tag, account default or none.
--- discovered_by: listing, or what else showed it: config (an AWS Config aggregator), tagging (the tagging API), group (a resource
---    group) or interface (a network interface that AWS made for it: load balancers, file systems, EKS clusters), of types that no
---    listing shows.
+-- discovered_by: listing, or what else showed it: config (an AWS Config aggregator), explorer (Resource Explorer), tagging (the
+--    tagging API), group (a resource group) or interface (a network interface that AWS made for it: load balancers, file systems, EKS and MSK clusters,
+--    resolver endpoints, directories), of types that no listing shows.
 -- attributes: Further attributes of the type, JSON; the table of the type in schema aws has them in columns.
 -- first_seen_at: When it was first collected, UTC: what replaced another one, at replaced_at.
 -- replaced_at: When AWS first listed it in the place of another one of the same ARN, UTC; NULL where none was seen. A database, snapshot or bucket that is deleted and made anew is another one by its id or its time of creation. S3 dates a bucket anew, too, when some of its settings change, so a bucket may be replaced by itself.
--- last_seen_at: When it was last collected, UTC; of what Config discovered, when Config recorded it last.
+-- last_seen_at: When it was last collected, UTC; of what Config or Resource Explorer discovered, when that recorded it last.
 -- missing_since: When a trusted response first lacked it, UTC; NULL while it is seen.
 -- retired_at: When it was taken for gone, UTC: a second trusted response half a day or more later lacked it too (thirty days or more of what no listing shows), or its account left.
 -- status: active, missing or retired.
@@ -174,7 +175,7 @@ remembered as (
         end as known_at,
         coalesce(cell.skip_reason = 'account_left', false) as has_left,
         cell.ended_at as left_at,
-        -- What Config, the tagging API, a group or an interface does not show any more may be there: they are no inventory.
+        -- What Config, Resource Explorer, the tagging API, a group or an interface does not show any more may be there: they are no inventory.
         if(before.discovered_by <> 'listing', interval 30 days, interval 12 hours) as patience
     from cmdb.resource as before
     left join audit.coverage as cell

@@ -1,10 +1,10 @@
--- One row per resource of a type that no listing shows, and that somebody else knows: AWS Config's aggregators, the tagging API, a
--- resource group, or a network interface that AWS made for it. Each has its own time of truth, and none of them is an inventory: what
--- it does not show may be there. What Config records of compliance is no resource. Not part of the public interface; read cmdb.resource.
+-- One row per resource of a type that no listing shows, and that somebody else knows: AWS Config's aggregators, Resource Explorer, the
+-- tagging API, a resource group, or a network interface that AWS made for it. Each has its own time of truth, and none is an inventory:
+-- what it does not show may be there. What Config records of compliance is no resource. Not part of the public interface; read cmdb.resource.
 -- materialized: full
 -- key: arn
 -- arn: Amazon Resource Name.
--- discovered_by: config, tagging, group or interface: the first of them that shows it.
+-- discovered_by: config, explorer, tagging, group or interface: the first of them that shows it.
 -- resource_type: AWS's name of the type, such as AWS::DynamoDB::Table; where an ARN alone is known and its type is not, service and
 --    kind as the tagging API has them, such as glue:crawler.
 -- resource_id: Config's id, or what the ARN ends with.
@@ -17,18 +17,28 @@
 -- tags: Tags; an empty map where it has none, NULL where they are not known.
 -- is_terminated: True where Config has recorded that it was deleted.
 -- attributes: An empty JSON object.
--- seen_at: When it was true, UTC: when Config recorded it, or the response was complete.
+-- seen_at: When it was true, UTC: when Config recorded it, Resource Explorer looked at it, or the response was complete.
 with owning as (
     -- What AWS writes into the description of an interface that it makes: the name of a load balancer, with its kind and id where it is
-    -- no classic one; the file system of a mount target; the cluster of a control plane. Only AWS attaches one to what is no instance of
-    -- the account, so nobody else's words are believed.
+    -- no classic one; the file system of a mount target; the cluster of a control plane; a resolver's endpoint; a directory; the ARN of
+    -- an MSK cluster. Only AWS attaches one to what is no instance of the account, so nobody else's words are believed.
     select
         *,
         regexp_extract(description, '^ELB ((?:(?:app|net|gwy)/[A-Za-z0-9-]+/[0-9a-f]+)|[A-Za-z0-9-]+)$', 1)
             as load_balancer,
         regexp_extract(description, '^EFS mount target for (fs-[0-9a-f]+)(?: \(fsmt-[0-9a-f]+\))?$', 1)
             as file_system,
-        regexp_extract(description, '^Amazon EKS ([A-Za-z0-9][A-Za-z0-9_-]*)$', 1) as cluster
+        regexp_extract(description, '^Amazon EKS ([A-Za-z0-9][A-Za-z0-9_-]*)$', 1) as cluster,
+        regexp_extract(description, '^Route 53 Resolver: (rslvr-(?:in|out)-[0-9a-f]+):rni-[0-9a-f]+$', 1)
+            as resolver,
+        regexp_extract(description, '^AWS created network interface for directory (d-[0-9a-z]+)\.?$', 1)
+            as directory,
+        regexp_extract(
+            description,
+            '^DO NOT DELETE - Amazon MSK network interface for cluster '
+            || '(arn:[^:]+:kafka:[^:]+:[0-9]+:cluster/[^/:]+/[0-9a-f-]+)\.?$',
+            1
+        ) as brokers
     from aws.ec2_network_interface
     where state = 'in-use' and instance_id is null
 ),
@@ -59,6 +69,24 @@ known as (
     where
         not regexp_matches(resource_type, 'Compliance$')
         and resource_type not in ('AWS::SSM::ManagedInstanceInventory', 'AWS::SSM::FileData')
+    union all by name
+    select
+        arn,
+        'explorer' as discovered_by,
+        resource_type,
+        account_id,
+        region,
+        tags,
+        false as is_terminated,
+        coalesce(last_reported_at, collected_at) as seen_at,
+        is_stale,
+        run_id,
+        listing,
+        role,
+        caller_account_id,
+        cell_region,
+        collected_at
+    from aws.explorer_resource
     union all by name
     select
         arn,
@@ -101,10 +129,17 @@ known as (
             when file_system <> ''
                 then aws_arn('elasticfilesystem', region, account_id, 'file-system/' || file_system)
             when cluster <> '' then aws_arn('eks', region, account_id, 'cluster/' || cluster)
+            when resolver <> ''
+                then aws_arn('route53resolver', region, account_id, 'resolver-endpoint/' || resolver)
+            when directory <> '' then aws_arn('ds', region, account_id, 'directory/' || directory)
+            when split_part(brokers, ':', 5) = account_id then brokers
         end as arn,
         'interface' as discovered_by,
-        coalesce(nullif(regexp_extract(load_balancer, '^(?:[a-z]+/)?([^/]+)', 1), ''), nullif(cluster, ''))
-            as name,
+        coalesce(
+            nullif(regexp_extract(load_balancer, '^(?:[a-z]+/)?([^/]+)', 1), ''),
+            nullif(cluster, ''),
+            nullif(split_part(brokers, '/', 2), '')
+        ) as name,
         account_id,
         region,
         false as is_terminated,
@@ -188,7 +223,7 @@ qualify
     row_number() over (
         partition by typed.arn
         order by
-            list_position(['config', 'tagging', 'group', 'interface'], typed.discovered_by) asc,
+            list_position(['config', 'explorer', 'tagging', 'group', 'interface'], typed.discovered_by) asc,
             typed.is_stale asc,
             typed.seen_at desc,
             typed.listing asc,

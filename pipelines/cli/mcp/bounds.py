@@ -20,7 +20,13 @@ if TYPE_CHECKING:
     import duckdb
 
 OF_ANY_TYPE = frozenset(
-    {"aws.config_resource", "aws.tagged_resource", "cmdb.aggregator_coverage", "cmdb.aggregator_unseen"}
+    {
+        "aws.config_resource",
+        "aws.explorer_resource",
+        "aws.tagged_resource",
+        "cmdb.aggregator_coverage",
+        "cmdb.aggregator_unseen",
+    }
 )
 """Relations that hold resources of types that no listing of their own collects."""
 
