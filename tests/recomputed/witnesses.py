@@ -135,22 +135,13 @@ def explained(world: World) -> list[dict[str, Any]]:
     for listing, places in world.records.items():
         for (account, _), found in places.items():
             records[account, listing] += len(found)
-    known_services = {row["service"]: row["action"] for row in reference("service_action")}
+    known_services = {row["service"]: row for row in reference("service_action")}
     every = parts(world)
-    strange: dict[str, Decimal] = defaultdict(Decimal)
+    sellers: dict[str, Decimal] = defaultdict(Decimal)
     listed_services = {row["service"] for row in reference("service_listing")}
-    spent = {place: cost for place, cost in _sums(world, "service").items() if cost}
-    strangers = {
-        (account, service)
-        for (account, service), cost in spent.items()
-        if cost > 0
-        and service not in known_services
-        and service not in listed_services
-        and service != "Tax"
-        and not re.search("Amazon|AWS|^EC2 |^CloudWatch|^Code", service)
-    }
-    for account, service in strangers:
-        strange[account] += spent[account, service]
+    for (account, service), cost in _sums(world, "service").items():
+        if cost > 0 and service not in {*known_services, *listed_services, "Tax"} and not OF_AWS.match(service):
+            sellers[account] += cost
     sold: dict[str, Decimal] = defaultdict(Decimal)
     for (account, usage), cost in _sums(world, "usage_type").items():
         if re.search("(^|-)(MP:|SoftwareUsage)", usage):
@@ -169,8 +160,10 @@ def explained(world: World) -> list[dict[str, Any]]:
         reason = _reason(part, wanted, resource_count + record_count, known_services)
         if reason == "unexplained" and wanted and not all(_is_known(world, part.account, name) for name in wanted):
             reason = "unknown"
-        if reason == "unexplained" and not wanted and (part.account, part.service) in strangers:
-            reason = "marketplace" if sold[part.account] >= strange[part.account] else "unexplained"
+        remark = None
+        if reason == "stranger":
+            is_of_aws = OF_AWS.match(part.service) is not None
+            reason, remark = _of_a_stranger(part.service, not is_of_aws and sold[part.account] >= sellers[part.account])
         rows.append(
             {
                 "account_id": part.account,
@@ -189,13 +182,36 @@ def explained(world: World) -> list[dict[str, Any]]:
                 "listings": wanted,
                 "resource_count": resource_count,
                 "record_count": record_count,
-                "action_needed": known_services.get(part.service) if reason == "not_listable" else None,
+                "action_needed": (known_services[part.service]["action"] if part.service in known_services else SEARCH)
+                if reason == "not_listable"
+                else None,
+                "remark": remark,
             }
         )
     return rows
 
 
-def _reason(part: Part, wanted: list[str], there: int, known_services: Mapping[str, str]) -> str:
+OF_AWS = re.compile("Amazon|AWS|EC2|CloudWatch|Code")
+"""How the names of AWS's own services begin."""
+
+SEARCH = "resource-explorer-2:Search"
+
+LISTED = ("Elastic Compute", "Relational Database", "Simple Storage", "Virtual Private Cloud")
+LISTED_WORDS = {"EC2", "RDS", "S3", "VPC", "Lambda", "Aurora", "Neptune", "DocumentDB"}
+
+
+def _of_a_stranger(service: str, is_sold: bool) -> tuple[str, str | None]:
+    """What a service that no list has is, and what is not known of it."""
+    if is_sold:
+        return "marketplace", None
+    if any(part in service for part in LISTED) or LISTED_WORDS & set(re.findall(r"\w+", service)):
+        return "unexplained", "not known: its name is like that of a service that is listed"
+    if OF_AWS.match(service):
+        return "not_listable", "not known: no list of this product has the service yet"
+    return "not_listable", "not known: whether AWS or a seller of AWS Marketplace bills it"
+
+
+def _reason(part: Part, wanted: list[str], there: int, known_services: Mapping[str, Mapping[str, str]]) -> str:
     """What explains a part, if every listing counts."""
     if part.cost < 0:
         return "credit"
@@ -207,9 +223,14 @@ def _reason(part: Part, wanted: list[str], there: int, known_services: Mapping[s
         return "commitment"
     if part.service.startswith("AWS Support"):
         return "support"
+    known = known_services.get(part.service)
+    if known and known["charge"]:
+        return known["charge"]
     if there:
         return "resources"
-    return "not_listable" if not wanted and part.service in known_services else "unexplained"
+    if wanted:
+        return "unexplained"
+    return "not_listable" if known else "stranger"
 
 
 @recomputes("cost.explained_spend")

@@ -9,9 +9,10 @@
 -- service: The service's name in the bill.
 -- usage_family: What was used, by ref.usage_family; other usage for the rest of a service, all usage where it is not divided.
 -- standing: explained by resources; named, where the charge has a name or an action that would be needed; unexplained; or unknown.
--- explanation: resources, commitment (fee of a savings plan or reservation), tax, support, credit (below zero), marketplace (of a
---    seller), not_listable (not under the contract), unexplained (its listings show nothing, or nobody knows the service), or unknown
---    (a listing was not requested in the account, or its response does not count).
+-- explanation: resources, commitment (fee of a savings plan or reservation), tax, support, credit (below zero), fee (of requests,
+--    traffic or a subscription, which leave no resource), marketplace (of a seller), not_listable (not under the contract),
+--    unexplained (its listings show nothing, or it may be a listed service under a new name), or unknown (a listing was not
+--    requested in the account, or its response does not count).
 -- unblended_cost: What it cost in these days, in the currency beside it.
 -- currency: Billing currency, ISO 4217.
 -- reporting_unblended_cost: The same by the average rate of the seven days, in the reporting currency; NULL where a day has no rate.
@@ -24,7 +25,9 @@
 -- resource_count: Rows of cmdb.resource of these listings in the account that were seen in these days, retired since or not; of a
 --    service that no listing explains, those of its types (ref.discovered_type) that are items.
 -- record_count: Records in the newest responses to these listings, also of what is no row of cmdb.resource.
--- action_needed: IAM action that would list what costs, which the contract does not grant; NULL where none is known or needed.
+-- action_needed: IAM action that would list what costs, which the contract does not grant; NULL where none is needed. Of a service
+--    that ref.service_action lacks it is Resource Explorer's search, which lists what it has an index of.
+-- remark: What is not known of the service itself, such as that no list of this product has it yet; NULL where it is known.
 -- answered_at: When the least recent of the listings' responses was complete, UTC; NULL where one is unknown or there is none.
 with spent as (
     select
@@ -218,21 +221,38 @@ witnessed as (
     group by part.account_id, part.service, part.usage_family
 ),
 
--- What sellers of AWS Marketplace bill has the seller's name in place of a service, and usage types of its own. Where those of an
--- account are less than what such names cost, nobody can tell which of them is a seller.
-stranger as (
+-- Services that no list of this product has: new ones, and what sellers of AWS Marketplace bill, which has the seller's name in
+-- place of a service, and usage types of its own. Where those of an account are less than what such names cost, nobody can tell
+-- which of them is a seller. What is called as a service that has listings may be one that AWS renamed: its zero has no witness.
+strange_name as (
     select
         spent.account_id,
         spent.service,
-        sum(spent.cost) over (partition by spent.account_id) as strange_cost
+        spent.cost,
+        regexp_matches(spent.service, '^(Amazon|AWS|EC2|CloudWatch|Code)') as is_of_aws,
+        regexp_matches(
+            spent.service,
+            'Elastic Compute|Relational Database|Simple Storage|Virtual Private Cloud|'
+            '\b(EC2|RDS|S3|VPC|Lambda|Aurora|Neptune|DocumentDB)\b'
+        ) as is_called_as_listed
     from spent
     left join ref.service_action as known on spent.service = known.service
     where
         spent.cost > 0
         and known.service is null
         and spent.service <> 'Tax'
-        and not regexp_matches(spent.service, 'Amazon|AWS|^EC2 |^CloudWatch|^Code')
+        and not regexp_matches(spent.service, '^Savings Plans for |^AWS Support')
         and spent.service not in (select listed.service from ref.service_listing as listed)
+),
+
+stranger as (
+    select
+        account_id,
+        service,
+        is_of_aws,
+        is_called_as_listed,
+        sum(cost) filter (not is_of_aws) over (partition by account_id) as sellers_cost
+    from strange_name
 ),
 
 sold as (
@@ -256,20 +276,28 @@ explained as (
             when part.service = 'Tax' then 'tax'
             when starts_with(part.service, 'Savings Plans for ') then 'commitment'
             when starts_with(part.service, 'AWS Support') then 'support'
+            when needed.charge is not null then needed.charge
             -- Records that are no items of their own, such as a database's nightly snapshots, explain a bill too.
             when witnessed.resource_count > 0 or witnessed.record_count > 0 then 'resources'
             when witnessed.service is null and elsewhere.resource_count > 0 then 'resources'
             when witnessed.is_known then 'unexplained'
             when witnessed.service is not null then 'unknown'
             when needed.action is not null then 'not_listable'
-            when sold.sold_cost >= stranger.strange_cost then 'marketplace'
-            else 'unexplained'
+            when not stranger.is_of_aws and sold.sold_cost >= stranger.sellers_cost then 'marketplace'
+            when stranger.is_called_as_listed then 'unexplained'
+            else 'not_listable'
         end as explanation,
         coalesce(witnessed.listings, []) as listings,
         coalesce(witnessed.resource_types, elsewhere.resource_types, []) as resource_types,
         coalesce(witnessed.resource_count, elsewhere.resource_count, 0) as resource_count,
         coalesce(witnessed.record_count, 0) as record_count,
-        needed.action,
+        coalesce(needed.action, 'resource-explorer-2:Search') as action,
+        case
+            when stranger.service is null then null
+            when stranger.is_called_as_listed then 'not known: its name is like that of a service that is listed'
+            when stranger.is_of_aws then 'not known: no list of this product has the service yet'
+            else 'not known: whether AWS or a seller of AWS Marketplace bills it'
+        end as remark,
         case when witnessed.is_known then witnessed.answered_at end as answered_at
     from part
     left join witnessed
@@ -316,6 +344,7 @@ select
     explained.resource_count,
     explained.record_count,
     case when explained.explanation = 'not_listable' then explained.action end as action_needed,
+    case when explained.explanation in ('not_listable', 'unexplained') then explained.remark end as remark,
     explained.answered_at
 from explained
 inner join spent on explained.account_id = spent.account_id and explained.service = spent.service

@@ -7,6 +7,7 @@ select
     any_value(reporting_currency) as currency,
     count(distinct account_id) as account_count,
     any_value(action_needed) as action_needed,
+    any_value(remark) as remark,
     count(*) over () as of_count
 from cost.explained_spend
 where explanation in ('not_listable', 'unexplained', 'unknown')
