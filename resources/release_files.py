@@ -407,6 +407,8 @@ FILES = (
     "warehouse/ref/setting.sql",
     "warehouse/ref/shared_cost.csv",
     "warehouse/ref/shared_cost.sql",
+    "warehouse/ref/shared_usage.csv",
+    "warehouse/ref/shared_usage.sql",
     "warehouse/ref/tag_key.csv",
     "warehouse/ref/tag_key.sql",
     "warehouse/ref/tag_value_alias.csv",

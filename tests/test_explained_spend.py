@@ -23,6 +23,7 @@ from simulator.ledger import FLAT, FURTHER
 
 EC2, OTHER, VPC = "Amazon Elastic Compute Cloud - Compute", "EC2 - Other", "Amazon Virtual Private Cloud"
 RDS, NEPTUNE = "Amazon Relational Database Service", "Amazon Neptune"
+S3, DYNAMODB, BALANCING = "Amazon Simple Storage Service", "Amazon DynamoDB", "Amazon Elastic Load Balancing"
 OTHER_ACCOUNT = "000000000777"
 DAY = "2026-11-20"
 BILL = "explained_spend_is_the_bill"
@@ -251,9 +252,72 @@ def test_what_an_interface_tells_of_is_no_interface(home: House) -> None:
     [
         pytest.param(
             {OTHER: "10"},
-            {"EBS:VolumeUsage.gp3": "4", "APS2-EBS:SnapshotUsage": "1", "DataTransfer-Out-Bytes": "5"},
+            {"EBS:VolumeUsage.gp3": "4", "APS2-EBS:SnapshotUsage": "1", "SomethingNew": "5"},
             {(OTHER, "volumes"): "4", (OTHER, "snapshots"): "1", (OTHER, "other usage"): "5"},
             id="families and a rest",
+        ),
+        pytest.param(
+            {S3: "10"},
+            {
+                "APS2-TimedStorage-ByteHrs": "4",
+                "TimedStorage-GlacierByteHrs": "1",
+                "Requests-Tier1": "2",
+                "APS2-Monitoring-Automation-INT": "0.5",
+                "APS2-USE1-AWS-Out-Bytes": "2.5",
+            },
+            {(S3, "storage"): "5", (S3, "requests"): "2", (S3, "management"): "0.5", (S3, "data transfer"): "2.5"},
+            id="storage, requests and traffic of one service",
+        ),
+        pytest.param(
+            {S3: "10", DYNAMODB: "3"},
+            {"APS2-TimedStorage-ByteHrs": "6", "APS2-TimedStorage-SIA-ByteHrs": "1"},
+            {(S3, "storage"): "1", (S3, "other usage"): "9", (DYNAMODB, "all usage"): "3"},
+            id="storage that a service without families calls the same",
+        ),
+        pytest.param(
+            {S3: "10", "Amazon Nimbus": "3"},
+            {"APS2-TimedStorage-ByteHrs": "6", "APS2-TimedStorage-SIA-ByteHrs": "1"},
+            {(S3, "storage"): "1", (S3, "other usage"): "9", ("Amazon Nimbus", "all usage"): "3"},
+            id="what several services call the same may be of one that nobody knows",
+        ),
+        pytest.param(
+            {"AWS Lambda": "10", RDS: "4"},
+            {
+                "APS2-Lambda-GB-Second-ARM": "6",
+                "APS2-Request": "3",
+                "DataTransfer-Out-Bytes": "1",
+                "CPUCredits:db.t3": "1.5",
+                "RDS:GP3-Throughput": "0.5",
+                "Aurora:IO-OptimizedStorageUsage": "2",
+            },
+            {
+                ("AWS Lambda", "compute"): "6",
+                ("AWS Lambda", "requests"): "3",
+                ("AWS Lambda", "other usage"): "1",
+                (RDS, "CPU credits"): "1.5",
+                (RDS, "database storage"): "2.5",
+            },
+            id="functions and databases",
+        ),
+        pytest.param(
+            {NEPTUNE: "9"},
+            {"InstanceUsage:db.r5.large": "5", "APS2-StorageUsage": "2", "StorageIOUsage": "1", "BackupUsage": "1"},
+            {
+                (NEPTUNE, "database instances"): "5",
+                (NEPTUNE, "database storage"): "3",
+                (NEPTUNE, "database backups"): "1",
+            },
+            id="a database under the operations of RDS",
+        ),
+        pytest.param(
+            {BALANCING: "9"},
+            {"APS2-LoadBalancerUsage": "5", "APS2-LCUUsage": "3", "APS2-DataProcessing-Bytes": "1"},
+            {
+                (BALANCING, "load balancer hours"): "5",
+                (BALANCING, "capacity units"): "3",
+                (BALANCING, "data processed"): "1",
+            },
+            id="a service without listings",
         ),
         pytest.param({VPC: "4"}, {"PublicIPv4:InUseAddress": "4"}, {(VPC, "public addresses"): "4"}, id="no rest"),
         pytest.param(
@@ -424,8 +488,63 @@ def _matches(pattern: str, action: str) -> bool:
 
 
 def test_the_families_lead_to_listings_and_are_each_of_one_charge_or_of_listings(home: House) -> None:
-    for row in home.rows("select * from ref.usage_family"):
-        assert (row["listing"] in listings()) != (row["charge"] == "commitment"), row
+    listed = {row["service"] for row in home.rows("from ref.service_listing")}
+    families = home.rows("select * from ref.usage_family")
+    for row in families:
+        if row["service"] in listed:
+            assert (row["listing"] in listings()) != (row["charge"] == "commitment"), row
+        else:
+            assert row["listing"] is None and row["charge"] is None, row
+    known = listed | {row["service"] for row in home.rows("from ref.service_action")}
+    divided = {(row["service"], row["usage_pattern"]) for row in families}
+    for row in home.rows("from ref.shared_usage"):
+        assert row["service"] in known, row
+        # A service is no other one of its own.
+        assert (row["service"], row["usage_pattern"]) not in divided, row
+
+
+def test_a_family_is_explained_by_its_own_listings_and_the_rest_by_what_runs(home: House) -> None:
+    item(home, "rds_db_snapshot", "AWS::RDS::DBSnapshot", "s-1")
+    snapshots = ("rds_db_snapshot", "rds_db_cluster_snapshot", "rds_db_instance_automated_backup")
+    for listing in (*snapshots, "rds_db_cluster_automated_backup", "rds_db_instance", "rds_db_cluster"):
+        answered(home, listing)
+    bill(home, "service", {RDS: "9"})
+    bill(home, "usage_type", {"APS2-RDS:ChargedBackupUsage": "5", "APS2-RDS:GP3-Storage": "3", "SomethingNew": "1"})
+    backups = (RDS, "database backups", "resources", amount("5"))
+    assert ledger(home) == [
+        backups,
+        (RDS, "database storage", "unexplained", amount("3")),
+        (RDS, "other usage", "unexplained", amount("1")),
+    ]
+    item(home, "rds_db_instance", "AWS::RDS::DBInstance", "db-1")
+    assert {row[2] for row in ledger(home)} == {"resources"}
+    assert adds_up(home)
+
+
+def test_a_row_names_the_first_three_resources_that_explain_it(home: House) -> None:
+    for name in ("i-4", "i-2", "i-3", "i-1"):
+        item(home, "ec2_instance", "AWS::EC2::Instance", name)
+    item(home, "config_resource:all", "AWS::DynamoDB::Table", "orders", "config")
+    bill(home, "service", {EC2: "9", DYNAMODB: "1", "Tax": "2"})
+    bill(home, "usage_type", {"BoxUsage:m5.large": "9"})
+    named = home.rows("select service, example_arns from cost.explained_spend order by service")
+    assert {row["service"]: row["example_arns"] for row in named} == {
+        DYNAMODB: [f"arn:aws:config_resource:all:x:{WORKLOAD}:orders"],
+        EC2: [f"arn:aws:ec2_instance:x:{WORKLOAD}:i-{number}" for number in (1, 2, 3)],
+        "Tax": [],
+    }
+
+
+def test_the_parts_of_a_load_balancers_cost_are_explained_by_its_interfaces(home: House) -> None:
+    bill(home, "service", {BALANCING: "8"})
+    bill(home, "usage_type", {"APS2-LoadBalancerUsage": "5", "APS2-LCUUsage": "3"})
+    assert {row[1:3] for row in ledger(home)} == {
+        ("load balancer hours", "not_listable"),
+        ("capacity units", "not_listable"),
+    }
+    balancer = "AWS::ElasticLoadBalancingV2::LoadBalancer"
+    item(home, "ec2_network_interface", balancer, "app/web/1", discovered_by="interface")
+    assert {row[2] for row in ledger(home)} == {"resources"}
 
 
 def test_the_ledger_of_a_run_is_its_bill(truthful_night: Path) -> None:

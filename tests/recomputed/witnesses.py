@@ -79,14 +79,22 @@ def _sums(world: World, cut: str) -> dict[tuple[str, str], Decimal]:
 def parts(world: World) -> list[Part]:
     """The bill by service, divided into families of usage where these are nobody else's."""
     spent = {place: cost for place, cost in _sums(world, "service").items() if cost}
-    families = reference("usage_family")
+    families, others = reference("usage_family"), reference("shared_usage")
+    known = {row["service"] for name in ("service_action", "service_listing") for row in reference(name)}
+    new = {
+        account
+        for (account, service), cost in spent.items()
+        if cost > 0 and OF_AWS.match(service) and service not in known and not service.startswith("AWS Support")
+    }
     by_family: dict[tuple[str, str], dict[str, tuple[Decimal, str]]] = defaultdict(dict)
     for (account, usage), cost in _sums(world, "usage_type").items():
         fitting: dict[str, list[tuple[str, str]]] = defaultdict(list)
         for row in families:
             if (account, row["service"]) in spent and re.search(row["usage_pattern"], usage):
                 fitting[row["service"]].append((row["usage_family"], row["charge"]))
-        if len(fitting) == 1:
+        shared = {row["service"] for row in others if re.search(row["usage_pattern"], usage)}
+        is_anothers = any((account, service) in spent for service in shared) or (shared and account in new)
+        if len(fitting) == 1 and not is_anothers:
             ((service, named),) = fitting.items()
             own = by_family[account, service]
             family = min(name for name, _ in named)
@@ -114,23 +122,28 @@ def _is_known(world: World, account: str, listing: str) -> bool:
 
 
 def _listings(part: Part) -> list[str]:
+    rest = reference("service_listing")
+    if part.family == "other usage":
+        rest = [row for row in rest if row["explains_rest"] == "true"]
     if part.is_family:
         return sorted(
             row["listing"]
             for row in reference("usage_family")
             if (row["service"], row["usage_family"]) == (part.service, part.family) and row["listing"]
         )
-    return sorted(row["listing"] for row in reference("service_listing") if row["service"] == part.service)
+    return sorted(row["listing"] for row in rest if row["service"] == part.service)
 
 
 def explained(world: World) -> list[dict[str, Any]]:
     """Each part with what explains it."""
     counts: dict[tuple[str, str], int] = defaultdict(int)
+    arns: dict[tuple[str, str], set[str]] = defaultdict(set)
     for item in items(world):
         for listing, name in LISTED_BY.items():
             of_cluster = item.resource_type == "AWS::RDS::DBClusterSnapshot"
             if item.part == name and (name != "db_snapshots" or of_cluster == (listing == "rds_db_cluster_snapshot")):
                 counts[item.account_id, listing] += 1
+                arns[item.account_id, listing].add(item.arn)
     records: dict[tuple[str, str], int] = defaultdict(int)
     for listing, places in world.records.items():
         for (account, _), found in places.items():
@@ -181,6 +194,7 @@ def explained(world: World) -> list[dict[str, Any]]:
                 "last_spend_date": spending.get((part.account, part.service)),
                 "listings": wanted,
                 "resource_count": resource_count,
+                "example_arns": sorted(set().union(*(arns[part.account, name] for name in wanted)))[:3],
                 "record_count": record_count,
                 "action_needed": (known_services[part.service]["action"] if part.service in known_services else SEARCH)
                 if reason == "not_listable"

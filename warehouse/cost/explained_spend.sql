@@ -1,7 +1,7 @@
 -- The ledger of witnesses: what each account paid for each service and family of usage in the last seven complete days, and what
 -- explains it: resources that were there, a charge that no resource causes, or a reason why nothing can be listed. Its rows add up
 -- to the bill of these days, to the last digit. A service is divided into families where its usage types are nobody else's and
--- what remains is not below zero; else it is one row.
+-- what remains is not below zero; else it is one row. A family is explained by its own listings alone.
 -- rests_on: with=workload because any listing of the accounts may explain a service
 -- materialized: view
 -- key: account_id, service, usage_family
@@ -20,10 +20,12 @@
 -- first_date: First of the seven days.
 -- through_date: Last of them: the last complete day of the bill, by cost.month_coverage.
 -- last_spend_date: The last of them on which the service cost anything; NULL where it cost nothing on any.
--- listings: The listings that explain such usage; empty where there is none.
+-- listings: The listings that explain such usage; empty where there is none. Other usage is explained by fewer than all usage: by
+--    what runs, not by snapshots, backups or reservations (ref.service_listing).
 -- resource_types: Types of the counted rows of cmdb.resource; empty where there is none.
 -- resource_count: Rows of cmdb.resource of these listings in the account that were seen in these days, retired since or not; of a
 --    service that no listing explains, those of its types (ref.discovered_type) that are items.
+-- example_arns: ARNs of three of them at most: the first by name.
 -- record_count: Records in the newest responses to these listings, also of what is no row of cmdb.resource.
 -- action_needed: IAM action that would list what costs, which the contract does not grant; NULL where none is needed. Of a service
 --    that ref.service_action lacks it is Resource Explorer's search, which lists what it has an index of.
@@ -54,171 +56,50 @@ used as (
     group by billed.account_id, billed.dimension_value
 ),
 
-fitting as (
+family as (
+    select
+        service,
+        usage_pattern,
+        usage_family,
+        charge
+    from ref.usage_family
+    union all
+    select
+        service,
+        usage_pattern,
+        null as usage_family,
+        null as charge
+    from ref.shared_usage
+),
+
+named as (
+    select distinct usage_type
+    from used
+),
+
+spelled as (
+    select distinct usage_pattern
+    from family
+),
+
+-- By pattern, since DuckDB compiles one that stands in a column once more for each row.
+called as (
     select
         named.usage_type,
+        spelled.usage_pattern
+    from named
+    inner join spelled on regexp_matches(named.usage_type, spelled.usage_pattern)
+),
+
+fitting as (
+    select
+        called.usage_type,
         family.service,
         min(family.usage_family) as usage_family,
         min(family.charge) as charge
-    from (select distinct usage_type from used) as named
-    inner join ref.usage_family as family on regexp_matches(named.usage_type, family.usage_pattern)
-    group by named.usage_type, family.service
-),
-
--- AWS cuts the bill by two things at most, so by account and service or by account and usage type. A usage type counts for a
--- service where it can be of no other that the account pays for.
-matched as (
-    select
-        used.account_id,
-        fitting.service,
-        used.usage_type,
-        fitting.usage_family,
-        fitting.charge,
-        used.cost,
-        count(*) over (partition by used.account_id, used.usage_type) as services
-    from used
-    inner join fitting on used.usage_type = fitting.usage_type
-    inner join spent on used.account_id = spent.account_id and fitting.service = spent.service
-),
-
-by_family as (
-    select
-        account_id,
-        service,
-        usage_family,
-        min(charge) as charge,
-        sum(cost)::decimal(28, 10) as cost
-    from matched
-    where services = 1
-    group by account_id, service, usage_family
-    having sum(cost) <> 0
-),
-
-divided as (
-    select
-        spent.account_id,
-        spent.service,
-        sum(by_family.cost)::decimal(28, 10) as cost
-    from spent
-    inner join by_family on spent.account_id = by_family.account_id and spent.service = by_family.service
-    group by spent.account_id, spent.service, spent.cost
-    having spent.cost >= sum(by_family.cost) and min(by_family.cost) > 0
-),
-
-part as (
-    select
-        by_family.account_id,
-        by_family.service,
-        by_family.usage_family,
-        true as is_family,
-        by_family.charge,
-        by_family.cost
-    from by_family
-    semi join divided on by_family.account_id = divided.account_id and by_family.service = divided.service
-    union all
-    select
-        spent.account_id,
-        spent.service,
-        case when divided.cost is null then 'all usage' else 'other usage' end as usage_family,
-        false as is_family,
-        null as charge,
-        (spent.cost - coalesce(divided.cost, 0))::decimal(28, 10) as cost
-    from spent
-    left join divided on spent.account_id = divided.account_id and spent.service = divided.service
-    where spent.cost <> coalesce(divided.cost, 0)
-),
-
-mapped as (
-    select
-        service,
-        usage_family,
-        true as is_family,
-        listing
-    from ref.usage_family
-    where listing is not null
-    union all
-    select
-        service,
-        '' as usage_family,
-        false as is_family,
-        listing
-    from ref.service_listing
-),
-
-asked as (
-    select
-        account_id,
-        listing_name as listing,
-        bool_and(is_judged) as is_known,
-        min(known_at) as answered_at,
-        coalesce(sum(record_count), 0) as record_count
-    from audit.expected_cell
-    where role in ('operations', 'workload')
-    group by account_id, listing_name
-),
-
-held as (
-    select
-        item.account_id,
-        split_part(item.listing, ':', 1) as listing,
-        item.resource_type,
-        count(*) as resource_count
-    from cmdb.resource as item
-    cross join stage.complete_week as week
-    where
-        -- What another listing's records tell of, such as a load balancer by its interface, is no record of that listing.
-        item.discovered_by = 'listing'
-        and (item.status <> 'retired' or item.last_seen_at at time zone 'UTC' >= week.first_date)
-    group by all
-),
-
-counted as (
-    select
-        account_id,
-        listing,
-        list(resource_type order by resource_type) as resource_types,
-        sum(resource_count)::bigint as resource_count
-    from held
-    group by account_id, listing
-),
-
--- What no listing shows and somebody else does.
-elsewhere as (
-    select
-        item.account_id,
-        kind.billed_service as service,
-        list(distinct item.resource_type order by item.resource_type) as resource_types,
-        count(*) as resource_count
-    from cmdb.resource as item
-    inner join ref.discovered_type as kind on item.resource_type = kind.resource_type
-    cross join stage.complete_week as week
-    where
-        item.discovered_by <> 'listing'
-        and kind.billed_service is not null
-        and (item.status <> 'retired' or item.last_seen_at at time zone 'UTC' >= week.first_date)
-    group by item.account_id, kind.billed_service
-),
-
-witnessed as (
-    select
-        part.account_id,
-        part.service,
-        part.usage_family,
-        list(mapped.listing order by mapped.listing) as listings,
-        list_sort(list_distinct(flatten(list(coalesce(counted.resource_types, []))))) as resource_types,
-        coalesce(sum(counted.resource_count), 0)::bigint as resource_count,
-        coalesce(sum(asked.record_count), 0)::bigint as record_count,
-        bool_and(coalesce(asked.is_known, false)) as is_known,
-        min(asked.answered_at) as answered_at
-    from part
-    inner join mapped
-        on
-            part.service = mapped.service
-            and part.is_family = mapped.is_family
-            and (not part.is_family or part.usage_family = mapped.usage_family)
-    left join asked on part.account_id = asked.account_id and mapped.listing = asked.listing
-    left join counted on part.account_id = counted.account_id and mapped.listing = counted.listing
-    group by part.account_id, part.service, part.usage_family
+    from called
+    inner join family on called.usage_pattern = family.usage_pattern
+    group by called.usage_type, family.service
 ),
 
 -- Services that no list of this product has: new ones, and what sellers of AWS Marketplace bill, which has the seller's name in
@@ -253,6 +134,183 @@ stranger as (
         is_called_as_listed,
         sum(cost) filter (not is_of_aws) over (partition by account_id) as sellers_cost
     from strange_name
+),
+
+shared as (
+    select distinct called.usage_type
+    from called
+    inner join ref.shared_usage as other on called.usage_pattern = other.usage_pattern
+),
+
+new_to_us as (
+    select distinct account_id
+    from stranger
+    where is_of_aws
+),
+
+-- AWS cuts the bill by two things at most, so by account and service or by account and usage type. A usage type counts for a
+-- service where it can be of no other that the account pays for: what several services call the same, one that nobody knows may.
+matched as (
+    select
+        used.account_id,
+        fitting.service,
+        used.usage_type,
+        fitting.usage_family,
+        fitting.charge,
+        used.cost,
+        count(*) over (partition by used.account_id, used.usage_type) as services,
+        shared.usage_type is not null and new_to_us.account_id is not null as may_be_of_a_stranger
+    from used
+    inner join fitting on used.usage_type = fitting.usage_type
+    inner join spent on used.account_id = spent.account_id and fitting.service = spent.service
+    left join shared on used.usage_type = shared.usage_type
+    left join new_to_us on used.account_id = new_to_us.account_id
+),
+
+by_family as (
+    select
+        account_id,
+        service,
+        usage_family,
+        min(charge) as charge,
+        sum(cost)::decimal(28, 10) as cost
+    from matched
+    where services = 1 and usage_family is not null and not may_be_of_a_stranger
+    group by account_id, service, usage_family
+    having sum(cost) <> 0
+),
+
+divided as (
+    select
+        spent.account_id,
+        spent.service,
+        sum(by_family.cost)::decimal(28, 10) as cost
+    from spent
+    inner join by_family on spent.account_id = by_family.account_id and spent.service = by_family.service
+    group by spent.account_id, spent.service, spent.cost
+    having spent.cost >= sum(by_family.cost) and min(by_family.cost) > 0
+),
+
+part as (
+    select
+        by_family.account_id,
+        by_family.service,
+        by_family.usage_family,
+        by_family.charge,
+        by_family.cost
+    from by_family
+    semi join divided on by_family.account_id = divided.account_id and by_family.service = divided.service
+    union all
+    select
+        spent.account_id,
+        spent.service,
+        case when divided.cost is null then 'all usage' else 'other usage' end as usage_family,
+        null as charge,
+        (spent.cost - coalesce(divided.cost, 0))::decimal(28, 10) as cost
+    from spent
+    left join divided on spent.account_id = divided.account_id and spent.service = divided.service
+    where spent.cost <> coalesce(divided.cost, 0)
+),
+
+mapped as (
+    select
+        service,
+        usage_family,
+        listing
+    from ref.usage_family
+    where listing is not null
+    union all
+    select
+        service,
+        'all usage' as usage_family,
+        listing
+    from ref.service_listing
+    union all
+    select
+        service,
+        'other usage' as usage_family,
+        listing
+    from ref.service_listing
+    where explains_rest
+),
+
+asked as (
+    select
+        account_id,
+        listing_name as listing,
+        bool_and(is_judged) as is_known,
+        min(known_at) as answered_at,
+        coalesce(sum(record_count), 0) as record_count
+    from audit.expected_cell
+    where role in ('operations', 'workload')
+    group by account_id, listing_name
+),
+
+held as (
+    select
+        item.account_id,
+        split_part(item.listing, ':', 1) as listing,
+        item.resource_type,
+        count(*) as resource_count,
+        min(item.arn, 3) as arns
+    from cmdb.resource as item
+    cross join stage.complete_week as week
+    where
+        -- What another listing's records tell of, such as a load balancer by its interface, is no record of that listing.
+        item.discovered_by = 'listing'
+        and (item.status <> 'retired' or item.last_seen_at at time zone 'UTC' >= week.first_date)
+    group by all
+),
+
+counted as (
+    select
+        account_id,
+        listing,
+        list(resource_type order by resource_type) as resource_types,
+        sum(resource_count)::bigint as resource_count,
+        flatten(list(arns)) as arns
+    from held
+    group by account_id, listing
+),
+
+-- What no listing shows and somebody else does.
+elsewhere as (
+    select
+        item.account_id,
+        kind.billed_service as service,
+        list(distinct item.resource_type order by item.resource_type) as resource_types,
+        count(*) as resource_count,
+        min(item.arn, 3) as arns
+    from cmdb.resource as item
+    inner join ref.discovered_type as kind on item.resource_type = kind.resource_type
+    cross join stage.complete_week as week
+    where
+        item.discovered_by <> 'listing'
+        and kind.billed_service is not null
+        and (item.status <> 'retired' or item.last_seen_at at time zone 'UTC' >= week.first_date)
+    group by item.account_id, kind.billed_service
+),
+
+witnessed as (
+    select
+        part.account_id,
+        part.service,
+        part.usage_family,
+        list(mapped.listing order by mapped.listing) as listings,
+        list_sort(list_distinct(flatten(list(coalesce(counted.resource_types, []))))) as resource_types,
+        coalesce(sum(counted.resource_count), 0)::bigint as resource_count,
+        list_sort(list_distinct(flatten(list(coalesce(counted.arns, [])))))[:3] as arns,
+        coalesce(sum(asked.record_count), 0)::bigint as record_count,
+        bool_and(coalesce(asked.is_known, false)) as is_known,
+        min(asked.answered_at) as answered_at
+    from part
+    inner join mapped
+        on
+            part.service = mapped.service
+            and part.usage_family = mapped.usage_family
+    left join asked on part.account_id = asked.account_id and mapped.listing = asked.listing
+    left join counted on part.account_id = counted.account_id and mapped.listing = counted.listing
+    group by part.account_id, part.service, part.usage_family
 ),
 
 sold as (
@@ -290,11 +348,13 @@ explained as (
         coalesce(witnessed.listings, []) as listings,
         coalesce(witnessed.resource_types, elsewhere.resource_types, []) as resource_types,
         coalesce(witnessed.resource_count, elsewhere.resource_count, 0) as resource_count,
+        coalesce(witnessed.arns, elsewhere.arns, []) as example_arns,
         coalesce(witnessed.record_count, 0) as record_count,
         coalesce(needed.action, 'resource-explorer-2:Search') as action,
         case
             when stranger.service is null then null
-            when stranger.is_called_as_listed then 'not known: its name is like that of a service that is listed'
+            when stranger.is_called_as_listed
+                then 'not known: its name is like that of a service that is listed'
             when stranger.is_of_aws then 'not known: no list of this product has the service yet'
             else 'not known: whether AWS or a seller of AWS Marketplace bills it'
         end as remark,
@@ -342,6 +402,7 @@ select
     explained.listings,
     explained.resource_types,
     explained.resource_count,
+    explained.example_arns,
     explained.record_count,
     case when explained.explanation = 'not_listable' then explained.action end as action_needed,
     case when explained.explanation in ('not_listable', 'unexplained') then explained.remark end as remark,

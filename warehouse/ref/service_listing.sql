@@ -6,13 +6,21 @@
 -- service: The service's name in the bill, as Cost Explorer spells it (dimension SERVICE).
 -- listing: A listing of pipelines/catalogue/ whose resources cause that usage.
 -- is_witness: Whether usage of the service is a witness that not all of its listings are empty in the account.
+-- explains_rest: Whether its resources explain what is left of a service that is divided into families (ref.usage_family): snapshots
+--    explain no traffic.
 select
     service,
     listing,
-    is_witness
+    is_witness,
+    explains_rest
 from
     read_csv(
         getvariable('ref_folder') || '/service_listing.csv',
         header = true,
-        columns = { 'service': 'VARCHAR', 'listing': 'VARCHAR', 'is_witness': 'BOOLEAN' }
+        columns = {
+            'service': 'VARCHAR',
+            'listing': 'VARCHAR',
+            'is_witness': 'BOOLEAN',
+            'explains_rest': 'BOOLEAN'
+        }
     )
