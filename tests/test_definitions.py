@@ -65,7 +65,7 @@ RULES = {
     "stage/slice_difference": {"slices_agree", "slices_agree_while_estimated"},
     "cost/exchange_rate": {"every_day_has_a_rate", "rates_are_published_and_recent"},
     "cost/resource_cost": {"resource_costs_add_up_to_the_bill"},
-    "cost/explained_spend": {"explained_spend_is_the_bill"},
+    "cost/explained_spend": {"every_billed_service_is_known", "explained_spend_is_the_bill"},
     "cost/export_reconciliation": {"exported_months_are_the_bill"},
     "cost/reconciliation": {
         "allocation_adds_up_to_the_bill",
@@ -97,6 +97,7 @@ WARNINGS = {
     ("ref/account_default", "account_defaults_are_of_the_organisation"),
     ("landing/ec2_region", "account_coverage"),
     ("cmdb/finding_spend_without_inventory", "spend_is_inventoried"),
+    ("cost/explained_spend", "every_billed_service_is_known"),
     ("cost/export_reconciliation", "exported_months_are_the_bill"),
     ("cost/exchange_rate", "rates_are_published_and_recent"),
     ("cost/spend_vs_budget", "every_spender_has_a_budget"),

@@ -28,7 +28,7 @@
 -- example_arns: ARNs of three of them at most: the first by name.
 -- record_count: Records in the newest responses to these listings, also of what is no row of cmdb.resource.
 -- action_needed: IAM action that would list what costs, which the contract does not grant; NULL where none is needed. Of a service
---    that ref.service_action lacks it is Resource Explorer's search, which lists what it has an index of.
+--    that ref.service_action lacks it is Resource Explorer's search, an optional grant, which lists what it has an index of.
 -- remark: What is not known of the service itself, such as that no list of this product has it yet; NULL where it is known.
 -- answered_at: When the least recent of the listings' responses was complete, UTC; NULL where one is unknown or there is none.
 with spent as (
