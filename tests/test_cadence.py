@@ -5,18 +5,23 @@ Each rule that makes a cell due before its night has a world in which it does, b
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import steps
+from conftest import policies
 from given import run_checks
-from nights import DATABASE, copy_of, query
+from nights import DATABASE, REPOSITORY, copy_of, query, run_night
 from steps import asked
 
+from pipelines.catalogue.family import RARELY, nights_between
+from pipelines.catalogue.rds_parts import SHARED
 from pipelines.catalogue.registry import INVENTORY, listings
 from pipelines.collection import cadence
 from pipelines.collection.billed import BilledItem
@@ -26,7 +31,7 @@ from pipelines.trust import ages, publish_rules
 from resources.audit.cells import CellState, renew_coverage
 from resources.aws.listing import Listing
 from resources.store.store import Store
-from simulator.client import Simulator
+from simulator.client import Simulator, start
 
 Place = tuple[str, str]
 """Account and region of a workload cell."""
@@ -73,10 +78,10 @@ def test_a_night_without_a_run_is_made_up_for_and_a_clock_that_was_ahead_holds_n
 
 EXPOSED = {
     "cloudwatch_metric", "ec2_address", "ec2_flow_log", "ec2_image", "ec2_instance", "ec2_nat_gateway",
-    "ec2_network_acl", "ec2_network_interface", "ec2_region", "ec2_route_table", "ec2_security_group",
-    "ec2_security_group_rule", "ec2_snapshot", "ec2_subnet", "ec2_volume", "ec2_vpc", "lambda_function",
-    "organizations_account", "rds_db_cluster", "rds_db_cluster_snapshot", "rds_db_instance", "rds_db_snapshot",
-    "s3_access_point", "s3_bucket",
+    "ec2_internet_gateway", "ec2_network_acl", "ec2_network_interface", "ec2_public_snapshot", "ec2_region",
+    "ec2_route_table", "ec2_security_group", "ec2_security_group_rule", "ec2_snapshot", "ec2_subnet", "ec2_volume",
+    "ec2_vpc", "lambda_function", "organizations_account", "rds_db_cluster", "rds_db_cluster_snapshot",
+    "rds_db_instance", "rds_db_snapshot", "s3_bucket",
 }  # fmt: skip
 """What costs, changes or is exposed from one day to the next: requested every night, whatever it takes."""
 
@@ -87,25 +92,113 @@ def test_no_listing_of_what_changes_every_day_has_a_cadence() -> None:
     assert {listing.name for listing in SELDOM} & EXPOSED == set()
 
 
-def test_a_usual_night_requests_at_most_1_6_times_what_it_did_before_there_were_so_many_types() -> None:
-    """In a region without anything: there is nothing that has parents, and what changes seldom waits."""
-    inventory = [listing for listing in INVENTORY.listings if listing.scope == "regional" and listing.each is None]
-    before = 19
-    assert len(inventory) > 3 * before
-    assert sum(1 / listing.every for listing in inventory) <= 1.6 * before
+BEFORE = {
+    "ec2_address", "ec2_flow_log", "ec2_image", "ec2_instance", "ec2_nat_gateway", "ec2_network_interface",
+    "ec2_security_group", "ec2_security_group_rule", "ec2_snapshot", "ec2_subnet", "ec2_volume", "ec2_vpc",
+    "lambda_function", "lambda_function_tag", "rds_db_cluster", "rds_db_cluster_snapshot", "rds_db_instance",
+    "rds_db_snapshot", "s3_bucket", "s3_bucket_content", "s3_bucket_tag",
+}  # fmt: skip
+"""The inventory before there were so many types: what a night requested then is 1."""
+
+AT_MOST = 1.6
+
+
+CELLS = """
+    select
+        split_part(listing, ':', 1), account_id, region, request_count, record_count > 0,
+        listing like 'ec2_vpc_block_public_access_%' and exists (
+            from aws.ec2_vpc_block_public_access_option as options
+            where
+                options.account_id = cell.account_id and options.cell_region = cell.region
+                and options.block_mode <> 'off'
+        )
+    from audit.collection as cell
+    where request_count > 0 and run_id = (select min_by(run_id, ended_at) from audit.collection)
+"""
+"""Requests of the first night, whether there was anything, and whether every night requests it for what it blocks."""
+
+Share = Callable[[Listing, str, str, bool], float]
+"""How often a cell is requested, from 0 to 1: by its listing, account, region, and whether it has records."""
+
+
+def on_a_usual_night(listing: Listing, account: str, region: str, has_records: bool) -> float:
+    """The mean of all nights."""
+    return 1 / nights_between(listing, has_records)
+
+
+def on_the_next_night(listing: Listing, account: str, region: str, has_records: bool) -> float:
+    """What is due by the date."""
+    every = nights_between(listing, has_records)
+    return float(every == 1 or cadence.is_due_by_date(account, region, every, TODAY, TODAY + dt.timedelta(days=1)))
+
+
+def requests_of(database: Path, share: Share) -> tuple[float, int]:
+    """Requests of a night for the inventory, from those of the first; and what the first sent for `BEFORE`."""
+    known = {listing.name: listing for listing in (*INVENTORY.listings, *SHARED.listings)}
+    rows = [row for row in query(database, CELLS) if row[0] in known]
+    expected = sum(
+        requests if is_nightly else requests * share(known[name], account, region, has_records)
+        for name, account, region, requests, has_records, is_nightly in rows
+    )
+    return expected, sum(requests for name, _, _, requests, _, _ in rows if name in BEFORE)
+
+
+def test_a_usual_night_requests_at_most_1_6_times_what_it_did_before_there_were_so_many_types(
+    truthful_night: Path,
+) -> None:
+    assert {listing.name for listing in SELDOM} & BEFORE == set()
+    usual, before = requests_of(truthful_night / DATABASE, on_a_usual_night)
+    assert before > 500
+    assert 1 < usual / before <= AT_MOST, f"{usual:,.0f} requests instead of {before:,}"
+
+
+@pytest.mark.large
+def test_a_second_night_requests_what_is_reckoned_also_with_pages_as_large_as_those_of_aws(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page of five, as the simulator has by default, makes more of what there was before: that has most records."""
+    with start(tmp_path / "organisation", policies(), page_size=1000) as organisation:
+        environment = {**organisation.env, "CMDB_ZERO_EVIDENCE": "identity"}
+        assert run_night(environment, tmp_path / DATABASE).published
+        usual, before = requests_of(tmp_path / DATABASE, on_a_usual_night)
+        reckoned, _ = requests_of(tmp_path / DATABASE, on_the_next_night)
+        monkeypatch.setattr(cadence, "today", lambda: TODAY + dt.timedelta(days=1))
+        second = run_night(environment, tmp_path / DATABASE)
+        assert second.published, second.sentences
+    ((sent,),) = query(
+        tmp_path / DATABASE,
+        "select sum(request_count) from audit.collection "
+        "where run_id = $run and list_contains($names, split_part(listing, ':', 1))",
+        {
+            "run": second.run_id,
+            "names": [listing.name for listing in (*INVENTORY.listings, *SHARED.listings)],
+        },
+    )
+    assert sent == pytest.approx(reckoned, rel=0.02)
+    assert 1 < usual / before <= AT_MOST, f"{usual:,.0f} requests instead of {before:,}"
+
+
+BILLED = {
+    row["listing"]
+    for row in csv.DictReader(
+        (REPOSITORY / "warehouse" / "ref" / "usage_type_listing.csv").read_text(encoding="utf-8").splitlines()
+    )
+}
+"""Listings of which a usage type of the bill says that there is something."""
 
 
 @pytest.mark.parametrize("listing", SELDOM, ids=lambda listing: listing.name)
 def test_a_listing_with_a_cadence_can_be_named_by_other_sources(listing: Listing) -> None:
     """Without a type and the form of its ARN nothing could say that there is more than is held."""
     assert 1 < listing.every <= 14
-    if not listing.resource_type:
-        # AWS's own, of which there is always the same.
-        assert (listing.zero, listing.arn_form) == ("impossible", "")
+    if listing.resource_type:
+        assert listing.each is None or not listing.each.parameter
+        service = listing.arn_form.partition(":")[0]
+        assert service in (listing.service.removesuffix("control"), "s3-object-lambda")
         return
-    assert listing.each is None or not listing.each.parameter
-    assert listing.resource_type
-    assert listing.arn_form.startswith(f"{listing.service.removesuffix('control')}:")
+    assert listing.arn_form == ""
+    # What is no item describes its parents, or is billed, or is AWS's own, of which there is always the same.
+    assert listing.each is not None or listing.name in BILLED or listing.zero == "impossible"
 
 
 def test_the_arns_of_a_listing_with_a_cadence_have_the_form_that_it_states(truthful_night: Path) -> None:
@@ -160,7 +253,11 @@ class Nights:
     def due(self, day: int) -> set[Place]:
         """The places whose night comes until then."""
         night = TODAY + dt.timedelta(days=day)
-        return {place for place in self.first if cadence.is_due_by_date(*place, EVERY, TODAY, night)}
+        return {
+            place
+            for place, outcome in self.first.items()
+            if cadence.is_due_by_date(*place, nights_between(VOLUME, outcome == "found"), TODAY, night)
+        }
 
     def write(self, sql: str, **parameters: Any) -> None:
         """Change the working file."""
@@ -207,15 +304,11 @@ def test_a_night_requests_what_is_due_and_the_rest_stands(home: Nights) -> None:
 
 
 @pytest.mark.large
-def test_in_seven_nights_every_cell_is_requested_once_and_stands_meanwhile(home: Nights) -> None:
+def test_in_fourteen_nights_every_cell_is_requested_and_stands_meanwhile(home: Nights) -> None:
     requested: Counter[Place] = Counter()
-    for day in range(1, EVERY + 1):
+    for day in range(1, RARELY + 1):
         night = home.night(day)
         requested += Counter(night.keys())
-        # What was not due is as it was: of its own run, trusted, neither skipped nor stale.
-        newest = held(home)
-        assert {place for place, (run, _) in newest.items() if run == f"night-{day + 1}"} == night.keys()
-        assert all(is_trusted for place, (_, is_trusted) in newest.items() if place not in night)
         # The cells have the machine's time: each night's are put where the night was.
         home.write(
             "update audit.collection set ended_at = ended_at + $day * interval 1 day "
@@ -223,7 +316,13 @@ def test_in_seven_nights_every_cell_is_requested_once_and_stands_meanwhile(home:
             day=day,
             run=f"night-{day + 1}",
         )
-    assert requested == Counter(home.first.keys())
+        # What was not due is as it was: of its own run, trusted, neither skipped nor stale.
+        newest = held(home)
+        assert {place for place, (run, _) in newest.items() if run == f"night-{day + 1}"} == night.keys()
+        assert all(is_trusted for place, (_, is_trusted) in newest.items() if place not in night)
+    # Where there was nothing, half as often.
+    assert set(home.first.values()) == {"found", "empty_verified"}
+    assert requested == {place: 2 if outcome == "found" else 1 for place, outcome in home.first.items()}
 
 
 @pytest.mark.large
@@ -345,3 +444,48 @@ def test_what_another_source_names_and_no_cell_holds_is_requested(home: Nights, 
     assert home.night() == {}
     home.write(insert, arn=f"{arn}volume/vol-0123456789abcdef0", account=account, region=region)
     assert home.night().keys() == {place}
+
+
+# ------------------------------------------------------------------------------------------- what decides besides
+
+URLS = listings()["lambda_function_url"]
+
+
+def test_urls_are_requested_at_once_where_the_functions_are_others(home: Nights) -> None:
+    assert home.night(listing=URLS) == {}
+    place = min(query(home.database, "select account_id, region from aws.lambda_function_url"))
+    home.write(
+        'update audit.collection set evidence = json_merge_patch(evidence, \'{"parents": "others"}\') '
+        "where listing = 'lambda_function_url' and account_id = $account and region = $region",
+        account=place[0],
+        region=place[1],
+    )
+    assert home.night(listing=URLS).keys() == {place}
+    assert home.night(listing=URLS) == {}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ec2_vpc_block_public_access_option",
+        pytest.param("ec2_vpc_block_public_access_exclusion", marks=pytest.mark.large),
+    ],
+)
+def test_what_keeps_the_internet_out_is_requested_every_night(home: Nights, name: str) -> None:
+    listing = listings()[name]
+    first = home.night(listing=replace(listing, every=1))
+    blocking = {
+        (account, region)
+        for account, region in query(
+            home.database,
+            "select caller_account_id, cell_region from aws.ec2_vpc_block_public_access_option "
+            "where block_mode <> 'off' and role = 'workload'",
+        )
+    }
+    assert 0 < len(blocking) < len(first) / 2
+    home.night(listing=listing)
+    assert home.night(listing=listing).keys() == blocking
+    # The very same listing without the rule would wait, and what is blocked would stand for a week.
+    waiting = replace(listing, nightly_unless=None)
+    home.night(listing=waiting)
+    assert home.night(listing=waiting) == {}

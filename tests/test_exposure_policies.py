@@ -374,6 +374,19 @@ def test_where_lambda_has_no_urls_a_function_is_not_exposed_by_one(home: House) 
     assert shown(home) == {arn_of("without"): "unknown"}
 
 
+def test_a_verdict_is_as_old_as_the_least_recent_response_that_it_rests_on(home: House) -> None:
+    made = World((Function("open", (("", "NONE", ""),)),))
+    night(home, made)
+    first = shown(home, "as_of::varchar")
+    made.outcomes["lambda_function_url", OWNER] = "never"
+    night(home, made, 2)
+    # The URLs were not requested again, and the function was.
+    assert shown(home, "as_of::varchar") == first
+    del made.outcomes["lambda_function_url", OWNER]
+    night(home, made, 3)
+    assert shown(home, "as_of::varchar")[url_of("open")] > first[url_of("open")]
+
+
 def test_urls_that_are_known_from_before_stand_where_lambda_has_none_any_more(home: House) -> None:
     made = World((Function("open", (("", "NONE", ""),)),))
     night(home, made)

@@ -393,6 +393,11 @@ def expected_cells(truth: Row) -> dict[Cell, tuple[str, int | None, str | None]]
     engines: dict[tuple[str, str], set[str]] = defaultdict(set)
     for row in (*truth["db_instances"], *truth["db_clusters"]):
         engines[row["account_id"], row["region"]].add(row["engine"])
+    first_with: dict[tuple[str, str], str] = {}
+    for (account_id, region), named in sorted(engines.items()):
+        if account_id in truth["reachable"]:
+            for engine in named:
+                first_with.setdefault((region, engine), account_id)
 
     def regional(role: str, account: str, listings: Iterable[str]) -> None:
         """Each listing of each region: where it needs a parent, where there is one."""
@@ -425,7 +430,11 @@ def expected_cells(truth: Row) -> dict[Cell, tuple[str, int | None, str | None]]
         if not any(engines[where, region] for region in truth["regions"]):
             cells["workload", where, "aws-global", versions] = ("skipped", None, "no_parents")
         for region in truth["regions"]:
-            for engine in engines[where, region]:
+            # One account of those that have the engine there has the records for all.
+            asked = {engine for engine in engines[where, region] if first_with[region, engine] == where}
+            if engines[where, region] and not asked:
+                cells["workload", where, region, versions] = ("skipped", None, "requested_elsewhere")
+            for engine in asked:
                 listing = f"{versions}:{engine}"
                 if engine in UNVERSIONED:
                     cells["workload", where, region, listing] = ("skipped", None, "not_offered")

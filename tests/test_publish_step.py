@@ -519,17 +519,25 @@ def test_of_a_listing_that_several_roles_request_the_central_ones_response_count
     assert "Nothing was published. ec2_instance was last requested 25 h 0 min ago" in world.refused()
 
 
-def test_a_listing_that_some_nights_leave_out_is_no_older_than_those_nights(world: World) -> None:
+@pytest.mark.parametrize(("records", "hours"), [(1, 7 * 24), (0, 14 * 24)])
+def test_a_listing_that_some_nights_leave_out_is_no_older_than_those_nights(
+    world: World, records: int, hours: int
+) -> None:
+    """A cell that is empty is due half as often."""
     name = "ec2_transit_gateway"
-    nights = timedelta(days=listings()[name].every)
 
     def central(age: timedelta) -> list[Cell]:
-        return [cell for cell in cells(world.bound.at - age) if (cell.listing, cell.role) == (name, "operations")]
+        return [
+            replace(cell, outcome="found" if records else "empty_verified", record_count=records)
+            for cell in cells(world.bound.at - age)
+            if (cell.listing, cell.role) == (name, "operations")
+        ]
 
-    land(world.home.store, central(nights - HOUR))
+    land(world.home.store, central((hours - 1) * HOUR))
     assert world.step()[1] is None
-    land(world.home.store, central(nights + HOUR))
-    assert f"Nothing was published. {name} was last requested 169 h 0 min ago; at most 168 h 0 min" in world.refused()
+    land(world.home.store, central((hours + 1) * HOUR))
+    sentence = f"{name} was last requested {hours + 1} h 0 min ago; at most {hours} h 0 min"
+    assert f"Nothing was published. {sentence}" in world.refused()
 
 
 @pytest.mark.parametrize("name", ["one", "two"])

@@ -824,6 +824,7 @@ def test_children_of_parents_that_are_tolerated_are_at_fault_and_what_was_known_
         "optional_grant_not_given",
         "parent_gone",
         "policy_type_not_enabled",
+        "requested_elsewhere",
     ],
 )
 @pytest.mark.parametrize("unreached", ["account_left", "account_suspended", "no_profile", "region_not_enabled"])

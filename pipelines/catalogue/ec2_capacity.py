@@ -1,7 +1,7 @@
 """EC2: what instances are launched from and onto: templates, keys, reservations, hosts, Spot requests."""
 
 from pipelines.catalogue.ec2 import NOT_OFFERED, WHOLE_PAGES
-from pipelines.catalogue.family import SELDOM
+from pipelines.catalogue.family import RARELY, SELDOM
 from pipelines.catalogue.names import INSTANCE
 from resources.aws.listing import Each, Listing
 
@@ -27,7 +27,7 @@ LISTINGS: tuple[Listing, ...] = (
         zero="witnessed",
         records="KeyPairs",
         key=("KeyPairId",),
-        every=SELDOM,
+        every=RARELY,
         arn_form="ec2:key-pair/",
     ),
     Listing(
@@ -77,7 +77,7 @@ LISTINGS: tuple[Listing, ...] = (
         records="PlacementGroups",
         key=("GroupId",),
         skip_codes=NOT_OFFERED,
-        every=SELDOM,
+        every=RARELY,
         arn_form="ec2:placement-group/",
     ),
     Listing(
@@ -92,6 +92,8 @@ LISTINGS: tuple[Listing, ...] = (
         parameters=WHOLE_PAGES,
         # User data may hold passwords.
         redact=("UserData",),
+        every=SELDOM,
+        arn_form="ec2:spot-instances-request/",
         skip_codes=NOT_OFFERED,
     ),
     Listing(
@@ -119,6 +121,7 @@ LISTINGS: tuple[Listing, ...] = (
         key=("InstanceId",),
         parameters=WHOLE_PAGES,
         each=Each("", of=(INSTANCE,), field="InstanceId"),
+        every=SELDOM,
     ),
     Listing(
         "ec2_instance_type",
@@ -145,7 +148,7 @@ LISTINGS: tuple[Listing, ...] = (
         parameters={"MaxResults": 100},
         token=("NextToken", "NextToken"),
         each=Each("", of=(INSTANCE,), field="InstanceId"),
-        every=SELDOM,
+        every=RARELY,
         arn_form="ec2:application-status-check/",
         skip_codes=NOT_OFFERED,
     ),

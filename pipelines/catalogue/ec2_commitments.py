@@ -68,6 +68,7 @@ LISTINGS: tuple[Listing, ...] = (
         key=("SnapshotId", "AvailabilityZone"),
         # EC2 refuses a page of more than 200 here.
         parameters={"MaxResults": 200},
+        every=SELDOM,
         skip_codes=NOT_OFFERED,
     ),
     Listing(
@@ -80,7 +81,7 @@ LISTINGS: tuple[Listing, ...] = (
         key=("InstanceEventWindowId",),
         # EC2 refuses a page of more than 500 here.
         parameters={"MaxResults": 500},
-        every=SELDOM,
+        every=RARELY,
         arn_form="ec2:instance-event-window/",
         skip_codes=NOT_OFFERED,
     ),
@@ -94,7 +95,8 @@ LISTINGS: tuple[Listing, ...] = (
         parameters={"MaxResults": 200, "Versions": ["$Latest", "$Default"]},
         # User data may hold passwords.
         redact=("UserData",),
-        each=Each("", of=("ec2_launch_template",), field="LaunchTemplateId"),
+        each=Each("", of=("ec2_launch_template",), field="LaunchTemplateId", is_by_parent=True),
+        every=SELDOM,
     ),
     Listing(
         "ec2_public_snapshot",
@@ -120,6 +122,7 @@ LISTINGS: tuple[Listing, ...] = (
         owner="OwnerId",
         parameters={**WHOLE_PAGES, "Owners": ["self"], "ExecutableUsers": ["all"], "IncludeDisabled": True},
         each=Each("", of=("ec2_image",), field="ImageId"),
+        every=RARELY,
     ),
     Listing(
         "ec2_volume_status",
@@ -130,6 +133,7 @@ LISTINGS: tuple[Listing, ...] = (
         key=("VolumeId",),
         parameters=WHOLE_PAGES,
         each=Each("", of=("ec2_volume",), field="VolumeId"),
+        every=SELDOM,
     ),
     Listing(
         "ec2_locked_snapshot",
@@ -142,6 +146,7 @@ LISTINGS: tuple[Listing, ...] = (
         parameters=WHOLE_PAGES,
         token=("NextToken", "NextToken"),
         each=Each("", of=("ec2_snapshot",), field="SnapshotId"),
+        every=RARELY,
         skip_codes=NOT_OFFERED,
     ),
     Listing(
@@ -155,6 +160,7 @@ LISTINGS: tuple[Listing, ...] = (
         # EC2 refuses a page of more than 200 here.
         parameters={"MaxResults": 200},
         each=Each("", of=("ec2_snapshot",), field="SnapshotId"),
+        every=RARELY,
         skip_codes=NOT_OFFERED,
     ),
     Listing(
@@ -179,6 +185,7 @@ LISTINGS: tuple[Listing, ...] = (
         parameters=WHOLE_PAGES,
         token=("NextToken", "NextToken"),
         each=Each("", of=(INSTANCE,), field="InstanceId"),
+        every=RARELY,
         skip_codes=NOT_OFFERED,
     ),
     Listing(

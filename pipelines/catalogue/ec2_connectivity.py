@@ -1,7 +1,7 @@
 """EC2: what joins networks with the internet, with each other and with services, and what keeps them apart."""
 
 from pipelines.catalogue.ec2 import NOT_OFFERED, WHOLE_PAGES
-from pipelines.catalogue.family import SELDOM
+from pipelines.catalogue.family import RARELY, SELDOM
 from resources.aws.listing import Each, Listing
 
 # No owner is required of what AWS lists to several accounts. It stands once, under the account that the record names.
@@ -37,6 +37,8 @@ LISTINGS: tuple[Listing, ...] = (
         records="VpcEndpoints",
         key=("VpcEndpointId",),
         parameters=WHOLE_PAGES,
+        every=SELDOM,
+        arn_form="ec2:vpc-endpoint/",
     ),
     Listing(
         "ec2_vpc_peering_connection",
@@ -86,7 +88,7 @@ LISTINGS: tuple[Listing, ...] = (
         key=("TransitGatewayRouteTableId",),
         parameters=WHOLE_PAGES,
         skip_codes=NOT_OFFERED,
-        every=SELDOM,
+        every=RARELY,
         arn_form="ec2:transit-gateway-route-table/",
     ),
     Listing(
@@ -100,7 +102,7 @@ LISTINGS: tuple[Listing, ...] = (
         # EC2 refuses a page of more than 255 here.
         parameters={"MaxResults": 255},
         skip_codes=NOT_OFFERED,
-        every=SELDOM,
+        every=RARELY,
         arn_form="ec2:egress-only-internet-gateway/",
     ),
     Listing(
@@ -128,7 +130,7 @@ LISTINGS: tuple[Listing, ...] = (
         # EC2 refuses a page of more than 100 here.
         parameters={"MaxResults": 100},
         skip_codes=NOT_OFFERED,
-        every=SELDOM,
+        every=RARELY,
         arn_form="ec2:prefix-list/",
     ),
     Listing(
@@ -140,7 +142,7 @@ LISTINGS: tuple[Listing, ...] = (
         records="VpnGateways",
         key=("VpnGatewayId",),
         skip_codes=NOT_OFFERED,
-        every=SELDOM,
+        every=RARELY,
         arn_form="ec2:vpn-gateway/",
     ),
     Listing(
@@ -152,7 +154,7 @@ LISTINGS: tuple[Listing, ...] = (
         records="CustomerGateways",
         key=("CustomerGatewayId",),
         skip_codes=NOT_OFFERED,
-        every=SELDOM,
+        every=RARELY,
         arn_form="ec2:customer-gateway/",
     ),
     Listing(
@@ -181,7 +183,7 @@ LISTINGS: tuple[Listing, ...] = (
         key=("CarrierGatewayId",),
         parameters=WHOLE_PAGES,
         skip_codes=NOT_OFFERED,
-        every=SELDOM,
+        every=RARELY,
         arn_form="ec2:carrier-gateway/",
     ),
     Listing(
@@ -207,7 +209,7 @@ LISTINGS: tuple[Listing, ...] = (
         key=("IpamId",),
         parameters=WHOLE_PAGES,
         skip_codes=NOT_OFFERED,
-        every=SELDOM,
+        every=RARELY,
         arn_form="ec2:ipam/",
     ),
     Listing(
@@ -220,7 +222,7 @@ LISTINGS: tuple[Listing, ...] = (
         key=("IpamPoolId",),
         parameters=WHOLE_PAGES,
         skip_codes=NOT_OFFERED,
-        every=SELDOM,
+        every=RARELY,
         arn_form="ec2:ipam-pool/",
     ),
     Listing(
@@ -234,7 +236,7 @@ LISTINGS: tuple[Listing, ...] = (
         # EC2 refuses a page of more than 200 here.
         parameters={"MaxResults": 200},
         skip_codes=NOT_OFFERED,
-        every=SELDOM,
+        every=RARELY,
         arn_form="ec2:verified-access-instance/",
     ),
     Listing(
@@ -247,7 +249,7 @@ LISTINGS: tuple[Listing, ...] = (
         key=("VerifiedAccessGroupId",),
         parameters=WHOLE_PAGES,
         skip_codes=NOT_OFFERED,
-        every=SELDOM,
+        every=RARELY,
         arn_form="ec2:verified-access-group/",
     ),
     Listing(
@@ -260,7 +262,7 @@ LISTINGS: tuple[Listing, ...] = (
         key=("VerifiedAccessEndpointId",),
         parameters=WHOLE_PAGES,
         skip_codes=NOT_OFFERED,
-        every=SELDOM,
+        every=RARELY,
         arn_form="ec2:verified-access-endpoint/",
     ),
 )

@@ -1,11 +1,16 @@
 """EC2: what an account keeps from the internet, whatever its routes and rules let in, and where its groups are used."""
 
 from pipelines.catalogue.ec2 import NOT_OFFERED, WHOLE_PAGES
+from pipelines.catalogue.family import RARELY, SELDOM
 from resources.aws.listing import Each, Listing
 
 # Nothing comes in where there is no interface. AWS shows the owner of a shared VPC the interfaces of others in it, and
 # the owner's options are the ones that count there.
 WHERE_INTERFACES = Each("", of=("ec2_network_interface",), field="NetworkInterfaceId")
+
+# Where this keeps the internet out, every night requests what does, and what is admitted all the same: neither may look
+# closed because nobody looked. Where it is off, an older response shows too much as reachable, and never too little.
+UNLESS_OFF = ("ec2_vpc_block_public_access_option", "InternetGatewayBlockMode", "off")
 
 LISTINGS: tuple[Listing, ...] = (
     Listing(
@@ -18,6 +23,8 @@ LISTINGS: tuple[Listing, ...] = (
         key=("AwsAccountId", "AwsRegion"),
         owner="AwsAccountId",
         each=WHERE_INTERFACES,
+        every=SELDOM,
+        nightly_unless=UNLESS_OFF,
         skip_codes=NOT_OFFERED,
     ),
     Listing(
@@ -33,6 +40,9 @@ LISTINGS: tuple[Listing, ...] = (
         parameters=WHOLE_PAGES,
         token=("NextToken", "NextToken"),
         each=WHERE_INTERFACES,
+        every=SELDOM,
+        nightly_unless=UNLESS_OFF,
+        arn_form="ec2:vpc-block-public-access-exclusion/",
         skip_codes=NOT_OFFERED,
     ),
     Listing(
@@ -45,6 +55,7 @@ LISTINGS: tuple[Listing, ...] = (
         # No owner is required: the group may be shared, and the VPC another account's.
         parameters=WHOLE_PAGES,
         each=WHERE_INTERFACES,
+        every=RARELY,
         skip_codes=NOT_OFFERED,
     ),
     Listing(
@@ -58,6 +69,8 @@ LISTINGS: tuple[Listing, ...] = (
         parameters=WHOLE_PAGES,
         token=("NextToken", "NextToken"),
         each=WHERE_INTERFACES,
+        every=RARELY,
+        arn_form="ec2:vpc-encryption-control/",
         skip_codes=NOT_OFFERED,
     ),
 )

@@ -6,16 +6,26 @@ from resources.aws.listing import Listing
 from resources.contract import ROLES, Role
 
 SELDOM = 7
-"""Nights between two requests of a listing that changes seldom, and on which no finding of exposure rests."""
+"""Nights between two requests of a listing that changes seldom, and is read for what is due, billed or reachable."""
 
 RARELY = 14
-"""The same of what hardly any account has, and nothing else tells of."""
+"""The same of other listings, and of every cell of a listing that changes seldom while it is empty."""
 
 LANDING = "landing"
 """The Dagster group of what is collected, and of the internal tables that show it as AWS sent it."""
 
 DOMAIN_TAG = "domain"
 """Tag of assets in internal groups: the domain that they are about."""
+
+
+def nights_between(listing: Listing, has_records: bool) -> int:
+    """Nights between two requests of a cell; where there was nothing, something is seldom there soon after.
+
+    Args:
+        listing: the cell's listing.
+        has_records: whether the last trusted response has records.
+    """
+    return listing.every if has_records or listing.every == 1 else max(listing.every, RARELY)
 
 
 @dataclass(frozen=True)

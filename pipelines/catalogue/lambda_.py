@@ -1,6 +1,6 @@
 """Lambda: functions, their tags and URLs, what makes them run and what they run on, and what they share."""
 
-from pipelines.catalogue.family import SELDOM
+from pipelines.catalogue.family import RARELY, SELDOM
 from pipelines.catalogue.names import FUNCTION
 from resources.aws.listing import Each, Listing
 
@@ -63,6 +63,7 @@ LISTINGS: tuple[Listing, ...] = (
             in_one_cell=True,
             own_errors=("AccessDeniedException",),
         ),
+        every=SELDOM,
         skip_codes={"ResourceNotFoundException": "parent_gone", NOT_THERE: "not_offered"},
     ),
     Listing(
@@ -88,7 +89,7 @@ LISTINGS: tuple[Listing, ...] = (
         key=("LayerArn",),
         owner="LayerArn",
         parameters={"MaxItems": 50},
-        every=SELDOM,
+        every=RARELY,
         arn_form="lambda:layer:",
     ),
     Listing(
@@ -102,7 +103,7 @@ LISTINGS: tuple[Listing, ...] = (
         owner="CodeSigningConfigArn",
         parameters={"MaxItems": 50},
         each=Each("", of=(FUNCTION,), field="FunctionArn"),
-        every=SELDOM,
+        every=RARELY,
         arn_form="lambda:code-signing-config:",
         skip_codes={NOT_THERE: "not_offered"},
     ),
@@ -118,7 +119,7 @@ LISTINGS: tuple[Listing, ...] = (
         parameters={"MaxItems": 50},
         # It has instances only while functions run on it, so it is requested where there are functions.
         each=Each("", of=(FUNCTION,), field="FunctionArn"),
-        every=SELDOM,
+        every=RARELY,
         arn_form="lambda:capacity-provider:",
         skip_codes={NOT_THERE: "not_offered"},
     ),

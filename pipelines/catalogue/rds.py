@@ -2,7 +2,7 @@
 
 from types import MappingProxyType
 
-from pipelines.catalogue.family import SELDOM
+from pipelines.catalogue.family import RARELY, SELDOM
 from pipelines.catalogue.names import DATABASE
 from resources.aws.listing import Each, Listing
 
@@ -71,7 +71,7 @@ LISTINGS: tuple[Listing, ...] = (
         key=("DBSubnetGroupArn",),
         owner="DBSubnetGroupArn",
         parameters=RDS_PAGES,
-        every=SELDOM,
+        every=RARELY,
         arn_form="rds:subgrp:",
     ),
     Listing(
@@ -84,7 +84,7 @@ LISTINGS: tuple[Listing, ...] = (
         key=("DBParameterGroupArn",),
         owner="DBParameterGroupArn",
         parameters=RDS_PAGES,
-        every=SELDOM,
+        every=RARELY,
         arn_form="rds:pg:",
     ),
     Listing(
@@ -97,7 +97,7 @@ LISTINGS: tuple[Listing, ...] = (
         key=("DBClusterParameterGroupArn",),
         owner="DBClusterParameterGroupArn",
         parameters=RDS_PAGES,
-        every=SELDOM,
+        every=RARELY,
         arn_form="rds:cluster-pg:",
     ),
     Listing(
@@ -110,7 +110,7 @@ LISTINGS: tuple[Listing, ...] = (
         key=("OptionGroupArn",),
         owner="OptionGroupArn",
         parameters=RDS_PAGES,
-        every=SELDOM,
+        every=RARELY,
         arn_form="rds:og:",
         # AWS marks the settings of options as sensitive.
         redact=("Value",),
@@ -125,7 +125,7 @@ LISTINGS: tuple[Listing, ...] = (
         key=("EventSubscriptionArn",),
         owner="EventSubscriptionArn",
         parameters=RDS_PAGES,
-        every=SELDOM,
+        every=RARELY,
         arn_form="rds:es:",
     ),
     Listing(
@@ -165,6 +165,8 @@ LISTINGS: tuple[Listing, ...] = (
         owner="Source",
         parameters=RDS_PAGES,
         each=Each("", of=(DATABASE, "rds_db_cluster"), field="Engine"),
+        every=SELDOM,
+        arn_form="rds:deployment:",
     ),
     Listing(
         "rds_pending_maintenance_action",
@@ -177,5 +179,6 @@ LISTINGS: tuple[Listing, ...] = (
         parameters=RDS_PAGES,
         carry=("ResourceIdentifier",),
         each=Each("", of=(DATABASE, "rds_db_cluster"), field="Engine"),
+        every=SELDOM,
     ),
 )

@@ -6,8 +6,8 @@ parameter.
 
 from types import MappingProxyType
 
-from pipelines.catalogue.family import SELDOM
-from pipelines.catalogue.names import DATABASE
+from pipelines.catalogue.family import RARELY, SELDOM, Family
+from pipelines.catalogue.names import ACCOUNT, DATABASE
 from pipelines.catalogue.rds import RDS_PAGES
 from resources.aws.listing import Each, Listing
 
@@ -37,7 +37,8 @@ LISTINGS: tuple[Listing, ...] = (
         records="DBClusterEndpoints",
         key=("DBClusterIdentifier", "EndpointType", "Endpoint"),
         parameters=RDS_PAGES,
-        each=Each("", of=("rds_db_cluster",), field="DBClusterArn"),
+        each=Each("", of=("rds_db_cluster",), field="DBClusterArn", is_by_parent=True),
+        every=RARELY,
         skip_codes=NOT_OFFERED,
     ),
     Listing(
@@ -51,6 +52,8 @@ LISTINGS: tuple[Listing, ...] = (
         owner="DBProxyEndpointArn",
         parameters=RDS_PAGES,
         each=Each("", of=("rds_db_proxy",), field="DBProxyArn"),
+        every=SELDOM,
+        arn_form="rds:db-proxy-endpoint:",
     ),
     Listing(
         "rds_db_instance_automated_backup",
@@ -105,6 +108,8 @@ LISTINGS: tuple[Listing, ...] = (
         owner="DBShardGroupArn",
         parameters=RDS_PAGES,
         each=Each("", of=("rds_db_cluster",), field="DBClusterArn"),
+        every=RARELY,
+        arn_form="rds:shard-group:",
         skip_codes=NOT_OFFERED,
     ),
     Listing(
@@ -118,6 +123,8 @@ LISTINGS: tuple[Listing, ...] = (
         owner="IntegrationArn",
         parameters=RDS_PAGES,
         each=Each("", of=(DATABASE, "rds_db_cluster"), field="Engine"),
+        every=RARELY,
+        arn_form="rds:integration:",
         skip_codes=NOT_OFFERED,
     ),
     Listing(
@@ -131,6 +138,8 @@ LISTINGS: tuple[Listing, ...] = (
         owner="TenantDatabaseARN",
         parameters=RDS_PAGES,
         each=Each("", of=(DATABASE,), field="DBInstanceArn"),
+        every=RARELY,
+        arn_form="rds:tenant-database:",
         skip_codes=NOT_OFFERED,
         redact=("MasterUserPassword",),
     ),
@@ -144,29 +153,41 @@ LISTINGS: tuple[Listing, ...] = (
         owner="ResourceArn",
         parameters=RDS_PAGES,
         each=Each("", of=(DATABASE, "rds_db_cluster"), field="Engine"),
+        every=SELDOM,
         skip_codes=NOT_OFFERED,
     ),
     Listing(
         "rds_certificate",
         "rds:DescribeCertificates",
         roles=("workload",),
-        # AWS's own, the same for all: they are of interest where somebody's database is signed by one.
+        # AWS's own, but for the one that an account chose for its new databases. They are of interest where somebody's
+        # database is signed by one.
         zero="impossible",
         records="Certificates",
         key=("CertificateIdentifier",),
         parameters=RDS_PAGES,
         each=Each("", of=(DATABASE,), field="DBInstanceArn"),
+        every=RARELY,
     ),
-    Listing(
-        "rds_db_major_engine_version",
-        "rds:DescribeDBMajorEngineVersions",
-        roles=("workload",),
-        # AWS's own too: those of the engines that are in use.
-        zero="ordinary",
-        records="DBMajorEngineVersions",
-        key=("Engine", "MajorEngineVersion"),
-        parameters=RDS_PAGES,
-        each=Each("Engine", of=(DATABASE, "rds_db_cluster"), field="Engine"),
-        skip_codes={**NOT_OFFERED, "InvalidParameterValue": "not_offered"},
+)
+
+SHARED = Family(
+    name="offer",
+    group="inventory",
+    after=(ACCOUNT,),
+    listings=(
+        Listing(
+            "rds_db_major_engine_version",
+            "rds:DescribeDBMajorEngineVersions",
+            roles=("workload",),
+            # AWS's own: those of the engines that are in use.
+            zero="ordinary",
+            records="DBMajorEngineVersions",
+            key=("Engine", "MajorEngineVersion"),
+            parameters=RDS_PAGES,
+            each=Each("Engine", of=(DATABASE, "rds_db_cluster"), field="Engine"),
+            is_shared=True,
+            skip_codes={**NOT_OFFERED, "InvalidParameterValue": "not_offered"},
+        ),
     ),
 )

@@ -27,6 +27,7 @@ from pipelines.catalogue.metrics import METRICS
 from pipelines.catalogue.names import ACCOUNT, REGION
 from pipelines.catalogue.operations import AGGREGATION, HUB
 from pipelines.catalogue.organization import DELEGATION, ORGANIZATION, POLICY
+from pipelines.catalogue.rds_parts import SHARED
 from resources.aws.listing import Listing
 
 INVENTORY = Family(
@@ -60,6 +61,7 @@ FAMILIES: tuple[Family, ...] = (
     DATA_EXPORT,
     REGIONS,
     INVENTORY,
+    SHARED,
     HUB,
     AGGREGATION,
     METRICS,
@@ -89,5 +91,4 @@ def family_of(listing: str) -> Family:
 
 def read_back() -> set[str]:
     """Names of the listings whose landed records other collections read: accounts, regions, parents."""
-    parents = {name for listing in listings().values() if listing.each is not None for name in listing.each.of}
-    return parents | {ACCOUNT, REGION}
+    return {name for listing in listings().values() for name in listing.needs} | {ACCOUNT, REGION}

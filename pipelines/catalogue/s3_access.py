@@ -6,7 +6,7 @@ An access point of another region, which leads to a bucket of another account, i
 
 from types import MappingProxyType
 
-from pipelines.catalogue.family import SELDOM
+from pipelines.catalogue.family import RARELY, SELDOM
 from pipelines.catalogue.names import BUCKET
 from resources.aws.listing import Each, Listing
 
@@ -35,6 +35,8 @@ LISTINGS: tuple[Listing, ...] = (
         account_parameter="AccountId",
         token=TOKEN,
         each=IN_REGIONS_OF_BUCKETS,
+        every=SELDOM,
+        arn_form="s3:accesspoint/",
     ),
     Listing(
         "s3_multi_region_access_point",
@@ -51,7 +53,7 @@ LISTINGS: tuple[Listing, ...] = (
         parameters=FULL_PAGES,
         account_parameter="AccountId",
         token=TOKEN,
-        every=SELDOM,
+        every=RARELY,
         arn_form="s3:accesspoint/",
         skip_codes=NOT_OFFERED,
     ),
@@ -69,6 +71,8 @@ LISTINGS: tuple[Listing, ...] = (
         # Each of them stands on an access point. Since November 2025 only accounts that had some may make them, so an
         # account without any access point is never asked.
         each=Each("", of=("s3_access_point",), field="Name"),
+        every=RARELY,
+        arn_form="s3-object-lambda:accesspoint/",
         skip_codes=NOT_OFFERED,
     ),
     Listing(
@@ -84,7 +88,7 @@ LISTINGS: tuple[Listing, ...] = (
         account_parameter="AccountId",
         token=TOKEN,
         each=IN_REGIONS_OF_BUCKETS,
-        every=SELDOM,
+        every=RARELY,
         arn_form="s3:access-grants/",
         skip_codes=NOT_OFFERED,
     ),
@@ -130,7 +134,7 @@ LISTINGS: tuple[Listing, ...] = (
         account_parameter="AccountId",
         token=TOKEN,
         each=IN_REGIONS_OF_BUCKETS,
-        every=SELDOM,
+        every=RARELY,
         arn_form="s3:storage-lens/",
         skip_codes=NOT_OFFERED,
     ),
@@ -146,7 +150,7 @@ LISTINGS: tuple[Listing, ...] = (
         account_parameter="AccountId",
         token=TOKEN,
         each=IN_REGIONS_OF_BUCKETS,
-        every=SELDOM,
+        every=RARELY,
         arn_form="s3:storage-lens-group/",
         skip_codes=NOT_OFFERED,
     ),

@@ -78,6 +78,7 @@ SKIPPED: Mapping[str, tuple[str, str]] = {
     ),
     "region_not_enabled": ("the account has not opted in to the region", ""),
     "region_not_selected": ("CMDB_REGIONS leaves it out; its rows are kept, stale", "add the region to CMDB_REGIONS"),
+    "requested_elsewhere": ("its records are AWS's own, the same for all; another account's cell has them", ""),
     "request_limit": (
         "CMDB_COST_REQUEST_LIMIT was reached before it",
         "the next day (UTC) goes on; raise CMDB_COST_REQUEST_LIMIT to have it sooner (US$0.01 a request)",

@@ -68,7 +68,7 @@ def family_asset(family: Family, record_rules: RecordRules) -> dg.AssetsDefiniti
                 preflight,
                 CONFIRMATION_KEY,
                 *after,
-                *([landing_key(name) for name in listing.each.of if name != listing.name] if listing.each else []),
+                *(landing_key(name) for name in listing.needs),
                 *([landing_key(REGION)] if listing.scope == "regional" else []),
             ],
             description=f"The records of {listing.call}, one line a record. Requested by: {', '.join(listing.roles)}.",

@@ -55,8 +55,9 @@ def account_batches(
             elsewhere.
         workers: returns how many collect at the same time; called only in a step that is worth more than one batch.
     """
-    if reached is None:
-        return [AccountBatch(EVERY_ACCOUNT, None)]
+    # Which account is requested for a region follows from all accounts.
+    if reached is None or any(listing.is_shared for listing in state.listings):
+        return [AccountBatch(EVERY_ACCOUNT, reached)]
     listings = [listing for listing in state.listings if "workload" in listing.roles]
     widest = 1
     if any(listing.scope == "regional" for listing in listings):

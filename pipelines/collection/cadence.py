@@ -3,8 +3,8 @@
 A cell that is not due keeps its last response, as a run of untrusted cells alone keeps those of the last hours. It is
 not stale: its rows say when they were collected. The cells of an account and region are due on the same night, and the
 places are spread over the nights. Always requested is a cell that was never requested, one without a trusted response,
-one that a check disputes, one whose listing or tables have changed since, and one of which another source knows more:
-the bill, the tagging API or AWS Config.
+one that a check disputes, one whose listing or tables have changed since, one whose parents are others than those for
+which it was requested, and one of which another source knows more: the bill, the tagging API or AWS Config.
 """
 
 import hashlib
@@ -12,9 +12,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
+from pipelines.catalogue.family import nights_between
 from pipelines.collection.billed import unexplained
 from pipelines.collection.cells import Cadence
 from pipelines.collection.state import StepState
+from pipelines.errors import LandingError
 from resources.aws.listing import Listing
 from resources.aws.messages import Request
 
@@ -43,15 +45,48 @@ def is_due_by_date(account: str, region: str, every: int, requested_on: date, ni
     return (night.toordinal() - own) // every > (requested_on.toordinal() - own) // every
 
 
+def parents_hash(values: Iterable[str]) -> str:
+    """What the parents of a cell are compared by."""
+    return hashlib.sha256("\n".join(sorted(values)).encode()).hexdigest()[:16]
+
+
 def due(state: StepState, requests: Iterable[Request]) -> list[Request]:
-    """The requests to send; a cell that is not due keeps its response (`BatchState.kept`)."""
-    sent = []
+    """The requests of one listing to send; a cell that is not due keeps its response (`BatchState.kept`)."""
+    sent: list[Request] = []
+    nightly: frozenset[Place] | None = None
     for request in requests:
-        if state.is_by_cadence and request.listing.every > 1 and not _is_due(state, request):
-            state.batch.kept.add(request.key)
-        else:
+        listing = request.listing
+        if not state.is_by_cadence or listing.every == 1:
             sent.append(request)
+            continue
+        if nightly is None:
+            nightly = _nightly(state, listing)
+        if (request.account_id, request.region, listing.name) in nightly or _is_due(state, request):
+            sent.append(request)
+        else:
+            state.batch.kept.add(request.key)
     return sent
+
+
+def _nightly(state: StepState, listing: Listing) -> frozenset[Place]:
+    """The places in which every night requests a listing, by the records that `Listing.nightly_unless` names."""
+    if listing.nightly_unless is None:
+        return frozenset()
+    source, field, value = listing.nightly_unless
+    try:
+        stored = state.batch.stored(state.known, source, state.wanted_fields[source])
+    except LandingError:
+        # Without these records nobody knows which places they are, so all of them are.
+        return frozenset((key.account_id, key.region, listing.name) for key in state.earlier)
+    records = [
+        *state.batch.parent_records[source],
+        *(record for record in stored if record.key not in state.attempts),
+    ]
+    return frozenset(
+        (record.key.account_id, record.key.region, listing.name)
+        for record in records
+        if record.fields.get(field) != value
+    )
 
 
 def _is_due(state: StepState, request: Request) -> bool:
@@ -59,9 +94,12 @@ def _is_due(state: StepState, request: Request) -> bool:
     if earlier is None or not earlier.is_trusted or earlier.is_disputed or not state.is_of_before(earlier):
         return True
     listing, account, region = request.listing, request.account_id, request.region
-    if is_due_by_date(account, region, listing.every, earlier.ended_at.astimezone(UTC).date(), today()):
+    every = nights_between(listing, bool(earlier.last_trusted_count))
+    if is_due_by_date(account, region, every, earlier.ended_at.astimezone(UTC).date(), today()):
         return True
     known = _known(state)
+    if known.parents.get(request.key) != state.batch.parents.get(request.key):
+        return True
     current = state.record_rules[listing.name].fingerprint(listing)
     if known.fingerprints.get((earlier.run_id, listing.name)) != current:
         return True
@@ -70,8 +108,7 @@ def _is_due(state: StepState, request: Request) -> bool:
 
 def _known(state: StepState) -> Cadence:
     if state.batch.cadence is None:
-        # What is AWS's own is named by nobody else.
-        seldom = [listing for listing in state.listings if listing.every > 1 and listing.arn_form]
+        seldom = [listing for listing in state.listings if listing.every > 1]
         known = state.known.cadence(seldom, state.batch.accounts)
         state.batch.cadence = replace(known, named=known.named | _billed(state, seldom))
     return state.batch.cadence

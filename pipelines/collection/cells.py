@@ -66,10 +66,12 @@ class Cadence:
         fingerprints: the listing's fingerprint when a run requested it, by run id and listing name.
         named: account id, region and listing of which another source names what no cell holds; the region is empty
             where every region of the account is meant.
+        parents: hash of the parents for which the newest cell was requested, by its key.
     """
 
-    fingerprints: Mapping[tuple[str, str], str]
-    named: frozenset[tuple[str, str, str]]
+    fingerprints: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    named: frozenset[tuple[str, str, str]] = frozenset()
+    parents: Mapping[CellKey, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

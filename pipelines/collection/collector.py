@@ -61,7 +61,7 @@ class Collector:
         waiting = list(plans)
         while waiting:
             names = {listing.name for listing, _ in waiting}
-            later = [pair for pair in waiting if pair[0].each and names & {*pair[0].each.of} - {pair[0].name}]
+            later = [pair for pair in waiting if not names.isdisjoint(pair[0].needs)]
             going = [plan for listing, plan in waiting if not any(listing is other for other, _ in later)]
             assert going, "no two listings are each other's parents"
             waiting = later

@@ -89,7 +89,12 @@ def _cell(state: StepState, key: CellKey, entry: Attempt, result: ZeroJudgement 
         error_code=code,
         error_message=message,
         skip_reason=response.skip_reason,
-        evidence={**({} if result is None else result.evidence), **entry.notes} or None,
+        evidence={
+            **({} if result is None else result.evidence),
+            **entry.notes,
+            **({"parents": state.batch.parents[key]} if key in state.batch.parents else {}),
+        }
+        or None,
         raw_response=entry.raw,
     )
 

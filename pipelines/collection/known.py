@@ -134,8 +134,23 @@ class KnownFromWarehouse:
                 """,
                 {"listings": [listing.name for listing in listings]},
             ).fetchall()
-            named = _named_elsewhere(connection, listings, accounts)
-        return Cadence({(run, listing): found for run, listing, found in rows}, named)
+            named = _named_elsewhere(connection, [listing for listing in listings if listing.arn_form], accounts)
+            parents = connection.execute(
+                """
+                select c.role, c.account_id, c.region, c.listing, c.evidence ->> '$.parents'
+                from audit.coverage as v
+                join audit.collection as c using (run_id, role, account_id, region, listing)
+                where
+                    list_contains($names, v.listing) and c.evidence ->> '$.parents' is not null
+                    and v.account_id >= $since_account and v.account_id < $before_account
+                """,
+                {"names": [listing.name for listing in listings if listing.each], **accounts.parameters},
+            ).fetchall()
+        return Cadence(
+            {(run, listing): found for run, listing, found in rows},
+            named,
+            {CellKey(*row[:4]): row[4] for row in parents},
+        )
 
     def refusals(self, listings: Sequence[Listing], accounts: Accounts) -> dict[CellKey, Refusal]:
         """As `Known.refusals`."""

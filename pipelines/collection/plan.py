@@ -14,11 +14,11 @@ from pipelines.catalogue.metrics import MEASURED
 from pipelines.catalogue.names import ACCOUNT, EXPLORER, METRIC
 from pipelines.collection import metrics, previous
 from pipelines.collection.accounts import Reached
-from pipelines.collection.cadence import due
+from pipelines.collection.cadence import due, parents_hash
 from pipelines.collection.denied_before import hold_back, settle
 from pipelines.collection.regions import enabled_regions, known_regions, leave_out, regions_to_fetch
 from pipelines.collection.state import StepState
-from pipelines.trust.outcomes import REGION_DISABLED
+from pipelines.trust.outcomes import NOT_OFFERED, REGION_DISABLED, REQUESTED_ELSEWHERE, RETIRING
 from resources.audit.coverage import EVERY_ACCOUNT
 from resources.aws.listing import GLOBAL_REGION, Listing
 from resources.aws.messages import CUT_OFF, DENIED_BY_POLICY, OPTIONAL_GRANT, CellKey, Outcome, Request
@@ -26,6 +26,10 @@ from resources.contract import Role
 
 Plan = Iterator[Sequence[Request]]
 """Batches of requests; the responses to a batch are known when the next one is taken."""
+
+
+ACCOUNTS_TRIED = 3
+"""Accounts through which a run requests a shared listing of a region before it leaves it to the next run."""
 
 
 def central_plan(state: StepState, listing: Listing, role: Role) -> Plan:
@@ -75,6 +79,9 @@ def _places(state: StepState, listing: Listing, role: Role, profile_of: Mapping[
         return
     if listing.name == EXPLORER:
         yield from _explored(state, listing, role, profile_of)
+        return
+    if listing.is_shared:
+        yield from _through_one_account(state, listing, role, profile_of)
         return
     if listing.each is not None:
         yield from _for_parents(state, listing, role, profile_of)
@@ -193,6 +200,8 @@ def _for_parents(state: StepState, listing: Listing, role: Role, profile_of: Map
                 state.set_outcome(key, "skipped", REGION_DISABLED, profile=profile_of[account])
                 continue
             make_request = _request_factory(listing, role, profile_of[account], account)
+            if listing.every > 1 and (each.is_by_parent or each.in_one_cell):
+                state.batch.parents[make_request(region).key] = parents_hash(named)
             if not each.parameter:
                 requests.append(make_request(region))
             elif each.in_one_cell:
@@ -206,6 +215,73 @@ def _for_parents(state: StepState, listing: Listing, role: Role, profile_of: Map
     for account, profile in profile_of.items():
         if account not in asked:
             state.batch.childless.append(_request_factory(listing, role, profile, account)(GLOBAL_REGION))
+
+
+def _through_one_account(state: StepState, listing: Listing, role: Role, profile_of: Mapping[str, str]) -> Plan:
+    """The plan of a shared listing: one request for each region and parent's value, through one account that has it.
+
+    The account whose response is trusted stays, else the first by its id is taken. Where one is refused, another takes
+    over, up to `ACCOUNTS_TRIED` in a run; the next run begins with those that were not tried.
+    """
+    each = listing.each
+    assert each is not None, "a shared listing has parents"
+    candidates: dict[tuple[str, str], list[str]] = defaultdict(list)
+    unrequested: dict[str, set[str]] = {account: set() for account in profile_of}
+    for (account, region), named in state.named_by_parents(listing).items():
+        if account not in profile_of:
+            continue
+        unrequested[account].add(region)
+        if state.settings.regions and region not in state.settings.regions:
+            leave_out(state, CellKey(role, account, region, listing.name), [region], profile_of[account])
+            continue
+        for value in named:
+            candidates[region, value].append(account)
+
+    def request(region: str, value: str, account: str) -> Request:
+        make_request = _request_factory(listing, role, profile_of[account], account)
+        return make_request(region, {each.parameter: value}, value)
+
+    waiting = {
+        (region, value): sorted(accounts, key=lambda account: _turn(state, request(region, value, account).key))
+        for (region, value), accounts in candidates.items()
+    }
+    for _ in range(ACCOUNTS_TRIED):
+        batch = [request(*place, accounts.pop(0)) for place, accounts in waiting.items() if accounts]
+        yield from _rounds(state, listing, role, batch)
+        for sent in batch:
+            unrequested[sent.account_id].discard(sent.region)
+            if _is_settled(state, sent.key):
+                waiting[sent.region, sent.suffix].clear()
+    having = {account for accounts in candidates.values() for account in accounts}
+    for account, regions in unrequested.items():
+        profile = profile_of[account]
+        for region in regions:
+            key = CellKey(role, account, region, listing.name)
+            if key not in state.batch.unrequested:
+                state.set_outcome(key, "skipped", REQUESTED_ELSEWHERE, profile=profile)
+        if account not in having and not regions:
+            state.batch.childless.append(_request_factory(listing, role, profile, account)(GLOBAL_REGION))
+
+
+def _turn(state: StepState, key: CellKey) -> tuple[int, datetime, str]:
+    """The place of an account among those through which a shared listing may be requested; the least comes first."""
+    earlier = state.earlier.get(key)
+    if earlier is None or earlier.skip_reason in RETIRING:
+        return (1, datetime.min.replace(tzinfo=UTC), key.account_id)
+    is_good = earlier.is_trusted or earlier.outcome == "empty_unconfirmed" or earlier.skip_reason == NOT_OFFERED
+    # An account with a response that counts stays; of refused ones, that which was refused longest ago is next.
+    return (0, datetime.min.replace(tzinfo=UTC), key.account_id) if is_good else (2, earlier.ended_at, key.account_id)
+
+
+def _is_settled(state: StepState, key: CellKey) -> bool:
+    """Whether AWS's response to a shared request holds for all accounts, so that no other one need be requested."""
+    if key in state.batch.kept:
+        return True
+    entry = state.attempts.get(key)
+    if entry is None:
+        return False
+    response = entry.response
+    return response.outcome in ("found", "empty_unconfirmed") or response.skip_reason == NOT_OFFERED
 
 
 def _held_resources(state: StepState, listing: Listing, role: Role) -> dict[tuple[str, str], set[str]]:

@@ -54,6 +54,9 @@ def _responders(state: StepState, cells: Sequence[Cell]) -> Responders:
         if cell.is_trusted or (cell.outcome == "empty_unconfirmed" and was_empty):
             places = state.central_responses if cell.role != "workload" else responders
             places[cell.region, cell.listing].add((cell.role, cell.account_id))
+    shared = {listing.name for listing in state.listings if listing.is_shared}
+    for key in (key for key in state.batch.kept if key.name in shared):
+        responders[key.region, key.listing].add((key.role, key.account_id))
     for place, who in state.central_responses.items():
         responders[place] |= who
     return responders
@@ -68,7 +71,7 @@ def _reason(
 ) -> str | None:
     """Why a key is not requested any more; None where its last cell already has the reason, or stays as it is."""
     role, account, region, _ = earlier.key
-    if _is_reported_by_another(earlier.key, responders):
+    if _is_reported_by_another(earlier.key, responders, is_shared=listing.is_shared):
         why = "caller_changed"
     elif listing.name in COST_BY_MONTH and (earlier.is_trusted or account in state.left):
         return None
@@ -88,13 +91,14 @@ def _reason(
     return None if is_known else why
 
 
-def _is_reported_by_another(key: CellKey, responders: Responders) -> bool:
+def _is_reported_by_another(key: CellKey, responders: Responders, *, is_shared: bool) -> bool:
     """Whether another caller has a response to the same request.
 
-    A workload account is requested through its own profile or by a central role; a central role covers one account.
+    A workload account is requested through its own profile or by a central role; a central role covers one account. Of
+    a shared listing any account has the same records.
     """
     role, account, region, name = key
     return any(
-        other == account if by != role else role != "workload" and other != account
+        other == account if by != role else (is_shared or role != "workload") and other != account
         for by, other in responders.get((region, name), ())
     )

@@ -58,6 +58,7 @@ class BatchState:
         without_regions: accounts in which a policy of the organisation denies listing the regions; None until computed.
         denied_before: the cells that a policy of the organisation denied in an earlier run; None until they are read.
         cadence: what is known of listings that change seldom; None until it is read.
+        parents: hash of the parents for which a cell of such a listing is requested, by cell key.
     """
 
     accounts: Accounts = EVERY_ACCOUNT
@@ -73,6 +74,7 @@ class BatchState:
     without_regions: frozenset[str] | None = None
     denied_before: DeniedBefore | None = None
     cadence: Cadence | None = None
+    parents: dict[CellKey, str] = field(default_factory=dict)
 
     def stored(
         self, known: Known, listing: str, fields: Sequence[str], accounts: Accounts | None = None
@@ -333,6 +335,9 @@ def _wanted_fields(listings: Iterable[Listing]) -> dict[str, tuple[str, ...]]:
         },
     )
     for listing in listings:
+        if listing.nightly_unless is not None:
+            source, field_name, _ = listing.nightly_unless
+            wanted[source].add(field_name)
         if listing.name == METRIC:
             for source, measured in MEASURED.items():
                 wanted[source] |= {measured.field, measured.state_field} - {""}

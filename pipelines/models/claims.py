@@ -237,8 +237,8 @@ LISTING = """\
 -- roles: Roles of the contract that request it: workload in every account, the others in one account each.
 -- is_regional: Whether it is requested in every region of an account.
 -- parents: Listings whose records are its parameters, one request each; empty where it has no parent.
--- every_nights: Nights between two requests of a cell; 1 where every run requests it. Between them its rows are as they
---    were, not stale, and say when they were collected.
+-- every_nights: Nights between two requests of a cell; 1 where every run requests it. An empty cell of the others has
+--    14 or more. Between them its rows are as they were, not stale, and say when they were collected.
 select
     listing,
     roles,

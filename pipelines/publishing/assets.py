@@ -10,6 +10,7 @@ import dagster as dg
 import duckdb
 import sqlalchemy.exc
 
+from pipelines.catalogue.family import nights_between
 from pipelines.catalogue.registry import listings
 from pipelines.charts import sketches
 from pipelines.collection.progress import PUBLISHING, begin_step
@@ -114,9 +115,9 @@ def _require_fresh(store: Store, warehouse: Warehouse) -> None:
     with store.read() as connection:
         cells = by_listing(coverage(connection, list(central), without_workload=True))
     for name, listing in central.items():
-        result = publish_rules.freshness_check(
-            name, cells.get(name, []), now=warehouse.now(), max_age=ages.publish_max_age(listing.every)
-        )
+        own = cells.get(name, [])
+        nights = nights_between(listing, any(cell.last_trusted_count for cell in own))
+        result = publish_rules.freshness_check(name, own, now=warehouse.now(), max_age=ages.publish_max_age(nights))
         if result.blocks:
             raise refuse(f"Nothing was published. {result.sentence} The published file is as it was.")
 

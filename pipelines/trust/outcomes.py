@@ -25,14 +25,21 @@ BY_MONTH = "delivered_by_month"
 NOT_COMPARED = "not_compared"
 """Skip reason of the bill by account where the slices were requested whole, so that it is not needed."""
 
+NOT_OFFERED = "not_offered"
+"""Skip reason of what AWS does not have in a region, or not at all."""
+
+REQUESTED_ELSEWHERE = "requested_elsewhere"
+"""Skip reason of a shared listing where another account of the region is requested: the records are the same."""
+
 CONCLUSIVE_SKIPS = frozenset(
     {
         BY_MONTH,
         NOT_COMPARED,
+        REQUESTED_ELSEWHERE,
         "group_unresolved",
         "no_parents",
         "no_resource_policy",
-        "not_offered",
+        NOT_OFFERED,
         "not_requested",
         "optional_grant_not_given",
         "parent_gone",

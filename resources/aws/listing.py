@@ -49,6 +49,8 @@ class Each:
         own_errors: with `in_one_cell` and the page as record: codes of errors that concern the parent and not the
             caller. The record of such a parent is its echoed parameters and `ErrorCode`. If every parent is refused,
             the cell is refused.
+        is_by_parent: where `Listing.every` is more than 1: a cell is due at once if its parents are others than those
+            for which it was requested. So it always is where the parents are parameters.
         enum: a shape of the service's botocore model, such as `PolicyType`; one request is sent for each of its values.
         unlisted: with `enum`: an empty response for a value that no record of `of` names is `skipped` with this reason,
             since it is not an empty list.
@@ -61,6 +63,7 @@ class Each:
     form: str = "{value}"
     in_one_cell: bool = False
     own_errors: tuple[str, ...] = ()
+    is_by_parent: bool = False
     enum: str = ""
     unlisted: str = ""
 
@@ -110,13 +113,18 @@ class Listing:
             its own; empty for a listing that is always fetched.
         is_supplement: a second source of what another listing tells, or facts of AWS's own beside it. Where it fails,
             its last rows stay and the run goes on, although a central role requests it.
+        is_shared: the records are AWS's own, the same for all accounts of a region: of the workload accounts that have
+            a parent there, one is requested for each region and parameter. A family of its own, after its parents',
+            has such listings.
         is_large: a response does not fit into memory; its requests are sent one at a time.
         each: the parents or the enum for which the listing is fetched once each.
         token: request and response field of the page token, where botocore has no paginator.
         resource_type: AWS's name of the record's type, such as `AWS::EC2::Instance`, where the record is a
             configuration item.
-        every: number of nights between two requests of a cell, for a listing that changes seldom; 1 where every night
-            requests it (`pipelines.collection.cadence`).
+        every: number of nights between two requests of a cell with records, for a listing that changes seldom; 1 where
+            every night requests it (`pipelines.collection.cadence`).
+        nightly_unless: a listing, a field and a value: where a record of that listing has another value in the cell's
+            account and region, every night requests the cell.
         arn_form: where `every` is more than 1 and the records are items: service and type in the record's ARN, such as
             `ec2:key-pair/`, by which the tagging API can name a resource that was not listed yet.
         skip_codes: error codes that mean "not offered here", each with the reason to record; the cell is `skipped`.
@@ -146,12 +154,14 @@ class Listing:
     first_page_only: bool = False
     on_request: str = ""
     is_supplement: bool = False
+    is_shared: bool = False
     is_large: bool = False
     each: Each | None = None
     zero_of: Mapping[str, EmptyPolicy] = field(default_factory=lambda: MappingProxyType({}))
     token: tuple[str, str] | None = None
     resource_type: str = ""
     every: int = 1
+    nightly_unless: tuple[str, str, str] | None = None
     arn_form: str = ""
     skip_codes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
@@ -159,6 +169,13 @@ class Listing:
     def must_have(self) -> tuple[str, ...]:
         """The members that every valid page has."""
         return self.required or tuple(name for name in (self.records.partition("[]")[0].split(".")[0],) if name != "@")
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Other listings whose records decide what is requested of this one."""
+        parents = () if self.each is None else self.each.of
+        deciding = () if self.nightly_unless is None else self.nightly_unless[:1]
+        return tuple(name for name in dict.fromkeys((*parents, *deciding)) if name != self.name)
 
     @property
     def proves_account(self) -> bool:

@@ -1,8 +1,8 @@
--- One row per major version of a database engine in a region, as an account with databases of that engine sees it: until when
--- AWS supports it, and from when that costs extra. The dates are AWS's, the same for all; of engines that RDS does not version
--- so, such as Neptune, there are none.
+-- One row per major version of a database engine in a region: until when AWS supports it, and from when that costs extra. AWS's own,
+-- the same for all accounts of a region: one with a database of that engine there is requested, and where it is refused, another. Of
+-- engines that RDS does not version so, such as Neptune, there are none.
 -- key: account_id, region, engine, major_engine_version
--- account_id: The AWS account that asked: 12 digits, text because some begin with 0.
+-- account_id: The AWS account through which it was requested: 12 digits, text because some begin with 0.
 -- region: AWS region.
 -- engine: Database engine, such as aurora-postgresql.
 -- major_engine_version: Major version, such as 15 or 8.0.

@@ -23,6 +23,8 @@
 -- path: The path in words, from the internet to it; rules are in cmdb.finding_exposure.
 -- opening_count: Openings in cmdb.finding_exposure; also those that held when the path was last known.
 -- first_seen_at: When a run first saw the oldest of them, UTC; NULL where there is none.
+-- as_of: When the least recent of the responses that the verdict rests on was complete, UTC; policies of the organisation aside. NULL
+--    where none counts. What changes seldom is not requested every night.
 with came as (
     select
         arn,
@@ -111,6 +113,49 @@ cell as (
     group by all
 ),
 
+unblocked as (
+    select distinct
+        account_id,
+        region
+    from aws.ec2_vpc_block_public_access_option
+    where block_mode = 'off'
+),
+
+answered as (
+    select
+        cell.account_id,
+        cell.region,
+        case
+            when cell.listing_name = 'ec2_public_snapshot' then 'snapshot'
+            when cell.listing_name in ('lambda_function', 'lambda_function_url') then 'function_url'
+            when cell.listing_name in ('s3_bucket', 's3_access_point') then 'bucket'
+            when cell.listing_name = 'rds_db_instance' then 'database'
+            else 'network'
+        end as part,
+        min(cell.known_at) as known_at
+    from audit.expected_cell as cell
+    left join unblocked on cell.account_id = unblocked.account_id and cell.region = unblocked.region
+    where
+        cell.is_judged
+        and cell.listing_name in (
+            'ec2_public_snapshot', 'lambda_function', 'lambda_function_url', 's3_bucket', 's3_access_point',
+            'rds_db_instance', 'ec2_network_interface', 'ec2_subnet', 'ec2_route_table',
+            'ec2_internet_gateway', 'ec2_network_acl', 'ec2_security_group', 'ec2_security_group_rule',
+            'ec2_vpc_block_public_access_option', 'ec2_vpc_block_public_access_exclusion'
+        )
+        -- What is admitted all the same counts only where something is blocked.
+        and (cell.listing_name <> 'ec2_vpc_block_public_access_exclusion' or unblocked.account_id is null)
+    group by all
+),
+
+network_owner as (
+    -- The network of a shared VPC is listed by its owner.
+    select distinct
+        vpc_id,
+        account_id
+    from aws.ec2_vpc
+),
+
 told as (
     select
         arn,
@@ -195,11 +240,31 @@ counted as (
         min(first_seen_at) as first_seen_at
     from cmdb.finding_exposure
     group by arn, entry
+),
+
+dated as (
+    select
+        told.arn,
+        told.entry,
+        min(answered.known_at) as as_of
+    from told
+    left join network_owner on told.vpc_id = network_owner.vpc_id
+    inner join answered
+        on
+            (told.account_id = answered.account_id or network_owner.account_id = answered.account_id)
+            and (told.region = answered.region or answered.region = 'aws-global')
+            and (
+                told.kind = answered.part
+                or (told.kind in ('address', 'database') and answered.part = 'network')
+            )
+    group by told.arn, told.entry
 )
 
 select
     told.*,
     coalesce(counted.opening_count, 0) as opening_count,
-    counted.first_seen_at
+    counted.first_seen_at,
+    dated.as_of
 from told
 left join counted using (arn, entry)
+left join dated using (arn, entry)

@@ -112,6 +112,7 @@ class KnownRows:
     billed: tuple[tuple[str, str, tuple[BilledItem, ...]], ...]
     fingerprints: tuple[tuple[str, str, str], ...]
     named: frozenset[tuple[str, str, str]]
+    parents: tuple[tuple[CellKey, str], ...]
     refusals: tuple[tuple[CellKey, Refusal], ...]
     probes: tuple[tuple[DeniedPlace, str], ...]
     unrecorded_calls: frozenset[str]
@@ -205,7 +206,7 @@ def _known_rows(state: StepState, whose: Accounts) -> KnownRows:
     own = {listing.name for listing in listings}
     parents = {name for listing in listings if listing.each for name in listing.each.of} - own
     seldom = [listing for listing in listings if listing.every > 1]
-    cadence = known.cadence(seldom, whose) if seldom and state.is_by_cadence else Cadence({}, frozenset())
+    cadence = known.cadence(seldom, whose) if seldom and state.is_by_cadence else Cadence()
     earlier = state.earlier
     wanted_runs = {cell.run_id for cell in earlier.values()}
     refusals = known.refusals(listings, whose)
@@ -221,6 +222,7 @@ def _known_rows(state: StepState, whose: Accounts) -> KnownRows:
         billed=tuple((*place, items) for place, items in known.billed_services.items() if place[0] in whose),
         fingerprints=tuple((*key, found) for key, found in cadence.fingerprints.items() if key[0] in wanted_runs),
         named=cadence.named,
+        parents=tuple(cadence.parents.items()),
         refusals=tuple(refusals.items()),
         probes=tuple(known.probes(listings, whose).items()) if refusals else (),
         unrecorded_calls=known.unrecorded_calls,
@@ -281,7 +283,9 @@ class KnownFromBriefing:
 
     def cadence(self, listings: Sequence[Listing], accounts: Accounts) -> Cadence:
         """As `Known.cadence`."""
-        return Cadence({(run, listing): found for run, listing, found in self._rows.fingerprints}, self._rows.named)
+        rows = self._rows
+        fingerprints = {(run, listing): found for run, listing, found in rows.fingerprints}
+        return Cadence(fingerprints, rows.named, dict(rows.parents))
 
     def refusals(self, listings: Sequence[Listing], accounts: Accounts) -> dict[CellKey, Refusal]:
         """As `Known.refusals`."""

@@ -18,7 +18,8 @@ with cell as (
             'parent_gone',
             'policy_type_not_enabled',
             'region_not_enabled',
-            'region_not_selected'
+            'region_not_selected',
+            'requested_elsewhere'
         ) as is_pointless
     from audit.coverage
 ),
