@@ -18,7 +18,7 @@ import botocore.exceptions
 from moto.ec2.models import ec2_backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-from simulator import bounds
+from simulator import bounds, instance_options
 from simulator.access import Access, Policy, refusals
 from simulator.aggregator import Aggregation
 from simulator.apis import Apis
@@ -498,6 +498,7 @@ class Simulation:
             "network": self.seeder.network.truth,
             "storage": self.seeder.storage.truth,
             "addressing": self.seeder.addressing.truth,
+            "options": lambda: instance_options.truth(self.seeder.network),
             "hub": self.hub.truth,
             "config": self.aggregation.truth,
             "others": self.others.truth,

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from simulator import database_options
 from simulator.ledger import OPEN_END, REGION_CODES, Line
 from simulator.network import Network, Place
 from simulator.pages import Handler, Output, Settings
@@ -500,7 +501,9 @@ class Databases:
             "VpcSecurityGroups": [{"VpcSecurityGroupId": group, "Status": "active"} for group in groups],
             "AvailabilityZone": database.region + "a",
             "DBSubnetGroup": subnet_group,
-            "PendingModifiedValues": {"MasterUserPassword": SECRET} if database.has_new_password else {},
+            **database_options.of_instance(database, self._world.today),
+            "PendingModifiedValues": database_options.pending(database)
+            | ({"MasterUserPassword": SECRET} if database.has_new_password else {}),
             "MultiAZ": database.is_multi_az,
             "PubliclyAccessible": database.is_public,
             "StorageEncrypted": database.is_encrypted,
@@ -574,6 +577,7 @@ class Databases:
             "StorageEncrypted": True,
             "KmsKeyId": self._key(cluster),
             "DeletionProtection": False,
+            **database_options.of_cluster(cluster, self._world.today),
             "TagList": _pairs(cluster.tags),
         }
 

@@ -194,11 +194,16 @@ class Functions:
             "CodeSha256": code[:44],
             "Version": "$LATEST",
             "Environment": {"Variables": {"DATABASE_PASSWORD": SECRET, "STAGE": "prod"}},
-            "TracingConfig": {"Mode": "PassThrough"},
+            "TracingConfig": {"Mode": "Active" if function.is_in_vpc else "PassThrough"},
+            "SnapStart": {
+                "ApplyOn": "PublishedVersions" if function.name == "api" else "None",
+                "OptimizationStatus": "Off",
+            },
+            "LoggingConfig": _logging(function),
             "RevisionId": f"{code[:8]}-{code[8:12]}-{code[12:16]}-{code[16:20]}-{code[20:32]}",
             "PackageType": "Zip" if function.runtime else "Image",
             "Architectures": [function.architecture],
-            "EphemeralStorage": {"Size": 512},
+            "EphemeralStorage": {"Size": 512 if function.runtime else 2048},
         }
         if function.runtime:
             shown |= {"Runtime": function.runtime, "Handler": "app.handler"}
@@ -209,7 +214,12 @@ class Functions:
                 "LambdaManagedInstancesCapacityProviderConfig": {"CapacityProviderArn": function.capacity_provider}
             }
         if function.is_in_vpc:
-            shown["VpcConfig"] = self._vpc_config(function)
+            place = f"{function.region}:{function.account_id}"
+            access_point = f"arn:aws:elasticfilesystem:{place}:access-point/fsap-{digest(place, function.name)[:17]}"
+            shown["VpcConfig"] = self._vpc_config(function) | {"Ipv6AllowedForDualStack": False}
+            shown["DeadLetterConfig"] = {"TargetArn": f"arn:aws:sqs:{place}:{function.name}-dead"}
+            shown["KMSKeyArn"] = f"arn:aws:kms:{place}:key/{digest(place)[:32]}"
+            shown["FileSystemConfigs"] = [{"Arn": access_point, "LocalMountPath": "/mnt/models"}]
         return shown
 
     def _list_tags(self, call: Call) -> Output:
@@ -279,6 +289,14 @@ class Functions:
             ],
             "function_urls": [url for function in self.everywhere() for url in _urls(function)],
         }
+
+
+def _logging(function: Function) -> Output:
+    """Where it writes its log; only JSON has levels."""
+    shown: Output = {"LogFormat": "Text", "LogGroup": f"/aws/lambda/{function.name}"}
+    if function.name == "api":
+        shown |= {"LogFormat": "JSON", "ApplicationLogLevel": "INFO", "SystemLogLevel": "WARN"}
+    return shown
 
 
 def _urls(function: Function) -> list[dict[str, Any]]:

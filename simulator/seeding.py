@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 from unittest import mock
 
+from moto.core.utils import camelcase_to_underscores
 from moto.ec2.models import EC2Backend, ec2_backends
 from moto.ec2.models.availability_zones_and_regions import RegionsAndZonesBackend, Zone
 from moto.ec2.models.block_device import BlockDeviceMapping, BlockDeviceType
@@ -24,9 +25,10 @@ from moto.ec2.models.subnets import Subnet as MotoSubnet
 from moto.ec2.models.vpcs import VPC
 from moto.moto_api._internal import mock_random
 
+from simulator import instance_options
 from simulator.addressing import Addressing, instance_interface_id
 from simulator.network import FlowLog, Group, Interface, Network, Place, Rule, Subnet, Vpc
-from simulator.pages import Settings
+from simulator.pages import Output, Settings
 from simulator.storage import PUBLIC_IMAGE, Attachment, Storage, Volume
 from simulator.world import EPOCH, Instance, World
 
@@ -78,6 +80,7 @@ class Seeder:
                 mock_random.seed(instance.instance_id)
                 made = _run(backend, instance)
                 made.image_id = self.storage.image_of(instance)
+                _outfit(made, instance_options.options(self.network, instance))
                 _equip(backend, made, devices.get(instance.instance_id, ()), public.get(instance.instance_id))
             _lay(backend, self.network.own(account_id, region))
             _lay_shared(backend, self.network.shared_with(account_id, region))
@@ -187,6 +190,21 @@ def _equip(
     backend.enis[interface.id] = interface
     if public_ip:
         interface.public_ip = public_ip
+
+
+def _outfit(made: MotoInstance, shown: Output) -> None:
+    """Give moto's instance what the world's has beside it: moto reads a member from the attribute of its name."""
+    for name, value in shown.items():
+        if name == "Monitoring":
+            made.monitoring_state = value["State"]
+        elif name == "Placement":
+            for inner, held in value.items():
+                if inner != "AvailabilityZone":
+                    setattr(made.placement, camelcase_to_underscores(inner), held)
+        else:
+            setattr(made, camelcase_to_underscores(name), value)
+    # Not of AWS: moto writes it as the text None.
+    made.kernel_id = None
 
 
 def _age(made: MotoInstance, instance: Instance) -> None:

@@ -467,6 +467,9 @@ def _show_volume(volume: Volume) -> Output:
         "CreateTime": volume.created_at,
         "VolumeType": volume.volume_type,
         "Encrypted": volume.kms_key_id is not None,
+        "SseType": "sse-kms" if volume.kms_key_id else "none",
+        "FastRestored": False,
+        "Operator": {"Managed": False},
         "MultiAttachEnabled": volume.is_multi_attach,
         "Attachments": [
             {
@@ -497,8 +500,11 @@ def _show_snapshot(snapshot: Snapshot) -> Output:
         "Description": snapshot.description,
         "StorageTier": snapshot.tier,
         "Encrypted": snapshot.kms_key_id is not None,
+        "SseType": "sse-kms" if snapshot.kms_key_id else "none",
+        "TransferType": "standard",
         **given(
             KmsKeyId=snapshot.kms_key_id,
+            DataEncryptionKeyId=digest("data key", snapshot.volume_id) if snapshot.kms_key_id else None,
             StateMessage=snapshot.message,
             CompletionTime=snapshot.started_at + dt.timedelta(minutes=7) if is_done else None,
             FullSnapshotSizeInBytes=snapshot.size_gb * 2**29 if is_done else None,
@@ -517,7 +523,13 @@ def _show_image(image: Image) -> Output:
     disks: list[dict[str, Any]] = [
         {
             "DeviceName": ROOT_DEVICE if number == 0 else f"/dev/sd{'fghij'[number - 1]}",
-            "Ebs": {"SnapshotId": snapshot_id, "VolumeSize": 8, "VolumeType": "gp3", "DeleteOnTermination": True},
+            "Ebs": {
+                "SnapshotId": snapshot_id,
+                "VolumeSize": 8,
+                "VolumeType": "gp3",
+                "DeleteOnTermination": True,
+                "Encrypted": False,
+            },
         }
         for number, snapshot_id in enumerate(image.snapshot_ids)
     ]
@@ -535,9 +547,15 @@ def _show_image(image: Image) -> Output:
         "RootDeviceType": "ebs" if is_ebs else "instance-store",
         "RootDeviceName": ROOT_DEVICE,
         "VirtualizationType": "hvm",
+        "EnaSupport": True,
+        "BootMode": "uefi-preferred",
+        "UsageOperation": "RunInstances:0002" if image.is_windows else "RunInstances",
+        "DeregistrationProtection": "disabled",
+        "ImageAllowed": True,
         "BlockDeviceMappings": [*disks, {"DeviceName": "/dev/sdb", "VirtualName": "ephemeral0"}],
         **given(
             Platform="windows" if image.is_windows else None,
+            ImdsSupport="v2.0" if image.name.startswith("golden") else None,
             LastLaunchedTime=_stamp(image.last_launched_at),
             DeprecationTime=_stamp(image.deprecated_at),
             SourceInstanceId=image.source_instance_id,

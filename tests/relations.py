@@ -25,6 +25,10 @@ IDS = {
 """What the truth calls an item's own id, by part."""
 
 
+OF_INSTANCES = ("key-pair/", "placement-group/", "dedicated-host/", "capacity-reservation/")
+"""To what the truth says that an instance is related."""
+
+
 def arns(truth: dict[str, Any]) -> dict[str, str]:
     """ARN by the id that others know an item by."""
     return {row[key]: row["arn"] for part, key in IDS.items() for row in truth[part] if row.get(key)}
@@ -81,6 +85,9 @@ def true(truth: dict[str, Any]) -> set[Edge]:
         state(row, "associated_with", *row["security_group_ids"])
         if row["capacity_provider_arn"] and row["account_id"] in asked:
             wanted.add((row["arn"], "hosted_on", row["capacity_provider_arn"]))
+    for instance, options in truth["instance_options"].items():
+        if instance.split(":")[4] in asked:
+            wanted |= {(instance, relation, other) for relation, other in options["relations"]}
     for row in truth["resource_groups"]:
         wanted |= {(member["arn"], "contained_in", row["group_arn"]) for member in row["members"]}
     for part in truth.values():
@@ -123,7 +130,7 @@ def told(database: Path, truth: dict[str, Any]) -> set[Edge]:
         for edge in found
         if edge in wanted
         or not (
-            ":instance/" in edge[0]
+            (":instance/" in edge[0] and not edge[2].split(":", 5)[-1].startswith(OF_INSTANCES))
             or ":cluster:" in edge[0]
             or (":network-interface/" in edge[0] and edge[0] not in known)
         )

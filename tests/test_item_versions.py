@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
-from given import WORKLOAD, House, build
+from given import FIRST_NIGHT, WORKLOAD, Given, House, build, built_file, hours, house
 from item_rows import MODELS, Row, at, empty, make, put, said
 
 from pipelines.models.model import ModelError
@@ -260,3 +261,42 @@ def test_a_history_whose_key_does_not_end_with_its_beginning_is_refused(rows: Ho
     ):
         build(rows.store, replace(model, header=header))
     assert rows.rows("select * from cmdb.resource_version") == []
+
+
+def test_what_passes_by_itself_begins_no_version_of_a_database_or_an_instance(tmp_path: Path) -> None:
+    """Their records differ every night: by the time to which they can be restored, by what is under way."""
+    database = {"DBInstanceArn": f"arn:aws:rds:ap-southeast-2:{WORKLOAD}:db:a", "DBInstanceIdentifier": "a"}
+    groups = [{"DBParameterGroupName": "own", "ParameterApplyStatus": "in-sync"}]
+    instance = {"OwnerId": WORKLOAD, "InstanceId": "i-1", "State": {"Name": "running"}}
+    passing = (
+        {"LatestRestorableTime": "2026-11-24T23:55:00Z", "PendingModifiedValues": {}, "DBParameterGroups": groups},
+        {
+            "LatestRestorableTime": "2026-11-25T23:55:00Z",
+            "PendingModifiedValues": {"DBInstanceClass": "db.r6g.large"},
+            "DBParameterGroups": [{**groups[0], "ParameterApplyStatus": "applying"}],
+        },
+    )
+    options = {"HttpTokens": "required", "HttpEndpoint": "enabled", "HttpPutResponseHopLimit": 1}
+    nights = (
+        ({**database, **passing[0]}, {**instance, "MetadataOptions": {**options, "State": "applied"}}),
+        (
+            {**database, **passing[1]},
+            {**instance, "CapacityReservationId": "cr-1", "MetadataOptions": {**options, "State": "pending"}},
+        ),
+        (
+            {**database, **passing[1], "PreferredBackupWindow": "03:00-03:30"},
+            {**instance, "MetadataOptions": {**options, "HttpTokens": "optional", "State": "applied"}},
+        ),
+    )
+    with house(tmp_path, working=built_file()) as home:
+        for number, (of_database, of_instance) in enumerate(nights):
+            cells = [Given("rds_db_instance", [of_database]), Given("ec2_instance", [of_instance])]
+            home.night(f"night-{number}", cells, FIRST_NIGHT + hours(24 * number))
+            home.build("aws.rds_db_instance", "aws.ec2_instance", "cmdb.resource", "cmdb.resource_version")
+        found = home.rows("select run_id, changed_attributes from cmdb.resource_version order by run_id, arn")
+    assert [(row["run_id"], row["changed_attributes"]) for row in found] == [
+        ("night-0", []),
+        ("night-0", []),
+        ("night-2", ["metadata_http_tokens"]),
+        ("night-2", ["backup_window"]),
+    ]

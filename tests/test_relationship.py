@@ -238,6 +238,47 @@ def test_every_record_states_its_relations(home: House) -> None:
     assert gone == [{"orphan_arn": "AWS::RDS::DBInstance/db-0", "orphan_name": "orders-1", "account_id": None}]
 
 
+def test_an_instance_leads_to_its_key_pair_and_to_where_it_stands(home: House) -> None:
+    def key(name: str, made: str | None = None, **other: Any) -> dict[str, Any]:
+        return {"KeyPairId": f"key-{name}", "KeyName": name, "CreateTime": made, **other}
+
+    launched = {"LaunchTime": "2026-11-01T00:00:00+00:00"}
+    night(
+        home,
+        0,
+        Given(
+            "ec2_instance",
+            [
+                instance("i-deploy", KeyName="deploy", **launched),
+                instance("i-old", KeyName="old", **launched),
+                # Its key pair is deleted, or deleted and made anew: the private half is another one.
+                instance("i-gone", KeyName="gone", **launched),
+                instance("i-anew", KeyName="anew", **launched),
+                instance("i-placed", Placement={"HostId": "h-1", "GroupId": "pg-1"}, CapacityReservationId="cr-1"),
+            ],
+        ),
+        Given(
+            "ec2_key_pair",
+            [key("deploy", "2026-10-01T00:00:00+00:00"), key("old"), key("anew", "2026-11-02T00:00:00+00:00")],
+        ),
+        # Of the same name, in another account.
+        Given("ec2_key_pair", [key("gone", KeyPairId="key-else")], account_id=OTHER),
+        Given("ec2_host", [{"HostId": "h-1", "OwnerId": OTHER, "State": "available"}], account_id=OTHER),
+        Given(
+            "ec2_placement_group",
+            [{"GroupId": "pg-1", "GroupName": "nodes", "GroupArn": arn("placement-group/nodes"), "State": "available"}],
+        ),
+    )
+    assert edges(home) == {
+        ("instance/i-deploy", "associated_with", "key-pair/key-deploy"),
+        ("instance/i-old", "associated_with", "key-pair/key-old"),
+        ("instance/i-placed", "hosted_on", arn("dedicated-host/h-1", OTHER)),
+        ("instance/i-placed", "associated_with", "placement-group/nodes"),
+        # Nobody lists it, and its record does not say whose it is.
+        ("instance/i-placed", "associated_with", "AWS::EC2::CapacityReservation/cr-1"),
+    }
+
+
 def test_what_is_shared_leads_to_its_owner_whoever_uses_it(home: House) -> None:
     subnet = {"SubnetId": "subnet-1", "VpcId": "vpc-1", "OwnerId": OTHER}
     night(

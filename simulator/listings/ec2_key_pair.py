@@ -14,6 +14,8 @@ CALL = ("ec2", "DescribeKeyPairs")
 RESULT = "KeyPairs"
 TRUTH = "key_pairs"
 
+MADE_AT = EPOCH + dt.timedelta(days=1)
+
 
 def rows(network: Network, account_id: str, region: str) -> list[dict[str, Any]]:
     """AWS has not kept when the old one was imported."""
@@ -38,5 +40,5 @@ def shown(row: dict[str, Any]) -> Output:
         KeyName=row["key_name"],
         KeyType="rsa" if is_old else "ed25519",
         KeyFingerprint="1f:51:ae:28:bf:89:e9:d8:1f:25:5d:37:2d:7d:b8:ca:9f:f5:f1:6f",
-        CreateTime=None if is_old else EPOCH + dt.timedelta(days=1),
+        CreateTime=None if is_old else MADE_AT,
     ) | tag_list(row["tags"])

@@ -18,6 +18,10 @@
 -- storage_tier: standard or archive.
 -- is_encrypted: Whether it is encrypted.
 -- kms_key_id: ARN of the key that it is encrypted with; NULL where it is not.
+-- encryption_type: sse-kms, sse-ebs or none; NULL where AWS does not report it.
+-- data_encryption_key_id: Data key of its blocks, which snapshots of one volume share; NULL where it is not encrypted.
+-- transfer_type: Of a copy: standard, or time-based (done within a time that people chose); NULL where AWS does not report it.
+-- outpost_arn: Outpost that it lies on; NULL in a region.
 -- description: As given when it was made, or by the service that made it; NULL where it is empty.
 -- started_at: When it was begun, UTC: the time whose data it has.
 -- completed_at: When it was done, UTC; NULL where it is not or AWS does not report it.
@@ -38,6 +42,10 @@ select
     item.StorageTier as storage_tier,
     item.Encrypted as is_encrypted,
     nullif(item.KmsKeyId, '') as kms_key_id,
+    item.SseType as encryption_type,
+    nullif(item.DataEncryptionKeyId, '') as data_encryption_key_id,
+    item.TransferType as transfer_type,
+    item.OutpostArn as outpost_arn,
     nullif(item.Description, '') as description,
     item.StartTime as started_at,
     item.CompletionTime as completed_at,
@@ -50,6 +58,7 @@ from landing(
         OwnerId VARCHAR, SnapshotId VARCHAR, VolumeId VARCHAR, VolumeSize BIGINT, FullSnapshotSizeInBytes BIGINT,
         "State" VARCHAR, StateMessage VARCHAR, Progress VARCHAR, StorageTier VARCHAR, Encrypted BOOLEAN,
         KmsKeyId VARCHAR, Description VARCHAR, StartTime TIMESTAMPTZ, CompletionTime TIMESTAMPTZ,
+        SseType VARCHAR, DataEncryptionKeyId VARCHAR, TransferType VARCHAR, OutpostArn VARCHAR,
         RestoreExpiryTime TIMESTAMPTZ, Tags STRUCT("Key" VARCHAR, "Value" VARCHAR)[]
     )'
     )

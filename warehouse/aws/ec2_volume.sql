@@ -14,12 +14,18 @@
 -- throughput_mibps: Provisioned throughput of a gp3 volume, MiB/s; NULL for other types.
 -- is_encrypted: Whether it is encrypted.
 -- kms_key_id: ARN of the key that it is encrypted with; NULL where it is not.
+-- encryption_type: sse-kms, sse-ebs or none; NULL where AWS does not report it.
 -- state: creating, available (attached to nothing), in-use, deleting, deleted or error.
 -- is_multi_attach: Whether several instances may have it at once.
 -- attachments: The instances that have it: instance_id, device, state, attached_at (UTC), is_deleted_on_termination.
 -- instance_ids: Ids of these instances.
 -- attached_at: When the newest of the attachments began, UTC; NULL where it is attached to nothing.
 -- snapshot_id: Snapshot that it was made from; NULL where it began empty.
+-- source_volume_id: Volume that it is a copy of; NULL where it is none.
+-- initialization_rate_mibps: Rate at which its blocks are fetched from the snapshot, MiB/s; NULL where people chose none.
+-- is_fast_restored: True where it was made by fast snapshot restore; NULL where AWS does not report it.
+-- outpost_arn: Outpost that it lies on; NULL in a region.
+-- managed_by: Service of AWS that manages it; NULL where nobody but its owner does.
 -- availability_zone: Availability zone, such as ap-southeast-2a.
 -- created_at: When it was made, UTC.
 -- tags: Tags; an empty map where it has none.
@@ -35,6 +41,7 @@ select
     item.Throughput as throughput_mibps,
     item.Encrypted as is_encrypted,
     nullif(item.KmsKeyId, '') as kms_key_id,
+    item.SseType as encryption_type,
     item.State as state,
     coalesce(item.MultiAttachEnabled, false) as is_multi_attach,
     list_transform(
@@ -55,6 +62,11 @@ select
         list_transform(coalesce(item.Attachments, []), lambda attachment: attachment.AttachTime)
     ) as attached_at,
     nullif(item.SnapshotId, '') as snapshot_id,
+    item.SourceVolumeId as source_volume_id,
+    item.VolumeInitializationRate as initialization_rate_mibps,
+    item.FastRestored as is_fast_restored,
+    item.OutpostArn as outpost_arn,
+    if(item.Operator.Managed, item.Operator.Principal, null) as managed_by,
     item.AvailabilityZone as availability_zone,
     item.CreateTime as created_at,
     tag_map(item.Tags) as tags,
@@ -67,6 +79,8 @@ from landing(
         Attachments STRUCT(
             InstanceId VARCHAR, Device VARCHAR, "State" VARCHAR, AttachTime TIMESTAMPTZ, DeleteOnTermination BOOLEAN
         )[],
+        SseType VARCHAR, SourceVolumeId VARCHAR, VolumeInitializationRate BIGINT, FastRestored BOOLEAN,
+        OutpostArn VARCHAR, Operator STRUCT(Managed BOOLEAN, Principal VARCHAR),
         SnapshotId VARCHAR, AvailabilityZone VARCHAR, CreateTime TIMESTAMPTZ,
         Tags STRUCT("Key" VARCHAR, "Value" VARCHAR)[]
     )'

@@ -23,6 +23,16 @@
 -- security_group_ids: Ids of its security groups there.
 -- kms_key_arn: Customer's own key of its environment; NULL where it is AWS's.
 -- dead_letter_arn: Where failed events go; NULL where they go nowhere.
+-- tracing_mode: Of X-Ray: Active (it traces some of its calls) or PassThrough (only where the caller does).
+-- snap_start: PublishedVersions where new versions start from a snapshot; None where none do.
+-- log_format: Text or JSON.
+-- application_log_level: Least level of its own lines in the log, such as INFO; NULL where log_format is Text.
+-- system_log_level: Least level of Lambda's lines in the log; NULL where log_format is Text.
+-- log_group: Log group of CloudWatch Logs that it writes to.
+-- file_system_arns: ARNs of the file systems' access points that it mounts.
+-- signing_profile_version_arn: Signing profile that its code was signed with; NULL where it was not.
+-- edge_master_arn: For a Lambda@Edge function, the function that it is a copy of; NULL for any other.
+-- tenant_isolation_mode: PER_TENANT where each tenant runs apart; NULL where none does.
 -- capacity_provider_arn: Capacity provider whose instances it runs on; NULL where it runs on Lambda's own.
 select
     item.FunctionArn as arn,
@@ -47,6 +57,16 @@ select
     coalesce(item.VpcConfig.SecurityGroupIds, []) as security_group_ids,
     item.KMSKeyArn as kms_key_arn,
     item.DeadLetterConfig.TargetArn as dead_letter_arn,
+    item.TracingConfig.Mode as tracing_mode,
+    item.SnapStart.ApplyOn as snap_start,
+    item.LoggingConfig.LogFormat as log_format,
+    item.LoggingConfig.ApplicationLogLevel as application_log_level,
+    item.LoggingConfig.SystemLogLevel as system_log_level,
+    item.LoggingConfig.LogGroup as log_group,
+    list_transform(coalesce(item.FileSystemConfigs, []), lambda mounted: mounted.Arn) as file_system_arns,
+    item.SigningProfileVersionArn as signing_profile_version_arn,
+    item.MasterArn as edge_master_arn,
+    item.TenancyConfig.TenantIsolationMode as tenant_isolation_mode,
     item.CapacityProviderConfig.LambdaManagedInstancesCapacityProviderConfig.CapacityProviderArn
         as capacity_provider_arn,
     cell.*
@@ -58,7 +78,13 @@ from landing(
         EphemeralStorage STRUCT(Size BIGINT), CodeSize BIGINT, CodeSha256 VARCHAR, Layers STRUCT(Arn VARCHAR)[],
         LastModified TIMESTAMPTZ,
         VpcConfig STRUCT(VpcId VARCHAR, SubnetIds VARCHAR[], SecurityGroupIds VARCHAR[]), KMSKeyArn VARCHAR,
-        DeadLetterConfig STRUCT(TargetArn VARCHAR),
+        DeadLetterConfig STRUCT(TargetArn VARCHAR), TracingConfig STRUCT(Mode VARCHAR),
+        SnapStart STRUCT(ApplyOn VARCHAR),
+        LoggingConfig STRUCT(
+            LogFormat VARCHAR, ApplicationLogLevel VARCHAR, SystemLogLevel VARCHAR, LogGroup VARCHAR
+        ),
+        FileSystemConfigs STRUCT(Arn VARCHAR)[], SigningProfileVersionArn VARCHAR, MasterArn VARCHAR,
+        TenancyConfig STRUCT(TenantIsolationMode VARCHAR),
         CapacityProviderConfig STRUCT(
             LambdaManagedInstancesCapacityProviderConfig STRUCT(CapacityProviderArn VARCHAR)
         )

@@ -49,6 +49,43 @@ record as (
 
     union all by name
 
+    -- Whose the last three are does not stand in the record: they may be shared.
+    select
+        r.arn as from_arn,
+        'AWS::EC2::Instance' as from_resource_type,
+        unnest([
+            { 'relation': 'associated_with', 'to_type': 'AWS::EC2::KeyPair', 'to_id': key_pair.key_pair_id },
+            { 'relation': 'hosted_on', 'to_type': 'AWS::EC2::Host', 'to_id': r.host_id },
+            {
+                'relation': 'associated_with',
+                'to_type': 'AWS::EC2::PlacementGroup',
+                'to_id': r.placement_group_id
+            },
+            {
+                'relation': 'associated_with',
+                'to_type': 'AWS::EC2::CapacityReservation',
+                'to_id': r.capacity_reservation_id
+            }
+        ]) as said,
+        'ec2_instance' as source,
+        r.is_stale,
+        r.run_id,
+        r.listing,
+        r.role,
+        r.caller_account_id,
+        r.cell_region,
+        r.collected_at
+    from aws.ec2_instance as r
+    -- An instance keeps the name of a key pair that is deleted, and another may be made of that name.
+    left join aws.ec2_key_pair as key_pair
+        on
+            r.account_id = key_pair.account_id
+            and r.region = key_pair.region
+            and r.key_name = key_pair.key_name
+            and coalesce(r.launched_at >= key_pair.created_at, true)
+
+    union all by name
+
     select
         r.arn as from_arn,
         'AWS::EC2::Subnet' as from_resource_type,
