@@ -25,7 +25,7 @@ from pipelines.catalogue.registry import listings
 from pipelines.collection import landing
 from pipelines.models import build as models_build
 from pipelines.models.macros import RECORD
-from pipelines.models.model import CELL_COLUMNS, Model, ModelError, read_models
+from pipelines.models.model import CELL_COLUMNS, RECORD_COLUMN, Model, ModelError, read_models
 from pipelines.models.sql_files import read_header, reads
 from pipelines.trust import outcomes
 
@@ -167,7 +167,8 @@ def test_every_file_documents_the_columns_that_it_yields_and_no_other(model: Mod
     named = [name for name in model.header.entries if name not in reserved]
     assert model.header.description, f"{model.relation} does not say what a row is"
     assert set(named) <= set(yielded)
-    assert set(yielded) - set(named) <= CELL_COLUMNS.keys(), "only lineage is documented once for all"
+    lineage = {*CELL_COLUMNS, *(RECORD_COLUMN if model.keeps_records else ())}
+    assert set(yielded) - set(named) <= lineage, "only lineage and the record are documented once for all"
     assert all(model.header.entries.values()), "a column without a word about it"
 
 
