@@ -31,6 +31,9 @@ RATES = {
     "db.serverless": 28_800_000,
 }
 DEFAULT_RATE = 61_440_000
+STRANGER = "999988887777"
+"""An account outside the organisation, which may restore some snapshots."""
+
 STOPPED = dt.date(2025, 3, 1)
 CERTIFICATE_ENDS = dt.datetime(2027, 1, 31, 23, tzinfo=dt.UTC)
 
@@ -131,6 +134,7 @@ class Snapshot:
     is_encrypted: bool = True
     is_of_cluster: bool = False
     tags: dict[str, str] = field(default_factory=dict)
+    restore_by: tuple[str, ...] = ()
 
     @property
     def arn(self) -> str:
@@ -191,6 +195,8 @@ class Databases:
             ("rds", "DescribeDBClusters"): self._describe_clusters,
             ("rds", "DescribeDBSnapshots"): self._describe_snapshots,
             ("rds", "DescribeDBClusterSnapshots"): self._describe_cluster_snapshots,
+            ("rds", "DescribeDBSnapshotAttributes"): self._describe_snapshot_attributes,
+            ("rds", "DescribeDBClusterSnapshotAttributes"): self._describe_cluster_snapshot_attributes,
             ("rds", "DescribeDBMajorEngineVersions"): self._describe_major_versions,
         }
 
@@ -368,6 +374,8 @@ class Databases:
                 source_resource_id="db-" + digest("gone", *owner.values())[:26].upper(),
                 created_at=start,
                 is_encrypted=False,
+                # Some are for everybody, as somebody once needed it.
+                restore_by=("all",) if number % 4 == 0 else (),
             )
             yield Snapshot(
                 "old-ledger-final",
@@ -376,6 +384,7 @@ class Databases:
                 source_resource_id="cluster-" + digest("gone", *owner.values())[:26].upper(),
                 created_at=start,
                 is_of_cluster=True,
+                restore_by=(STRANGER, self._world.management) if number % 4 == 0 else (self._world.management,),
             )
         if number % 5 == 0:
             # Of an earlier database of the same name: an orphan that only the resource id gives away.
@@ -617,6 +626,21 @@ class Databases:
             and source in {None, snapshot.source}
         ]
 
+    def _describe_snapshot_attributes(self, call: Call) -> Output:
+        return self._attributes(call, "DBSnapshot", "DBSnapshotNotFound", is_of_cluster=False)
+
+    def _describe_cluster_snapshot_attributes(self, call: Call) -> Output:
+        return self._attributes(call, "DBClusterSnapshot", "DBClusterSnapshotNotFoundFault", is_of_cluster=True)
+
+    def _attributes(self, call: Call, kind: str, missing: str, *, is_of_cluster: bool) -> Output:
+        """Who may restore a manual snapshot; of an automated one AWS shows the same, and nobody."""
+        name = call.parameters.get(f"{kind}Identifier")
+        for snapshot in self.estate(call.account_id, call.region).snapshots:
+            if snapshot.is_of_cluster == is_of_cluster and snapshot.name == name:
+                restore = {"AttributeName": "restore", "AttributeValues": list(snapshot.restore_by)}
+                return {f"{kind}AttributesResult": {f"{kind}Identifier": name, f"{kind}Attributes": [restore]}}
+        raise AwsError(missing, f"{kind} {name} not found.", 404)
+
     def _shown_snapshot(self, snapshot: Snapshot) -> Output:
         return {
             "DBSnapshotIdentifier": snapshot.name,
@@ -740,6 +764,7 @@ class Databases:
                     "allocated_storage_gb": snapshot.storage_gb,
                     "is_encrypted": snapshot.is_encrypted,
                     "vpc_id": self._vpc_id(snapshot),
+                    "restore_by": sorted(snapshot.restore_by),
                 }
                 for snapshot in estate.snapshots
             ]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 from simulator.databases import Databases
@@ -76,6 +77,23 @@ class FurtherChanges:
                 if snapshot.arn == arn:
                     snapshots.remove(snapshot)
                     return {"arn": arn}
+        raise WorldError(f"there is no database snapshot {arn}")
+
+    def _change_copy_database_snapshot(self, arn: str, name: str, restore_by: Sequence[str] = ()) -> dict[str, Any]:
+        """A manual copy of a snapshot, which accounts that are named may restore, or all."""
+        for where in self._places():
+            snapshots = self._databases.estate(*where).snapshots
+            for snapshot in snapshots:
+                if snapshot.arn == arn:
+                    at = dt.datetime.combine(self._world.today, dt.time(), dt.UTC)
+                    made: dict[str, Any] = {
+                        "name": name,
+                        "kind": "manual",
+                        "created_at": at,
+                        "restore_by": tuple(restore_by),
+                    }
+                    snapshots.append(dataclasses.replace(snapshot, **made))
+                    return {"arn": snapshots[-1].arn}
         raise WorldError(f"there is no database snapshot {arn}")
 
     def _change_retag_account(self, account_id: str, tags: dict[str, str]) -> dict[str, Any]:

@@ -36,6 +36,7 @@ NO_ITEMS = (
     "resource_groups",
     "instance_statuses",
     "instance_types",
+    "instance_images",
     "public_snapshots",
     "public_images",
     "function_urls",

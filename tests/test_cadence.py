@@ -489,3 +489,24 @@ def test_what_keeps_the_internet_out_is_requested_every_night(home: Nights, name
     waiting = replace(listing, nightly_unless=None)
     home.night(listing=waiting)
     assert home.night(listing=waiting) == {}
+
+
+SHARES = listings()["rds_db_snapshot_attribute"]
+
+
+def test_a_snapshot_that_is_new_is_requested_before_its_night_and_an_automated_one_never(home: Nights) -> None:
+    """One that nobody listed the attributes of may be for everybody: a week would be too long."""
+    assert home.night(listing=SHARES) == {}
+    rows = [row for row in home.organisation.truth("databases")["db_snapshots"] if not row["is_of_cluster"]]
+    manual = min(row["arn"] for row in rows if row["snapshot_type"] == "manual")
+    automated = min(row["arn"] for row in rows if row["snapshot_type"] == "automated")
+    home.organisation.change("copy_database_snapshot", arn=manual, name="given-away", restore_by=["all"])
+    # It is none of the parents before it is listed itself.
+    assert home.night(listing=SHARES) == {}
+    home.night(listing=listings()["rds_db_snapshot"])
+    assert home.night(listing=SHARES) == {(manual.split(":")[4], manual.split(":")[3]): "found"}
+    assert home.night(listing=SHARES) == {}
+    # Without the rule an automated one would be a parent like any other.
+    assert SHARES.each is not None
+    whatever = replace(SHARES, each=replace(SHARES.each, where={}))
+    assert (automated.split(":")[4], automated.split(":")[3]) in home.night(listing=whatever)

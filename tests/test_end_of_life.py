@@ -132,6 +132,56 @@ def test_a_runtime_whose_date_is_not_known_is_unknown(home: House, runtime: str,
     assert row["state"] == state
 
 
+IMAGE = "ami-1"
+
+
+def launched(name: str = "i-1", **image: Any) -> dict[str, Any]:
+    return {"InstanceId": name, "OwnerId": "012345678901", "ImageMetadata": {"ImageId": IMAGE, **image}}
+
+
+@pytest.mark.parametrize(
+    ("image", "state", "days"),
+    [
+        pytest.param({"State": "available", "DeprecationTime": 1}, "ends soon", 1, id="soon"),
+        pytest.param({"State": "available", "DeprecationTime": -1}, "ended", -1, id="deprecated"),
+        pytest.param({"State": "available", "DeprecationTime": 900}, "supported", 900, id="later"),
+        pytest.param({"State": "deregistered"}, "ended", None, id="deregistered"),
+        pytest.param(None, "unknown", None, id="not listed"),
+    ],
+)
+def test_an_image_ends_for_every_instance_of_it(
+    home: House, image: dict[str, Any] | None, state: str, days: int | None
+) -> None:
+    """Also for one that was launched after the images were listed."""
+    instances = [
+        {"OwnerId": "012345678901", "InstanceId": name, "ImageId": IMAGE, "State": {"Name": "running"}}
+        for name in ("i-1", "i-2")
+    ]
+    listed = []
+    if image is not None:
+        ends = image.get("DeprecationTime")
+        day = {} if ends is None else {"DeprecationTime": f"{NIGHT + dt.timedelta(days=ends)}T10:00:00.000Z"}
+        listed = [launched(Name="golden", **{**image, **day})]
+    home.night("night-1", [Given("ec2_instance", instances), Given("ec2_instance_image", listed)])
+    home.build("cmdb.end_of_life")
+    rows = home.rows("select * from cmdb.end_of_life where kind = 'image' order by arn")
+    assert [row["arn"].rpartition("/")[2] for row in rows] == ["i-1", "i-2"]
+    assert {(row["state"], row["days_left"], row["version"]) for row in rows} == {(state, days, IMAGE)}
+    assert {row["product"] for row in rows} == {"golden" if listed else IMAGE}
+
+
+def test_an_image_without_an_end_has_no_row_and_the_newest_listing_counts(home: House) -> None:
+    instance = {"OwnerId": "012345678901", "InstanceId": "i-1", "ImageId": IMAGE, "State": {"Name": "running"}}
+    old = Given("ec2_instance_image", [launched("i-9", State="available", DeprecationTime="2026-11-01T00:00:00.000Z")],
+                account_id="012345678902")  # fmt: skip
+    home.night("night-1", [Given("ec2_instance", [instance]), old])
+    home.night(
+        "night-2", [Given("ec2_instance_image", [launched(State="available")])], FIRST_NIGHT + dt.timedelta(days=1)
+    )
+    home.build("cmdb.end_of_life")
+    assert home.rows("select * from cmdb.end_of_life where kind = 'image'") == []
+
+
 @pytest.mark.parametrize(
     ("usage_type", "engine", "version", "region"),
     [

@@ -36,6 +36,9 @@ PATH = (
 
 OPTION, EXCLUSION = PATH[-2:]
 
+ELSEWHERE_LISTED = ("lambda_function", "s3_bucket", "ec2_image", "rds_db_snapshot", "rds_db_cluster_snapshot")
+"""What has ways in of its own, which other tests are about: there is none."""
+
 WORLD, WORLD6 = "0.0.0.0/0", "::/0"
 OPEN_ACL = (("in", 100, "allow", "-1", None, WORLD), ("out", 100, "allow", "-1", None, WORLD))
 OPEN_ACL += (("in", 101, "allow", "-1", None, WORLD6), ("out", 101, "allow", "-1", None, WORLD6))
@@ -111,7 +114,7 @@ class World:
         accounts = sorted({account for _, account in self.records} | {OWNER})
         listed = [Given("organizations_account", [member(account) for account in accounts])]
         listed += [Given("ec2_region", [{"RegionName": REGION}], account_id=account) for account in accounts]
-        listed += [Given(name, account_id=account) for name in ("lambda_function", "s3_bucket") for account in accounts]
+        listed += [Given(name, account_id=account) for name in ELSEWHERE_LISTED for account in accounts]
         for account in accounts:
             for name in PATH:
                 outcome = self.outcomes.get((name, account))
@@ -486,8 +489,9 @@ def test_where_snapshots_are_unknown_public_ones_are_as_well(
 ) -> None:
     """Public snapshots are requested only where there is a snapshot."""
     snapshot = {"OwnerId": OWNER, "SnapshotId": "snap-1"}
-    cells = [cell for cell in world().cells() if not cell.listing.endswith("_snapshot")]
+    cells = [cell for cell in world().cells() if cell.listing not in ("ec2_snapshot", "ec2_public_snapshot")]
     cells.append(Given("ec2_snapshot", outcome=outcome, region="us-east-1"))
+    cells += [Given(name, region="us-east-1") for name in ("rds_db_snapshot", "rds_db_cluster_snapshot")]
     if is_found_elsewhere:
         cells += [Given("ec2_snapshot", [snapshot]), Given("ec2_public_snapshot")]
     else:

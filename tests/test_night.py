@@ -399,6 +399,16 @@ def expected_cells(truth: Row) -> dict[Cell, tuple[str, int | None, str | None]]
             for engine in named:
                 first_with.setdefault((region, engine), account_id)
 
+    # Of each manual snapshot, and of no other.
+    manual = {
+        f"rds_db_{kind}snapshot_attribute": Counter(
+            (row["account_id"], row["region"])
+            for row in truth["db_snapshots"]
+            if row["snapshot_type"] == "manual" and row["is_of_cluster"] == bool(kind)
+        )
+        for kind in ("", "cluster_")
+    }
+
     def regional(role: str, account: str, listings: Iterable[str]) -> None:
         """Each listing of each region: where it needs a parent, where there is one."""
         for listing in listings:
@@ -415,7 +425,7 @@ def expected_cells(truth: Row) -> dict[Cell, tuple[str, int | None, str | None]]
     versions = "rds_db_major_engine_version"
     of_functions = ("lambda_function_tag", "lambda_function_url")
     everywhere = ("s3_bucket", "s3_multi_region_access_point")
-    unasked = (*everywhere, "s3_bucket_tag", "s3_bucket_content", *of_functions, versions, *OF_WORKLOADS)
+    unasked = (*everywhere, "s3_bucket_tag", "s3_bucket_content", *of_functions, versions, *manual, *OF_WORKLOADS)
     for account in truth["accounts"]:
         where = account["account_id"]
         if where not in truth["reachable"]:
@@ -429,6 +439,9 @@ def expected_cells(truth: Row) -> dict[Cell, tuple[str, int | None, str | None]]
         regional("workload", where, OF_WORKLOADS)
         if not any(engines[where, region] for region in truth["regions"]):
             cells["workload", where, "aws-global", versions] = ("skipped", None, "no_parents")
+        for listing, snapshots in manual.items():
+            if not any(snapshots[where, region] for region in truth["regions"]):
+                cells["workload", where, "aws-global", listing] = ("skipped", None, "no_parents")
         for region in truth["regions"]:
             # One account of those that have the engine there has the records for all.
             asked = {engine for engine in engines[where, region] if first_with[region, engine] == where}
@@ -440,6 +453,9 @@ def expected_cells(truth: Row) -> dict[Cell, tuple[str, int | None, str | None]]
                     cells["workload", where, region, listing] = ("skipped", None, "not_offered")
                 else:
                     answered("workload", where, region, listing, len(MAJOR_VERSIONS[engine]))
+            for listing, snapshots in manual.items():
+                if snapshots[where, region]:
+                    answered("workload", where, region, listing, snapshots[where, region])
             # Each bucket and function has a record of its tags and URLs, if one that says that there are none.
             for listing, parents in (
                 ("s3_bucket_tag", in_buckets),

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import relations
-from given import FIRST_NIGHT, WORKLOAD, Given, House, build, built_file, hours, house, migrations_before
+from given import FIRST_NIGHT, WORKLOAD, Given, House, build, built_file, hours, house, member, migrations_before
 from nights import Witness, query
 
 from pipelines.catalogue.registry import listings
@@ -276,6 +276,47 @@ def test_an_instance_leads_to_its_key_pair_and_to_where_it_stands(home: House) -
         ("instance/i-placed", "associated_with", "placement-group/nodes"),
         # Nobody lists it, and its record does not say whose it is.
         ("instance/i-placed", "associated_with", "AWS::EC2::CapacityReservation/cr-1"),
+    }
+
+
+def test_an_instance_leads_to_its_image_where_the_organisation_owns_that(home: House) -> None:
+    """Another account's image is its owner's; none is one of Amazon, one deregistered, one of nobody knows whom."""
+    owners = {"ami-own": WORKLOAD, "ami-golden": OTHER, "ami-amazon": "137112412989", "ami-gone": WORKLOAD}
+    images = [
+        {
+            "InstanceId": f"i-{name}",
+            "OwnerId": WORKLOAD,
+            "ImageMetadata": {
+                "ImageId": name,
+                "Name": f"name of {name}",
+                "OwnerId": owner,
+                "State": "deregistered" if name == "ami-gone" else "available",
+            },
+        }
+        for name, owner in owners.items()
+    ]
+    instances = [instance(f"i-{name}", ImageId=name) for name in (*owners, "ami-unknown")]
+    # It was launched after the images were listed.
+    instances.append(instance("i-later", ImageId="ami-own"))
+    instances.append(instance("i-over", ImageId="ami-own", State={"Name": "terminated"}))
+    night(
+        home,
+        0,
+        Given("organizations_account", [member(WORKLOAD), member(OTHER)]),
+        Given("ec2_instance", instances),
+        Given("ec2_instance_image", images),
+        Given("ec2_image", [{"ImageId": "ami-own", "OwnerId": WORKLOAD}]),
+    )
+    assert edges(home) == {
+        ("instance/i-ami-own", "created_from", "image/ami-own"),
+        ("instance/i-later", "created_from", "image/ami-own"),
+        ("instance/i-ami-golden", "created_from", arn("image/ami-golden", OTHER)),
+    }
+    (orphan,) = home.rows("select orphan_arn, orphan_name, account_id from cmdb.orphan_relationship")
+    assert orphan == {
+        "orphan_arn": arn("image/ami-golden", OTHER),
+        "orphan_name": "name of ami-golden",
+        "account_id": OTHER,
     }
 
 

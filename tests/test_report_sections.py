@@ -94,11 +94,13 @@ def test_a_sum_without_a_rate_is_unknown_and_no_part_of_a_picture(figures: Figur
 def test_exposure_and_support_count_what_is_unknown_apart(figures: Figures, truthful_night: Path) -> None:
     database = truthful_night / DATABASE
     found = {row["kind"]: row for row in figures["exposure_by_kind"]}
-    assert list(found) == ["address", "database", "snapshot", "function_url", "bucket"]
+    assert list(found) == ["address", "database", "snapshot", "image", "function_url", "bucket"]
     judged = query(database, "select kind, verdict, count(*) from cmdb.exposure group by all")
     names = {"exposed": "exposed_count", "not exposed": "shut_count", "unknown": "unknown_count"}
     assert judged and all(found[kind][names[verdict]] == count for kind, verdict, count in judged)
-    assert found["snapshot"]["shut_count"] is None, "only public ones are in cmdb.exposure"
+    assert found["snapshot"]["shut_count"] is found["image"]["shut_count"] is None, (
+        "only public ones are in cmdb.exposure"
+    )
     places = query(database, "select kind, count(*) from cmdb.finding_exposure_unknown where arn is null group by kind")
     assert {kind: row["place_count"] for kind, row in found.items()} == {name: 0 for name in found} | dict(places)
     ((things,),) = query(database, "select count(*) from cmdb.end_of_life")

@@ -125,6 +125,20 @@ LISTINGS: tuple[Listing, ...] = (
         every=RARELY,
     ),
     Listing(
+        "ec2_instance_image",
+        "ec2:DescribeInstanceImageMetadata",
+        roles=("operations", "workload"),
+        zero="witnessed",
+        records="InstanceImageMetadata",
+        key=("InstanceId",),
+        owner="OwnerId",
+        parameters=WHOLE_PAGES,
+        # Another instance of an image that is known says nothing new; an image that is new is requested at once.
+        each=Each("", of=(INSTANCE,), field="ImageId", is_by_parent=True),
+        every=SELDOM,
+        skip_codes=NOT_OFFERED,
+    ),
+    Listing(
         "ec2_volume_status",
         "ec2:DescribeVolumeStatus",
         roles=("operations", "workload"),

@@ -8,6 +8,12 @@ from resources.aws.listing import Each, Listing
 
 RDS_PAGES = MappingProxyType({"MaxRecords": 100})
 
+MANUAL = MappingProxyType({"SnapshotType": "manual"})
+"""Parents whose attributes are requested: nobody can share an automated snapshot or one of AWS Backup, only its copy.
+
+https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_ShareSnapshot.html
+"""
+
 # The operations role has no permissions in RDS: if the hub account has databases, it needs a workload profile.
 LISTINGS: tuple[Listing, ...] = (
     Listing(
@@ -58,6 +64,47 @@ LISTINGS: tuple[Listing, ...] = (
         key=("DBClusterSnapshotArn",),
         owner="DBClusterSnapshotArn",
         parameters={**RDS_PAGES, "IncludeShared": False, "IncludePublic": False},
+    ),
+    Listing(
+        "rds_db_snapshot_attribute",
+        "rds:DescribeDBSnapshotAttributes",
+        roles=("workload",),
+        # RDS returns attributes of each snapshot, also of one that nobody else may restore.
+        zero="impossible",
+        records="@",
+        required=("DBSnapshotAttributesResult",),
+        key=("DBSnapshotIdentifier",),
+        echo=("DBSnapshotIdentifier",),
+        each=Each(
+            "DBSnapshotIdentifier",
+            of=("rds_db_snapshot",),
+            where=MANUAL,
+            field="DBSnapshotIdentifier",
+            in_one_cell=True,
+            own_errors=("AccessDenied",),
+        ),
+        every=SELDOM,
+        skip_codes={"DBSnapshotNotFound": "parent_gone"},
+    ),
+    Listing(
+        "rds_db_cluster_snapshot_attribute",
+        "rds:DescribeDBClusterSnapshotAttributes",
+        roles=("workload",),
+        zero="impossible",
+        records="@",
+        required=("DBClusterSnapshotAttributesResult",),
+        key=("DBClusterSnapshotIdentifier",),
+        echo=("DBClusterSnapshotIdentifier",),
+        each=Each(
+            "DBClusterSnapshotIdentifier",
+            of=("rds_db_cluster_snapshot",),
+            where=MANUAL,
+            field="DBClusterSnapshotIdentifier",
+            in_one_cell=True,
+            own_errors=("AccessDenied",),
+        ),
+        every=SELDOM,
+        skip_codes={"DBClusterSnapshotNotFoundFault": "parent_gone"},
     ),
     Listing(
         "rds_db_subnet_group",

@@ -318,6 +318,8 @@ class StepState:
             return named
         for source in each.of:
             for record in self.records_of(source):
+                if any(record.fields[name] != value for name, value in each.where.items()):
+                    continue
                 region = str(record.fields[each.region_field] if each.region_field else record.key.region)
                 place = (record.key.account_id, GLOBAL_REGION if listing.scope == "global" else region)
                 named[place].add(each.value(str(record.fields[each.field]), region))
@@ -345,5 +347,5 @@ def _wanted_fields(listings: Iterable[Listing]) -> dict[str, tuple[str, ...]]:
             wanted[ACCOUNT].add("Id")
         elif listing.each is not None:
             for source in listing.each.of:
-                wanted[source] |= {listing.each.field, listing.each.region_field} - {""}
+                wanted[source] |= {listing.each.field, listing.each.region_field, *listing.each.where} - {""}
     return {source: tuple(sorted(fields)) for source, fields in wanted.items()}

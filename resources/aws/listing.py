@@ -41,6 +41,8 @@ class Each:
     Attributes:
         parameter: the request's parameter that names the parent. Empty: one request without a parameter for each
             account and region in which a parent has a record, for a listing that is empty where there is none.
+        where: fields of a parent record and the value that each must have; other records are no parents, such as
+            automated snapshots, which nobody can share.
         region_field: field of the parent record that names the region of the request; empty where a regional parent's
             own region is used.
         form: template of the parameter where the field is only a part of it: `arn:{partition}:s3:::{value}`.
@@ -58,6 +60,7 @@ class Each:
 
     parameter: str
     of: tuple[str, ...] = ()
+    where: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     field: str = ""
     region_field: str = ""
     form: str = "{value}"

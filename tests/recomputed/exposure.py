@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from recomputed.figures import Figures, Row, recomputes
+from recomputed.given_away import given_to_everybody
 from recomputed.network import NOBODYS, listed, of_everybody
 from recomputed.world import World
 
@@ -442,11 +443,6 @@ def _own_addresses(world: World) -> set[int]:
     return {int(ipaddress.ip_address(address)) for address in found}
 
 
-def _public_snapshots(world: World) -> Iterator[tuple[str, str, str]]:
-    for account, region, one in listed(world, "ec2_public_snapshot"):
-        yield f"arn:aws:ec2:{region}:{account}:snapshot/{one['SnapshotId']}", one["SnapshotId"], account
-
-
 def _by_policy(world: World) -> Iterator[Way]:
     """URLs of functions, and buckets: their policies say who gets in, and no role may read those.
 
@@ -481,12 +477,12 @@ def finding_exposure(world: World) -> Figures:
             "arn": arn,
             "entry": entry,
             "opening": "data",
-            "kind": "snapshot",
+            "kind": kind,
             "account_id": account,
             "audience": "everybody",
             "rule_arns": [],
         }
-        for arn, entry, account in _public_snapshots(world)
+        for arn, entry, kind, account in given_to_everybody(world)
     ]
     return Figures(("arn", "entry", "opening"), rows)
 
@@ -509,12 +505,12 @@ def exposure(world: World) -> Figures:
         {
             "arn": arn,
             "entry": entry,
-            "kind": "snapshot",
+            "kind": kind,
             "account_id": account,
             "verdict": "exposed",
             "opening_count": 1,
         }
-        for arn, entry, account in _public_snapshots(world)
+        for arn, entry, kind, account in given_to_everybody(world)
     ]
     return Figures(("arn", "entry"), rows)
 

@@ -45,6 +45,7 @@ NO_ITEMS = (
     # What is said of an item of another part.
     "instance_statuses",
     "instance_types",
+    "instance_images",
     "function_urls",
     "public_snapshots",
     "pending_maintenance_actions",

@@ -116,7 +116,27 @@ def end_of_life(world: World) -> Figures:
             if one["State"]["Name"] != "terminated" and ("ec2", family) in old:
                 arn = f"arn:aws:ec2:{region}:{account}:instance/{one['InstanceId']}"
                 rows.append(_old(arn, family, one["InstanceType"]))
-    return Figures(("arn", "kind"), rows)
+    return Figures(("arn", "kind"), [*rows, *_images(world)])
+
+
+def _images(world: World) -> Iterator[Row]:
+    """Each instance whose image ends some day, or has."""
+    for (account, region), records in world.records["ec2_instance_image"].items():
+        for one in records:
+            image = one["ImageMetadata"]
+            ends = image.get("DeprecationTime")
+            day = dt.date.fromisoformat(ends[:10]) if ends else None
+            if day is None and image["State"] != "deregistered":
+                continue
+            yield {
+                "arn": f"arn:aws:ec2:{region}:{account}:instance/{one['InstanceId']}",
+                "kind": "image",
+                "product": image["Name"],
+                "version": image["ImageId"],
+                "state": _state(world.today, day, None, False) if day else "ended",
+                "standard_support_until": day,
+                "days_left": (day - world.today).days if day else None,
+            }
 
 
 def _old(arn: str, family: str, version: str) -> Row:

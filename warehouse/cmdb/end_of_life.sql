@@ -1,21 +1,23 @@
--- One row per item and thing of it that AWS stops to support some day: the engine and the certificate of a database, the runtime of
--- a function, the generation of an instance's type. state is unknown where no date is known, and after standard support where that of extended support is not: nobody says
+-- One row per item and thing of it that somebody stops to support some day: the engine and the certificate of a database, the runtime of
+-- a function, the generation of an instance's type, the machine image of an instance where its owner has set or made an end. state is unknown where no date is known, and after standard support where that of extended support is not: nobody says
 -- then that it is supported, or that it has ended.
 -- AWS publishes no end of old generations of instances. What extended support costs is in cost.extended_support.
 -- materialized: view
--- rests_on: without=rds_db_major_engine_version, lambda_function_tag because a date that is not known is NULL and the state unknown, and tags say nothing of support
+-- rests_on: without=rds_db_major_engine_version, ec2_instance_image, lambda_function_tag because a date that is not known is NULL and the state unknown, and tags say nothing of support
 -- key: arn, kind
 -- arn: The item.
--- kind: engine, certificate, runtime or generation.
+-- kind: engine, certificate, runtime, generation or image.
 -- account_id: The AWS account that owns it, 12 digits.
 -- region: AWS region.
 -- resource_type: AWS's name of its type.
 -- name: Its name; NULL where it has none.
--- product: Engine, such as postgres; lambda for a runtime, rds for a certificate, the family of an instance type, such as m4.
--- version: Version that it runs, such as 15.4; runtime, certificate authority or instance type.
+-- product: Engine, such as postgres; lambda for a runtime, rds for a certificate, the family of an instance type, such as m4, the name
+--    of an image, or its id where the name is not known.
+-- version: Version that it runs, such as 15.4; runtime, certificate authority, instance type or id of the image.
 -- major_version: The version that the dates are of, such as 15; NULL where no date is known, and for what has none.
--- state: supported, ends soon (in 180 days or fewer), extended support, ended, old generation or unknown.
--- standard_support_until: Last day of standard support or of the certificate, the date of a runtime's deprecation; NULL where it is not known.
+-- state: supported, ends soon (in 180 days or fewer), extended support, ended, old generation or unknown. A deregistered image has ended.
+-- standard_support_until: Last day of standard support or of the certificate, the date of a runtime's or an image's deprecation; NULL where
+--    it is not known.
 -- extended_support_until: Last day of extended support; NULL where there is none or it is not known.
 -- days_left: Days from as_of_date to standard_support_until, negative after it; NULL where that is not known.
 -- has_extended_support: True where RDS goes over to extended support, and charges for it, by itself; NULL where it does not report that.
@@ -158,6 +160,41 @@ judged as (
     where ca_certificate is not null
 ),
 
+-- An image is the same in every account, so each instance of it may say when it ends.
+image as (
+    select
+        image_id,
+        max_by(image_name, collected_at) as name,
+        max_by(image_state, collected_at) = 'deregistered' as is_gone,
+        (arg_max_null(deprecated_at, collected_at) at time zone 'UTC')::date as deprecated_on
+    from aws.ec2_instance_image
+    group by image_id
+),
+
+launched as (
+    select
+        'image' as kind,
+        'AWS::EC2::Instance' as resource_type,
+        coalesce(image.name, instance.image_id) as product,
+        instance.image_id as version,
+        instance.arn,
+        instance.account_id,
+        instance.region,
+        instance.name,
+        instance.collected_at,
+        instance.is_stale,
+        image.deprecated_on as standard_support_until,
+        coalesce(image.is_gone, false) as is_gone,
+        case when image.image_id is not null then 'ec2:DescribeInstanceImageMetadata' end as source
+    from aws.ec2_instance as instance
+    left join image on instance.image_id = image.image_id
+    where
+        instance.state <> 'terminated'
+        and instance.image_id is not null
+        -- Without an end nobody stops to support it.
+        and (image.image_id is null or image.deprecated_on is not null or image.is_gone)
+),
+
 old as (
     select
         'AWS::EC2::Instance' as resource_type,
@@ -204,6 +241,7 @@ select
     version,
     major_version,
     case
+        when is_gone then 'ended'
         when standard_support_until is null then 'unknown'
         when as_of_date <= standard_support_until - 181 then 'supported'
         when as_of_date <= standard_support_until then 'ends soon'
@@ -223,7 +261,11 @@ from (
     select
         *,
         (collected_at at time zone 'UTC')::date as as_of_date
-    from judged
+    from (
+        select * from judged
+        union all by name
+        select * from launched
+    ) as dated_thing
 ) as known
 union all
 select

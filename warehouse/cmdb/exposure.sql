@@ -1,21 +1,23 @@
 -- One row per way in from the internet, with its verdict: each public address of an interface, each database that is publicly
--- accessible, each public snapshot, each URL of a function, each S3 bucket. Exposed and not exposed are only said where every part of
+-- accessible, each public snapshot or machine image, each manual database snapshot that may be public, each URL of a function, each S3
+-- bucket. Exposed and not exposed are only said where every part of
 -- the path that decides it is known; else the verdict is unknown, with the reason. VPC Block Public Access of the account that owns
 -- the VPC shuts what no exclusion admits; it does not concern private connections, which are none from the internet. The contract grants nobody the policies of functions
 -- and buckets: every URL is unknown, also with AuthType AWS_IAM, and so is a bucket where no S3 policy of the organisation blocks public
 -- access. Places whose addresses are not listed at all are in cmdb.finding_exposure_unknown.
 -- key: arn, entry
--- arn: ARN of the interface, the database, the snapshot, the function or the bucket; of the Elastic IP address where its interface is
---    not listed.
--- entry: The public address, the host name of the database's endpoint, the id of the snapshot, the URL, the bucket's name; the ARN of a
---    function whose URLs are not known.
--- kind: address, database, snapshot, function_url or bucket.
+-- arn: ARN of the interface, the database, the snapshot, the image, the function or the bucket; of the Elastic IP address where its
+--    interface is not listed.
+-- entry: The public address, the host name of the database's endpoint, the id of the snapshot or image, the name of a database snapshot,
+--    the URL, the bucket's name; the ARN of a function whose URLs are not known.
+-- kind: address, database, snapshot, image, function_url or bucket.
 -- account_id: The AWS account that owns it, 12 digits.
 -- region: AWS region.
--- name: Name of the database, function or bucket; of an interface the purpose that its maker wrote; NULL of others.
+-- name: Name of the database, database snapshot, image, function or bucket; of an interface the purpose that its maker wrote; NULL of
+--    others.
 -- interface_type: interface, nat_gateway, network_load_balancer, …; NULL of others.
 -- instance_id: Instance that has the interface; NULL where none has.
--- vpc_id: VPC; NULL where it is not known, and of a snapshot, function or bucket.
+-- vpc_id: VPC; NULL where it is not known, and of a snapshot, image, function or bucket.
 -- verdict: exposed, not exposed or unknown.
 -- reason: What keeps the internet out, or what is not known; NULL where it is exposed.
 -- unknown: What is not known of the path: listing, account_id, region and reason, the outcome of the cell or not_listed; empty where
@@ -107,10 +109,89 @@ cell as (
     select
         account_id,
         region,
+        listing_name,
         min(unknown_reason) as unknown_reason
     from audit.expected_cell
-    where listing_name = 'ec2_public_snapshot'
+    where listing_name in ('ec2_public_snapshot', 'ec2_image')
     group by all
+),
+
+given as (
+    select
+        arn,
+        snapshot_id as entry,
+        'snapshot' as kind,
+        account_id,
+        region,
+        is_stale,
+        run_id,
+        listing,
+        role,
+        caller_account_id,
+        cell_region,
+        collected_at
+    from aws.ec2_public_snapshot
+    union all by name
+    select
+        arn,
+        image_id as entry,
+        'image' as kind,
+        account_id,
+        region,
+        name,
+        is_stale,
+        run_id,
+        listing,
+        role,
+        caller_account_id,
+        cell_region,
+        collected_at
+    from aws.ec2_image
+    where is_public
+),
+
+shared as (
+    select
+        given.*,
+        if(given.is_stale, 'unknown', 'exposed') as verdict,
+        if(
+            given.is_stale,
+            [
+                {
+                    'listing': given.listing,
+                    'account_id': given.account_id,
+                    'region': given.region,
+                    'reason': coalesce(cell.unknown_reason, 'not_listed')
+                }
+            ],
+            []
+        ) as unknown
+    from given
+    left join cell
+        on
+            given.account_id = cell.account_id
+            and given.region = cell.region
+            and given.listing = cell.listing_name
+    union all by name
+    select
+        arn,
+        name as entry,
+        'snapshot' as kind,
+        account_id,
+        region,
+        name,
+        if(access = 'unknown', 'unknown', 'exposed') as verdict,
+        unknown,
+        is_stale,
+        run_id,
+        listing,
+        role,
+        caller_account_id,
+        cell_region,
+        collected_at
+    from cmdb.database_snapshot_access
+    -- Nobody can give an encrypted one to everybody.
+    where access = 'public' or (access = 'unknown' and not coalesce(is_encrypted, false))
 ),
 
 unblocked as (
@@ -127,6 +208,9 @@ answered as (
         cell.region,
         case
             when cell.listing_name = 'ec2_public_snapshot' then 'snapshot'
+            when starts_with(cell.listing_name, 'rds_db_') and ends_with(cell.listing_name, '_attribute')
+                then 'database snapshot'
+            when cell.listing_name = 'ec2_image' then 'image'
             when cell.listing_name in ('lambda_function', 'lambda_function_url') then 'function_url'
             when cell.listing_name in ('s3_bucket', 's3_access_point') then 'bucket'
             when cell.listing_name = 'rds_db_instance' then 'database'
@@ -138,7 +222,8 @@ answered as (
     where
         cell.is_judged
         and cell.listing_name in (
-            'ec2_public_snapshot', 'lambda_function', 'lambda_function_url', 's3_bucket', 's3_access_point',
+            'ec2_public_snapshot', 'rds_db_snapshot_attribute', 'rds_db_cluster_snapshot_attribute',
+            'ec2_image', 'lambda_function', 'lambda_function_url', 's3_bucket', 's3_access_point',
             'rds_db_instance', 'ec2_network_interface', 'ec2_subnet', 'ec2_route_table',
             'ec2_internet_gateway', 'ec2_network_acl', 'ec2_security_group', 'ec2_security_group_rule',
             'ec2_vpc_block_public_access_option', 'ec2_vpc_block_public_access_exclusion'
@@ -190,44 +275,14 @@ told as (
     from worst
     union all by name
     select
-        snapshot.arn,
-        snapshot.snapshot_id as entry,
-        'snapshot' as kind,
-        snapshot.account_id,
-        snapshot.region,
-        if(snapshot.is_stale, 'unknown', 'exposed') as verdict,
+        *,
         if(
-            snapshot.is_stale,
-            concat(
-                'ec2_public_snapshot of ',
-                snapshot.account_id,
-                ': ',
-                coalesce(cell.unknown_reason, 'not_listed')
-            ),
+            verdict = 'unknown',
+            concat(unknown[1].listing, ' of ', account_id, ': ', unknown[1].reason),
             null
         ) as reason,
-        if(
-            snapshot.is_stale,
-            [
-                {
-                    'listing': 'ec2_public_snapshot',
-                    'account_id': snapshot.account_id,
-                    'region': snapshot.region,
-                    'reason': coalesce(cell.unknown_reason, 'not_listed')
-                }
-            ],
-            []
-        ) as unknown,
-        'everybody with an AWS account → ' || snapshot.snapshot_id as path,
-        snapshot.is_stale,
-        snapshot.run_id,
-        snapshot.listing,
-        snapshot.role,
-        snapshot.caller_account_id,
-        snapshot.cell_region,
-        snapshot.collected_at
-    from aws.ec2_public_snapshot as snapshot
-    left join cell on snapshot.account_id = cell.account_id and snapshot.region = cell.region
+        'everybody with an AWS account → ' || entry as path
+    from shared
     union all by name
     select * from stage.internet_policy
 ),
@@ -254,7 +309,11 @@ dated as (
             (told.account_id = answered.account_id or network_owner.account_id = answered.account_id)
             and (told.region = answered.region or answered.region = 'aws-global')
             and (
-                told.kind = answered.part
+                case
+                    when told.kind = 'snapshot' and told.listing <> 'ec2_public_snapshot'
+                        then 'database snapshot'
+                    else told.kind
+                end = answered.part
                 or (told.kind in ('address', 'database') and answered.part = 'network')
             )
     group by told.arn, told.entry

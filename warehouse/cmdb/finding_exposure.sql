@@ -1,5 +1,5 @@
 -- One row per thing that the internet reaches and opening: a public address of an interface, a database that is publicly accessible,
--- or a snapshot whose data everybody with an AWS account can read, with the whole path: gateway, routes, network ACL, rules. A source
+-- or a snapshot or machine image whose data everybody with an AWS account can read, with the whole path: gateway, routes, network ACL, rules. A source
 -- counts where a rule lets it in, the ACL does, its answers find their way back, and no VPC Block Public Access keeps it out; several
 -- ranges of several groups count together. Whether something listens on the port is for nobody to list. Where a part of a path is not known, there is no row but one of
 -- cmdb.finding_exposure_unknown; cmdb.exposure has the verdict of each way in. Addresses of load balancers are those of their
@@ -7,31 +7,33 @@
 -- are in neither.
 -- materialized: full_from_previous
 -- key: arn, entry, opening
--- arn: ARN of the interface, the database or the snapshot.
--- entry: The public address, the host name of the database's endpoint, or the id of the snapshot.
--- opening: Protocol and ports in words, such as tcp 443; all for every protocol that the ACL has no rule of its own for; data of a snapshot.
--- kind: address, database or snapshot.
+-- arn: ARN of the interface, the database, the snapshot or the image.
+-- entry: The public address, the host name of the database's endpoint, the id of the snapshot or image, or the name of a database
+--    snapshot.
+-- opening: Protocol and ports in words, such as tcp 443; all for every protocol that the ACL has no rule of its own for; data of a
+--    snapshot or image.
+-- kind: address, database, snapshot or image.
 -- account_id: The AWS account that owns it, 12 digits.
 -- region: AWS region.
--- name: Name of the database; of an interface the purpose that its maker wrote; NULL of others.
+-- name: Name of the database, database snapshot or image; of an interface the purpose that its maker wrote; NULL of others.
 -- audience: Who gets in: everybody (all public addresses but less than 1/256), wide range (as many as three quarters of a /8, of a /16
 --    for IPv6), named ranges (fewer), own addresses (public IPv4 addresses that the organisation has itself).
 -- audience_rank: 1 to 4, the worst first.
--- protocol: tcp, udp, icmp, icmpv6 or the protocol's number; -1 for all that the ACL does not name; NULL of a snapshot.
--- from_port: First port; for ICMP its first type; NULL of a snapshot.
--- to_port: Last port; for ICMP its last type; NULL of a snapshot.
--- port_class: all ports, ssh, rdp, database, web or other, by ref.port_class: the worst that it opens; NULL of a snapshot.
+-- protocol: tcp, udp, icmp, icmpv6 or the protocol's number; -1 for all that the ACL does not name; NULL of a snapshot or image.
+-- from_port: First port; for ICMP its first type; NULL of a snapshot or image.
+-- to_port: Last port; for ICMP its last type; NULL of a snapshot or image.
+-- port_class: all ports, ssh, rdp, database, web or other, by ref.port_class: the worst that it opens; NULL of a snapshot or image.
 -- port_class_rank: The lower, the worse; NULL for other and of a snapshot.
 -- cidrs: The ranges that the rules name; of them those get in that ACL and routes let through.
 -- path: The path in words, from the internet to it.
--- internet_gateway_ids: Internet gateways that the routes lead to; empty of a snapshot.
--- route_table_id: Route table of the subnet; NULL of a snapshot.
--- network_acl_id: Network ACL of the subnet; NULL of a snapshot.
--- rule_arns: ARNs of the security group rules that open it; empty of a snapshot.
--- network_interface_id: Interface; NULL of a database or a snapshot.
+-- internet_gateway_ids: Internet gateways that the routes lead to; empty of a snapshot or image.
+-- route_table_id: Route table of the subnet; NULL of a snapshot or image.
+-- network_acl_id: Network ACL of the subnet; NULL of a snapshot or image.
+-- rule_arns: ARNs of the security group rules that open it; empty of a snapshot or image.
+-- network_interface_id: Interface; NULL of a database, snapshot or image.
 -- instance_id: Instance that has the interface; NULL where none has.
--- vpc_id: VPC; NULL of a snapshot.
--- subnet_id: Subnet; NULL of a snapshot.
+-- vpc_id: VPC; NULL of a snapshot or image.
+-- subnet_id: Subnet; NULL of a snapshot or image.
 -- first_seen_at: When a run first saw it open so, or wider, UTC.
 with opened as (
     select
@@ -76,6 +78,57 @@ classed as (
                 end
             )
     group by opening.arn, opening.entry, opening.opening
+),
+
+given as (
+    select
+        arn,
+        snapshot_id as entry,
+        'snapshot' as kind,
+        account_id,
+        region,
+        is_stale,
+        run_id,
+        listing,
+        role,
+        caller_account_id,
+        cell_region,
+        collected_at
+    from aws.ec2_public_snapshot
+    union all by name
+    select
+        arn,
+        image_id as entry,
+        'image' as kind,
+        account_id,
+        region,
+        name,
+        is_stale,
+        run_id,
+        listing,
+        role,
+        caller_account_id,
+        cell_region,
+        collected_at
+    from aws.ec2_image
+    where is_public
+    union all by name
+    select
+        arn,
+        name as entry,
+        'snapshot' as kind,
+        account_id,
+        region,
+        name,
+        access = 'unknown' as is_stale,
+        run_id,
+        listing,
+        role,
+        caller_account_id,
+        cell_region,
+        collected_at
+    from cmdb.database_snapshot_access
+    where is_public
 ),
 
 reached as (
@@ -127,26 +180,15 @@ reached as (
     left join classed using (arn, entry, opening)
     union all by name
     select
-        arn,
-        snapshot_id as entry,
+        *,
         'data' as opening,
-        'snapshot' as kind,
-        account_id,
-        region,
         'everybody' as audience,
         1 as audience_rank,
         [] as cidrs,
-        'everybody with an AWS account → ' || snapshot_id as path,
+        'everybody with an AWS account → ' || entry as path,
         [] as internet_gateway_ids,
-        [] as rule_arns,
-        is_stale,
-        run_id,
-        listing,
-        role,
-        caller_account_id,
-        cell_region,
-        collected_at
-    from aws.ec2_public_snapshot
+        [] as rule_arns
+    from given
 ),
 
 known_since as (

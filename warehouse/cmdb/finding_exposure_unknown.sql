@@ -1,17 +1,17 @@
--- One row per thing of which it cannot be told whether the internet reaches it, and per place whose addresses, databases, public
--- snapshots, functions, URLs or buckets are not listed at all: a response is not trusted, was refused, or was never requested, as in an
+-- One row per thing of which it cannot be told whether the internet reaches it, and per place whose addresses, databases, snapshots,
+-- machine images, functions, URLs or buckets are not listed at all: a response is not trusted, was refused, or was never requested, as in an
 -- account that no profile reaches; or the contract does not grant what decides it, such as the policy of a bucket. What stands here is not exposed by any row of cmdb.finding_exposure, and is not safe either; no row means that every
 -- way in could be judged.
 -- materialized: view
 -- rests_on: nothing because it lists itself what is unknown
 -- key: kind, account_id, region, entry
--- kind: address, database, snapshot, function_url or bucket: what it is, or what is not listed there.
+-- kind: address, database, snapshot, image, function_url or bucket: what it is, or what is not listed there.
 -- account_id: The AWS account, 12 digits.
 -- region: AWS region; aws-global where the account's regions are not known.
--- entry: The public address, the host name of the database's endpoint, the id of the snapshot, the URL, the bucket's name, or the ARN of
---    a function whose URLs are not known; empty for a place.
--- arn: ARN of the interface, the database, the snapshot, the function or the bucket; NULL for a place.
--- name: Name of the database, function or bucket; of an interface the purpose that its maker wrote; NULL of others.
+-- entry: The public address, the host name of the database's endpoint, the id of the snapshot or image, the name of a database snapshot,
+--    the URL, the bucket's name, or the ARN of a function whose URLs are not known; empty for a place.
+-- arn: ARN of the interface, the database, the snapshot, the image, the function or the bucket; NULL for a place.
+-- name: Name of the database, database snapshot, image, function or bucket; of an interface the purpose that its maker wrote; NULL of others.
 -- reason: What is not known: listing, account and outcome of the cell, each; entries of a prefix list, that nobody may read; what the
 --    contract does not grant.
 -- path: The path in words, from the internet to it; NULL for a place.
@@ -25,10 +25,11 @@ with unlisted as (
                 when 'ec2_address' then ['address']
                 when 'rds_db_instance' then ['database']
                 when 's3_bucket' then ['bucket']
+                when 'ec2_image' then ['image']
                 when 'lambda_function' then ['function_url']
                 when 'lambda_function_url' then ['function_url']
                 -- Nobody knows which other regions the account has.
-                when 'ec2_region' then ['address', 'database', 'snapshot', 'function_url']
+                when 'ec2_region' then ['address', 'database', 'snapshot', 'image', 'function_url']
                 else ['snapshot']
             end
         ) as kind,
@@ -39,6 +40,7 @@ with unlisted as (
     from audit.expected_cell as cell
     where
         -- Public ones are requested only where there are snapshots: where those are unknown, so are these. So it is with URLs.
+        -- Where only who may restore database snapshots is unknown, each has a row of its own.
         cell.listing_name in (
             'ec2_region',
             'ec2_network_interface',
@@ -47,6 +49,9 @@ with unlisted as (
             'rds_db_instance',
             'ec2_snapshot',
             'ec2_public_snapshot',
+            'rds_db_snapshot',
+            'rds_db_cluster_snapshot',
+            'ec2_image',
             'lambda_function',
             'lambda_function_url',
             's3_bucket'

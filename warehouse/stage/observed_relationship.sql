@@ -22,6 +22,18 @@ with known as (
     group by resource_type, resource_id
 ),
 
+own_image as (
+    -- Whose an image is stands beside any instance of it.
+    select
+        image.image_id,
+        any_value(owner.account_id) as owner_id,
+        max_by(image.image_name, image.collected_at) as name
+    from aws.ec2_instance_image as image
+    inner join org.account as owner on image.image_owner_id = owner.account_id and owner.state <> 'LEFT'
+    group by image.image_id
+    having max_by(image.image_state, image.collected_at) <> 'deregistered'
+),
+
 record as (
     select -- noqa: AM07
         r.arn as from_arn,
@@ -83,6 +95,29 @@ record as (
             and r.region = key_pair.region
             and r.key_name = key_pair.key_name
             and coalesce(r.launched_at >= key_pair.created_at, true)
+
+    union all by name
+
+    -- Images of Amazon and of others outside are no items of anybody's here, and what is deregistered is none at all.
+    select
+        r.arn as from_arn,
+        'AWS::EC2::Instance' as from_resource_type,
+        unnest([
+            { 'relation': 'created_from', 'to_type': 'AWS::EC2::Image', 'to_id': r.image_id }
+        ]) as said,
+        image.owner_id as to_account_id,
+        image.name as to_name,
+        'ec2_instance' as source,
+        r.is_stale,
+        r.run_id,
+        r.listing,
+        r.role,
+        r.caller_account_id,
+        r.cell_region,
+        r.collected_at
+    from aws.ec2_instance as r
+    inner join own_image as image on r.image_id = image.image_id
+    where r.state <> 'terminated'
 
     union all by name
 
@@ -546,6 +581,7 @@ ended as (
                         when 'AWS::EC2::Instance' then 'instance/'
                         when 'AWS::EC2::Volume' then 'volume/'
                         when 'AWS::EC2::Snapshot' then 'snapshot/'
+                        when 'AWS::EC2::Image' then 'image/'
                         when 'AWS::EC2::NetworkInterface' then 'network-interface/'
                         when 'AWS::EC2::EIP' then 'elastic-ip/'
                         when 'AWS::EC2::SecondaryNetwork' then 'secondary-network/'

@@ -1,8 +1,8 @@
 -- Ways in from the internet by kind: how many are exposed, not exposed, or unknown, and in how many places they are not listed.
 with kind as (
     select
-        unnest(['address', 'database', 'snapshot', 'function_url', 'bucket']) as kind,
-        unnest([1, 2, 3, 4, 5]) as place
+        unnest(['address', 'database', 'snapshot', 'image', 'function_url', 'bucket']) as kind,
+        unnest([1, 2, 3, 4, 5, 6]) as place
 ),
 
 judged as (
@@ -27,8 +27,8 @@ unlisted as (
 select
     kind.kind,
     coalesce(judged.exposed_count, 0) as exposed_count,
-    -- Of snapshots only the public ones are listed.
-    case when kind.kind <> 'snapshot' then coalesce(judged.shut_count, 0) end as shut_count,
+    -- Of snapshots and images only those that are or may be public have a row.
+    case when kind.kind not in ('snapshot', 'image') then coalesce(judged.shut_count, 0) end as shut_count,
     coalesce(judged.unknown_count, 0) as unknown_count,
     coalesce(unlisted.place_count, 0) as place_count
 from kind
