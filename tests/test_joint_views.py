@@ -85,6 +85,21 @@ def test_where_a_listing_was_refused_an_item_without_a_way_in_is_unknown(home: H
     assert found["there"] == ("unknown", f"ec2_network_interface of {WORKLOAD}: denied")
 
 
+@pytest.mark.parametrize(
+    ("denied", "ours", "theirs"),
+    [("rds_db_snapshot", "unknown", "not exposed"), ("ec2_snapshot", "not exposed", "unknown")],
+)
+def test_a_snapshot_is_unknown_where_snapshots_of_its_own_service_are_not_listed(
+    home: House, denied: str, ours: str, theirs: str
+) -> None:
+    item(home, "ours", resource_type="AWS::RDS::DBSnapshot", arn="ours")
+    item(home, "theirs", resource_type="AWS::EC2::Snapshot", arn="theirs")
+    names = ("ec2_snapshot", "ec2_public_snapshot", "rds_db_snapshot", "rds_db_cluster_snapshot")
+    home.night("night-1", [Given(name, outcome="denied" if name == denied else "") for name in names])
+    home.build("cmdb.resource_overview")
+    assert {name: exposure for name, (exposure, _) in exposure_of(home).items()} == {"ours": ours, "theirs": theirs}
+
+
 def test_in_a_whole_run_each_item_has_the_cost_and_the_owner_that_the_tables_have(witnessed_night: Witness) -> None:
     database = witnessed_night.database
     items = query(database, "select arn, business_owner from cmdb.resource where status <> 'retired' order by arn")

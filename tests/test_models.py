@@ -358,7 +358,12 @@ def test_every_collected_table_has_given_rows_and_every_column_is_expected_with_
 def test_seeds_hold_what_their_files_hold_and_name_listings_of_the_catalogue(home: House) -> None:
     home.build("ref.service_listing")
     found = home.rows("select * from ref.service_listing")
-    assert {"service": "Amazon Elastic Compute Cloud - Compute", "listing": "ec2_instance", "is_witness": True} in found
+    assert {
+        "service": "Amazon Elastic Compute Cloud - Compute",
+        "listing": "ec2_instance",
+        "is_witness": True,
+        "explains_rest": True,
+    } in found
     assert {row["listing"] for row in found} <= listings().keys()
 
 

@@ -1,7 +1,6 @@
 -- One row per configuration item that is not retired: whose it is, what it costs, and whether the internet reaches it.
 -- What is not known of the three is NULL or says unknown.
 -- materialized: view
--- rests_on: nothing because each column says itself what is unknown
 -- key: arn
 -- arn: Amazon Resource Name.
 -- resource_type: AWS's name of the type, such as AWS::EC2::Instance.
@@ -89,29 +88,43 @@ worst as (
 ),
 
 judged_type as (
+    -- prefix: which listings a thing of the type, and the ways into it, are known by.
     select
-        unnest(
-            [
-                'AWS::EC2::Instance',
-                'AWS::EC2::NetworkInterface',
-                'AWS::RDS::DBInstance',
-                'AWS::EC2::Snapshot',
-                'AWS::Lambda::Function', 'AWS::S3::Bucket'
-            ]
-        ) as resource_type,
-        unnest(['address', 'address', 'database', 'snapshot', 'function_url', 'bucket']) as kind
+        type.resource_type,
+        type.kind,
+        type.prefix
+    from
+        (
+            values
+            ('AWS::EC2::Instance', 'address', 'ec2_'),
+            ('AWS::EC2::NetworkInterface', 'address', 'ec2_'),
+            ('AWS::EC2::Snapshot', 'snapshot', 'ec2_'),
+            ('AWS::EC2::Image', 'image', 'ec2_'),
+            ('AWS::RDS::DBInstance', 'database', 'rds_'),
+            ('AWS::RDS::DBSnapshot', 'snapshot', 'rds_'),
+            ('AWS::RDS::DBClusterSnapshot', 'snapshot', 'rds_'),
+            ('AWS::Lambda::Function', 'function_url', 'lambda_'),
+            ('AWS::S3::Bucket', 'bucket', 's3_')
+        ) as type (resource_type, kind, prefix)
 ),
 
 unlisted as (
     -- A place whose ways in are not listed: aws-global stands for all regions of an account.
     select
-        kind,
-        account_id,
-        region,
-        min(reason) as reason
-    from cmdb.finding_exposure_unknown
-    where entry = ''
-    group by kind, account_id, region
+        judged_type.resource_type,
+        place.account_id,
+        place.region,
+        min(place.reason) as reason
+    from cmdb.finding_exposure_unknown as place
+    inner join judged_type
+        on
+            place.kind = judged_type.kind
+            and list_filter(
+                place.listings,
+                lambda listing: listing = 'ec2_region' or starts_with(listing, judged_type.prefix) -- noqa: RF01
+            ) <> []
+    where place.entry = ''
+    group by judged_type.resource_type, place.account_id, place.region
 )
 
 select
@@ -155,10 +168,13 @@ left join spent on item.arn = spent.arn
 left join judged_type on item.resource_type = judged_type.resource_type
 left join worst on item.arn = worst.arn
 left join unlisted as here
-    on judged_type.kind = here.kind and item.account_id = here.account_id and item.region = here.region
+    on
+        item.resource_type = here.resource_type
+        and item.account_id = here.account_id
+        and item.region = here.region
 left join unlisted as everywhere
     on
-        judged_type.kind = everywhere.kind
+        item.resource_type = everywhere.resource_type
         and item.account_id = everywhere.account_id
         and everywhere.region = 'aws-global'
         and item.region <> 'aws-global'
