@@ -16,7 +16,7 @@ LISTINGS: tuple[Listing, ...] = (
         key=("LaunchTemplateId",),
         # EC2 refuses a page of more than 200 here.
         parameters={"MaxResults": 200},
-        every=SELDOM,
+        every=RARELY,
         arn_form="ec2:launch-template/",
     ),
     Listing(

@@ -96,7 +96,7 @@ LISTINGS: tuple[Listing, ...] = (
         # User data may hold passwords.
         redact=("UserData",),
         each=Each("", of=("ec2_launch_template",), field="LaunchTemplateId", is_by_parent=True),
-        every=SELDOM,
+        every=RARELY,
     ),
     Listing(
         "ec2_public_snapshot",

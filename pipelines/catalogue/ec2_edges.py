@@ -4,7 +4,7 @@ What is empty where its parent is not is requested only where there is one (`Eac
 """
 
 from pipelines.catalogue.ec2 import NOT_OFFERED, WHOLE_PAGES
-from pipelines.catalogue.family import RARELY, SELDOM
+from pipelines.catalogue.family import RARELY
 from resources.aws.listing import Each, Listing
 
 WHERE_IPAM = Each("", of=("ec2_ipam",), field="IpamId")
@@ -20,7 +20,7 @@ LISTINGS: tuple[Listing, ...] = (
         key=("InstanceConnectEndpointId",),
         # EC2 refuses a page of more than 50 here.
         parameters={"MaxResults": 50},
-        every=SELDOM,
+        every=RARELY,
         arn_form="ec2:instance-connect-endpoint/",
         skip_codes=NOT_OFFERED,
     ),

@@ -52,7 +52,7 @@ LISTINGS: tuple[Listing, ...] = (
         owner="DBProxyEndpointArn",
         parameters=RDS_PAGES,
         each=Each("", of=("rds_db_proxy",), field="DBProxyArn"),
-        every=SELDOM,
+        every=RARELY,
         arn_form="rds:db-proxy-endpoint:",
     ),
     Listing(

@@ -105,6 +105,8 @@ LISTINGS: tuple[Listing, ...] = (
         account_parameter="AccountId",
         token=TOKEN,
         each=Each("", of=("s3_access_grants_instance",), field="AccessGrantsInstanceArn"),
+        every=SELDOM,
+        arn_form="s3:access-grants/default/location/",
         skip_codes={"AccessGrantsInstanceNotExistsError": "parent_gone"},
     ),
     Listing(
@@ -120,6 +122,8 @@ LISTINGS: tuple[Listing, ...] = (
         account_parameter="AccountId",
         token=TOKEN,
         each=Each("", of=("s3_access_grants_instance",), field="AccessGrantsInstanceArn"),
+        every=SELDOM,
+        arn_form="s3:access-grants/default/grant/",
         skip_codes={"AccessGrantsInstanceNotExistsError": "parent_gone"},
     ),
     Listing(
