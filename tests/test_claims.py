@@ -94,6 +94,12 @@ def test_every_table_that_people_read_rests_on_something() -> None:
     assert claiming <= listed
 
 
+def test_where_only_some_records_are_parents_a_region_without_a_cell_is_no_hole() -> None:
+    some = {name for name, listing in listings().items() if listing.each is not None and listing.each.where}
+    sql = read_models()["audit.expected_cell"].sql
+    assert {name for name in some if f"'{name}'" not in sql} == set()
+
+
 def test_a_claim_rests_on_what_its_query_reads_on_its_parents_and_on_the_accounts() -> None:
     tags = model("select item.a from landing('s3_bucket_tag', 'STRUCT(a VARCHAR)')", schema="aws", name="tags")
     below = model("select a from aws.tags", name="below")

@@ -66,7 +66,7 @@ def found(database: Path, relation: str) -> dict[str, Row]:
             {"db_cluster": "cluster_name"},
         ),
         ("aws.rds_db_cluster", "db_clusters", {"members": "member_names"}),
-        ("aws.rds_db_snapshot", "db_snapshots", {"source": "source_name", "is_orphan": None}),
+        ("aws.rds_db_snapshot", "db_snapshots", {"source": "source_name", "is_orphan": None, "restore_by": None}),
         ("aws.s3_bucket", "buckets", {"has_objects": None, "is_locked": None, "tags": None}),
         ("aws.lambda_function", "functions", {}),
     ],

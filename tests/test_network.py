@@ -272,7 +272,8 @@ BY_LISTING = {
     "finding_exposure": {
         *("ec2_network_interface", "ec2_address", "ec2_vpc", "ec2_subnet", "ec2_route_table", "ec2_internet_gateway"),
         *("ec2_network_acl", "ec2_security_group", "ec2_security_group_rule", "ec2_instance", "rds_db_instance"),
-        *("ec2_snapshot", "ec2_public_snapshot"),
+        *("ec2_snapshot", "ec2_public_snapshot", "ec2_image", "rds_db_snapshot", "rds_db_cluster_snapshot"),
+        *("rds_db_snapshot_attribute", "rds_db_cluster_snapshot_attribute"),
         *("ec2_vpc_block_public_access_option", "ec2_vpc_block_public_access_exclusion"),
     },
     "finding_security_group_across_accounts": {"ec2_security_group", "ec2_security_group_rule"},

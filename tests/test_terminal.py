@@ -229,7 +229,7 @@ def test_the_tab_key_knows_the_organisation(truthful_night: Path) -> None:
     assert listing in offered(database, "explain", account, region, "ec2_")
     assert offered(database, "accept", account, region, listing[:-1]) == [
         listing,
-        *(f"{listing}_{more}" for more in ("connect_endpoint", "event_window", "sql_ha_state", "status")),
+        *(f"{listing}_{more}" for more in ("connect_endpoint", "event_window", "image", "sql_ha_state", "status")),
     ]
     assert account in offered(database, "ask", "workload", listing, "--account", "")
     assert offered(database, "ask", "billing", "ec2") == [], "billing asks nothing of EC2"

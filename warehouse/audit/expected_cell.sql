@@ -190,8 +190,10 @@ child_hole as (
             or (
                 not own.is_whole_account
                 and (found.found_regions & ~own.regions) <> 0
-                -- Requested only of those records that a rule could judge by their metrics.
-                and wanted.listing <> 'cloudwatch_metric'
+                -- Requested only of some records: of those that a rule could judge by their metrics, of manual snapshots.
+                and wanted.listing not in (
+                    'cloudwatch_metric', 'rds_db_snapshot_attribute', 'rds_db_cluster_snapshot_attribute'
+                )
             )
         )
     group by found.account_id, wanted.listing
