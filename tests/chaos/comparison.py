@@ -108,6 +108,7 @@ def _is_frozen(frozen: Sequence[Sequence[str]], listing: str, account: str, regi
 
 SAYING_WHAT_WAITS = {
     "cost.explained_spend": ("answered_at",),
+    "cmdb.exposure": ("as_of",),
     "org.governance_kpi": ("verdict", "judged", "unknown", "unknown_reason"),
 }
 """Columns that tell how much is known, or since when: they are otherwise where a zero waits for CloudTrail."""
