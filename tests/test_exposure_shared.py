@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from given import FIRST_NIGHT, MANAGEMENT, WORKLOAD, Given, House, built_file, house, member
 
+from resources.aws.messages import Outcome
+
 Record = dict[str, Any]
 
 MEMBER, LEFT, STRANGER = "012345678902", "012345678903", "999988887777"
@@ -126,8 +128,8 @@ def test_who_may_restore_a_snapshot_is_named_and_whether_it_is_somebody_outside(
     assert unknown(home) == set()
 
 
-@pytest.mark.parametrize("outcome", ["denied", "failed", "never"])
-def test_where_attributes_were_not_listed_no_snapshot_is_anybodys_own(home: House, outcome: str) -> None:
+@pytest.mark.parametrize("outcome", ["denied", "failed", None], ids=["denied", "failed", "never"])
+def test_where_attributes_were_not_listed_no_snapshot_is_anybodys_own(home: House, outcome: Outcome | None) -> None:
     """An encrypted one cannot be public, and may still be shared; an automated one can be neither."""
     held = [
         snapshot("plain"),
@@ -137,12 +139,12 @@ def test_where_attributes_were_not_listed_no_snapshot_is_anybodys_own(home: Hous
         snapshot("by AWS Backup", SnapshotType="awsbackup"),
     ]
     listed = [Given("rds_db_snapshot", held)]
-    if outcome != "never":
-        listed.append(Given("rds_db_snapshot_attribute", outcome=outcome))  # type: ignore[arg-type]
+    if outcome is not None:
+        listed.append(Given("rds_db_snapshot_attribute", outcome=outcome))
     night(home, *listed)
     assert access(home) == dict.fromkeys(("plain", "sealed", "not said"), "unknown")
     assert verdicts(home) == {"plain": "unknown", "not said": "unknown"}
-    reason = f"rds_db_snapshot_attribute of {WORKLOAD}: {'never_asked' if outcome == 'never' else outcome}"
+    reason = f"rds_db_snapshot_attribute of {WORKLOAD}: {outcome or 'never_asked'}"
     assert unknown(home) == {("snapshot", name, reason) for name in ("plain", "not said")}
     assert home.rows("select * from cmdb.finding_exposure") == []
 

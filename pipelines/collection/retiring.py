@@ -55,8 +55,9 @@ def _responders(state: StepState, cells: Sequence[Cell]) -> Responders:
             places = state.central_responses if cell.role != "workload" else responders
             places[cell.region, cell.listing].add((cell.role, cell.account_id))
     shared = {listing.name for listing in state.listings if listing.is_shared}
-    for key in (key for key in state.batch.kept if key.name in shared):
-        responders[key.region, key.listing].add((key.role, key.account_id))
+    for key in state.batch.kept:
+        if key.name in shared:
+            responders[key.region, key.listing].add((key.role, key.account_id))
     for place, who in state.central_responses.items():
         responders[place] |= who
     return responders

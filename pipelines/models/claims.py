@@ -21,12 +21,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from pipelines.catalogue.names import ACCOUNT, COST_DAILY, REGION
+from pipelines.catalogue.names import ACCOUNT, COST_DAILY, METRIC, REGION
 from pipelines.catalogue.registry import listings
 from pipelines.collection.seeds import cost_dimensions
 from pipelines.errors import SqlFileError
 from pipelines.models.sources import WHOLE_BILL
 from pipelines.models.sql_files import Header, reads
+from resources.aws.listing import Listing
 from resources.contract import ROLES
 from resources.store.sql import literal
 
@@ -202,10 +203,16 @@ def catalogue() -> str:
     """The query of `audit.listing` with its header."""
     values = ",\n".join(
         f"    ({literal(name)}, {_list(listing.roles)}, {'true' if listing.scope == 'regional' else 'false'}, "
-        f"{_list(listing.each.of if listing.each is not None else ())}, {listing.every})"
+        f"{_list(listing.each.of if listing.each is not None else ())}, "
+        f"{'false' if _is_of_some_parents(listing) else 'true'}, {listing.every})"
         for name, listing in sorted(listings().items())
     )
-    return f"{LISTING}{values}\n) as known (listing, roles, is_regional, parents, every_nights)\n"
+    return f"{LISTING}{values}\n) as known (listing, roles, is_regional, parents, is_of_every_parent, every_nights)\n"
+
+
+def _is_of_some_parents(listing: Listing) -> bool:
+    """Whether some records of its parents are none: CloudWatch has metrics only of what a rule could judge by them."""
+    return listing.name == METRIC or (listing.each is not None and bool(listing.each.where))
 
 
 def _list(values: tuple[str, ...]) -> str:
@@ -237,6 +244,8 @@ LISTING = """\
 -- roles: Roles of the contract that request it: workload in every account, the others in one account each.
 -- is_regional: Whether it is requested in every region of an account.
 -- parents: Listings whose records are its parameters, one request each; empty where it has no parent.
+-- is_of_every_parent: Whether it is requested for every record of its parents; false where only some count, such as
+--    manual snapshots.
 -- every_nights: Nights between two requests of a cell; 1 where every run requests it. An empty cell of the others has
 --    14 or more. Between them its rows are as they were, not stale, and say when they were collected.
 select
@@ -244,6 +253,7 @@ select
     roles,
     is_regional,
     parents,
+    is_of_every_parent,
     every_nights
 from (
     values

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from recomputed.figures import Figures, recomputes
@@ -275,43 +276,13 @@ def figures(world: World, listing: str, columns: Mapping[str, Column]) -> Figure
     return Figures((next(iter(columns)),), rows)
 
 
-@recomputes("aws.ec2_instance")
-def ec2_instance(world: World) -> Figures:
-    """Instances."""
-    return figures(world, "ec2_instance", INSTANCE)
-
-
-@recomputes("aws.ec2_volume")
-def ec2_volume(world: World) -> Figures:
-    """Volumes."""
-    return figures(world, "ec2_volume", VOLUME)
-
-
-@recomputes("aws.ec2_snapshot")
-def ec2_snapshot(world: World) -> Figures:
-    """Snapshots of volumes."""
-    return figures(world, "ec2_snapshot", SNAPSHOT)
-
-
-@recomputes("aws.ec2_image")
-def ec2_image(world: World) -> Figures:
-    """Images."""
-    return figures(world, "ec2_image", IMAGE)
-
-
-@recomputes("aws.rds_db_instance")
-def rds_db_instance(world: World) -> Figures:
-    """DB instances."""
-    return figures(world, "rds_db_instance", DB_INSTANCE)
-
-
-@recomputes("aws.rds_db_cluster")
-def rds_db_cluster(world: World) -> Figures:
-    """DB clusters."""
-    return figures(world, "rds_db_cluster", DB_CLUSTER)
-
-
-@recomputes("aws.lambda_function")
-def lambda_function(world: World) -> Figures:
-    """Functions."""
-    return figures(world, "lambda_function", FUNCTION)
+for _listing, _columns in {
+    "ec2_instance": INSTANCE,
+    "ec2_volume": VOLUME,
+    "ec2_snapshot": SNAPSHOT,
+    "ec2_image": IMAGE,
+    "rds_db_instance": DB_INSTANCE,
+    "rds_db_cluster": DB_CLUSTER,
+    "lambda_function": FUNCTION,
+}.items():
+    recomputes(f"aws.{_listing}")(partial(figures, listing=_listing, columns=_columns))

@@ -169,6 +169,7 @@ region_hole as (
 child as (
     select
         listing,
+        is_of_every_parent,
         unnest(parents) as parent
     from audit.listing
 ),
@@ -190,10 +191,8 @@ child_hole as (
             or (
                 not own.is_whole_account
                 and (found.found_regions & ~own.regions) <> 0
-                -- Requested only of some records: of those that a rule could judge by their metrics, of manual snapshots.
-                and wanted.listing not in (
-                    'cloudwatch_metric', 'rds_db_snapshot_attribute', 'rds_db_cluster_snapshot_attribute'
-                )
+                -- Where only some records are parents, a region may hold none of those.
+                and wanted.is_of_every_parent
             )
         )
     group by found.account_id, wanted.listing

@@ -160,17 +160,6 @@ judged as (
     where ca_certificate is not null
 ),
 
--- An image is the same in every account, so each instance of it may say when it ends.
-image as (
-    select
-        image_id,
-        max_by(image_name, collected_at) as name,
-        max_by(image_state, collected_at) = 'deregistered' as is_gone,
-        (arg_max_null(deprecated_at, collected_at) at time zone 'UTC')::date as deprecated_on
-    from aws.ec2_instance_image
-    group by image_id
-),
-
 launched as (
     select
         'image' as kind,
@@ -183,16 +172,16 @@ launched as (
         instance.name,
         instance.collected_at,
         instance.is_stale,
-        image.deprecated_on as standard_support_until,
-        coalesce(image.is_gone, false) as is_gone,
+        (image.deprecated_at at time zone 'UTC')::date as standard_support_until,
+        coalesce(image.is_deregistered, false) as is_gone,
         case when image.image_id is not null then 'ec2:DescribeInstanceImageMetadata' end as source
     from aws.ec2_instance as instance
-    left join image on instance.image_id = image.image_id
+    left join stage.image_in_use as image on instance.image_id = image.image_id
     where
         instance.state <> 'terminated'
         and instance.image_id is not null
         -- Without an end nobody stops to support it.
-        and (image.image_id is null or image.deprecated_on is not null or image.is_gone)
+        and (image.image_id is null or image.deprecated_at is not null or image.is_deregistered)
 ),
 
 old as (

@@ -116,40 +116,6 @@ cell as (
     group by all
 ),
 
-given as (
-    select
-        arn,
-        snapshot_id as entry,
-        'snapshot' as kind,
-        account_id,
-        region,
-        is_stale,
-        run_id,
-        listing,
-        role,
-        caller_account_id,
-        cell_region,
-        collected_at
-    from aws.ec2_public_snapshot
-    union all by name
-    select
-        arn,
-        image_id as entry,
-        'image' as kind,
-        account_id,
-        region,
-        name,
-        is_stale,
-        run_id,
-        listing,
-        role,
-        caller_account_id,
-        cell_region,
-        collected_at
-    from aws.ec2_image
-    where is_public
-),
-
 shared as (
     select
         given.*,
@@ -166,7 +132,7 @@ shared as (
             ],
             []
         ) as unknown
-    from given
+    from stage.public_data as given
     left join cell
         on
             given.account_id = cell.account_id
@@ -202,7 +168,7 @@ unblocked as (
     where block_mode = 'off'
 ),
 
-answered as (
+dating_cell as (
     select
         cell.account_id,
         cell.region,
@@ -241,7 +207,7 @@ network_owner as (
     from aws.ec2_vpc
 ),
 
-told as (
+found as (
     select
         arn,
         entry,
@@ -299,31 +265,31 @@ counted as (
 
 dated as (
     select
-        told.arn,
-        told.entry,
-        min(answered.known_at) as as_of
-    from told
-    left join network_owner on told.vpc_id = network_owner.vpc_id
-    inner join answered
+        found.arn,
+        found.entry,
+        min(dating_cell.known_at) as as_of
+    from found
+    left join network_owner on found.vpc_id = network_owner.vpc_id
+    inner join dating_cell
         on
-            (told.account_id = answered.account_id or network_owner.account_id = answered.account_id)
-            and (told.region = answered.region or answered.region = 'aws-global')
+            (found.account_id = dating_cell.account_id or network_owner.account_id = dating_cell.account_id)
+            and (found.region = dating_cell.region or dating_cell.region = 'aws-global')
             and (
                 case
-                    when told.kind = 'snapshot' and told.listing <> 'ec2_public_snapshot'
+                    when found.kind = 'snapshot' and found.listing <> 'ec2_public_snapshot'
                         then 'database snapshot'
-                    else told.kind
-                end = answered.part
-                or (told.kind in ('address', 'database') and answered.part = 'network')
+                    else found.kind
+                end = dating_cell.part
+                or (found.kind in ('address', 'database') and dating_cell.part = 'network')
             )
-    group by told.arn, told.entry
+    group by found.arn, found.entry
 )
 
 select
-    told.*,
+    found.*,
     coalesce(counted.opening_count, 0) as opening_count,
     counted.first_seen_at,
     dated.as_of
-from told
+from found
 left join counted using (arn, entry)
 left join dated using (arn, entry)

@@ -81,37 +81,7 @@ classed as (
 ),
 
 given as (
-    select
-        arn,
-        snapshot_id as entry,
-        'snapshot' as kind,
-        account_id,
-        region,
-        is_stale,
-        run_id,
-        listing,
-        role,
-        caller_account_id,
-        cell_region,
-        collected_at
-    from aws.ec2_public_snapshot
-    union all by name
-    select
-        arn,
-        image_id as entry,
-        'image' as kind,
-        account_id,
-        region,
-        name,
-        is_stale,
-        run_id,
-        listing,
-        role,
-        caller_account_id,
-        cell_region,
-        collected_at
-    from aws.ec2_image
-    where is_public
+    select * from stage.public_data
     union all by name
     select
         arn,

@@ -1,4 +1,4 @@
--- One row per thing of which it cannot be told whether the internet reaches it, and per place whose addresses, databases, snapshots,
+-- One row per thing of which it is not known whether the internet reaches it, and per place whose addresses, databases, snapshots,
 -- machine images, functions, URLs or buckets are not listed at all: a response is not trusted, was refused, or was never requested, as in an
 -- account that no profile reaches; or the contract does not grant what decides it, such as the policy of a bucket. What stands here is not exposed by any row of cmdb.finding_exposure, and is not safe either; no row means that every
 -- way in could be judged.

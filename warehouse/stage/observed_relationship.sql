@@ -22,18 +22,6 @@ with known as (
     group by resource_type, resource_id
 ),
 
-own_image as (
-    -- Whose an image is stands beside any instance of it.
-    select
-        image.image_id,
-        any_value(owner.account_id) as owner_id,
-        max_by(image.image_name, image.collected_at) as name
-    from aws.ec2_instance_image as image
-    inner join org.account as owner on image.image_owner_id = owner.account_id and owner.state <> 'LEFT'
-    group by image.image_id
-    having max_by(image.image_state, image.collected_at) <> 'deregistered'
-),
-
 record as (
     select -- noqa: AM07
         r.arn as from_arn,
@@ -105,7 +93,7 @@ record as (
         unnest([
             { 'relation': 'created_from', 'to_type': 'AWS::EC2::Image', 'to_id': r.image_id }
         ]) as said,
-        image.owner_id as to_account_id,
+        image.image_owner_id as to_account_id,
         image.name as to_name,
         'ec2_instance' as source,
         r.is_stale,
@@ -116,7 +104,8 @@ record as (
         r.cell_region,
         r.collected_at
     from aws.ec2_instance as r
-    inner join own_image as image on r.image_id = image.image_id
+    inner join stage.image_in_use as image on r.image_id = image.image_id and not image.is_deregistered
+    inner join org.account as owner on image.image_owner_id = owner.account_id and owner.state <> 'LEFT'
     where r.state <> 'terminated'
 
     union all by name
