@@ -1,8 +1,8 @@
 -- One row per machine image that an instance runs. It is the same image in every account, so the newest word on any instance of it
--- counts. Not part of the public interface; read aws.ec2_instance_image.
+-- counts. Not part of the public interface; read aws.ec2_instance_image. It has no key: what is one must be in each record of AWS, and
+-- an instance of which the image is not known is no reason to refuse a response.
 -- materialized: view
--- key: image_id
--- image_id: Id, such as ami-0123456789abcdef0.
+-- image_id: Id, such as ami-0123456789abcdef0; NULL of those whose image is not known.
 -- image_owner_id: Account that owns it, 12 digits.
 -- name: Its name; NULL where it is not known.
 -- is_deregistered: True where its owner has deregistered it.
