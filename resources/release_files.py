@@ -307,6 +307,7 @@ FILES = (
     "warehouse/cost/export_reconciliation.sql",
     "warehouse/cost/export_resource_cost.sql",
     "warehouse/cost/extended_support.sql",
+    "warehouse/cost/extended_support_forecast.sql",
     "warehouse/cost/focus_cost_and_usage.sql",
     "warehouse/cost/month_coverage.sql",
     "warehouse/cost/movement.sql",

@@ -31,6 +31,12 @@ RATES = {
     "db.serverless": 28_800_000,
 }
 DEFAULT_RATE = 61_440_000
+EXTENDED_SUPPORT = (("Yr1-Yr2", 1_000_000, dt.date(2025, 3, 1)), ("Yr3", 2_000_000, dt.date(2027, 3, 1)))
+"""What extended support of PostgreSQL 12 costs for a vCPU and an hour, and from which day on."""
+
+VCPUS = 2
+"""Of each class that runs such a version."""
+
 STRANGER = "999988887777"
 """An account outside the organisation, which may restore some snapshots."""
 
@@ -42,6 +48,7 @@ UNVERSIONED = frozenset({"neptune", "docdb"})
 
 MAJOR_VERSIONS: dict[str, tuple[tuple[str, dt.date | None, dt.date | None], ...]] = {
     "postgres": (
+        ("12", dt.date(2025, 2, 28), dt.date(2028, 2, 29)),
         ("15", dt.date(2028, 2, 29), dt.date(2031, 2, 28)),
         ("16", dt.date(2029, 2, 28), dt.date(2032, 2, 29)),
     ),
@@ -244,7 +251,8 @@ class Databases:
                     "orders",
                     **owner,
                     engine="postgres",
-                    version="15.4",
+                    # Some were never upgraded, and are charged extended support.
+                    version="12.22" if number % 4 == 3 else "15.4",
                     instance_class="db.m6g.large",
                     created_at=start,
                     tags=tags,
@@ -438,6 +446,21 @@ class Databases:
                         quantity=database.storage_gb,
                         end=left,
                     )
+                    if (database.engine, database.version.partition(".")[0]) == ("postgres", "12"):
+                        yield from self._extended_support(database, line, prefix, left)
+
+    @staticmethod
+    def _extended_support(database: Database, line: dict[str, Any], prefix: str, left: dt.date) -> Iterator[Line]:
+        vcpu_hours = VCPUS * (2 if database.is_multi_az else 1) * 24
+        ends = (EXTENDED_SUPPORT[1][2], OPEN_END)
+        for (tier, rate, since), end in zip(EXTENDED_SUPPORT, ends, strict=True):
+            yield Line(
+                **{**line, "first": max(line["first"], since)},
+                usage_type=f"{prefix}ExtendedSupport:{tier}:PostgreSQL12",
+                rate=rate * vcpu_hours,
+                quantity=vcpu_hours,
+                end=min(left, end),
+            )
 
     # ------------------------------------------------------------------ answers
 

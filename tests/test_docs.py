@@ -237,7 +237,7 @@ def test_every_command_of_the_contract_is_returned_once() -> None:
 
 # ------------------------------------------------------------------------------------------------ the questions
 
-QUESTION_PAGES = {"governance": 12, "network": 18, "cost": 20, "savings": 5, "cmdb": 22}
+QUESTION_PAGES = {"governance": 12, "network": 18, "cost": 21, "savings": 5, "cmdb": 22}
 """The pages of questions, and how many each has."""
 
 
@@ -252,8 +252,6 @@ UNTROUBLED = {
     "2. Which accounts does no service control policy bind?",
     # A first night restates nothing.
     "7. What has AWS restated since the last report?",
-    # No version of its databases is billed extended support.
-    "19. What does extended support cost, and for which databases?",
 }
 """Questions whose answer is, in the simulated organisation: none."""
 

@@ -56,10 +56,8 @@ def shown(home: House, *cells: Given, kind: str = "engine") -> dict[str, Any]:
         pytest.param("mysql", "5.7.44", "extended support", "2024-02-29", id="the seed's date"),
         pytest.param("mysql", "5.6.51", "ended", "2022-03-01", id="no extended support"),
         pytest.param("mariadb", "10.3.39", "ended", "2023-10-23", id="no extended support either"),
-        pytest.param(
-            "aurora-mysql", "5.7.mysql_aurora.2.11", "unknown", "2024-10-31", id="no source has the end of the extended"
-        ),
-        pytest.param("aurora-postgresql", "12.9", "unknown", "2025-02-28", id="nor of another engine's"),
+        pytest.param("aurora-mysql", "5.7.mysql_aurora.2.11", "extended support", "2024-10-31", id="Aurora's date"),
+        pytest.param("aurora-postgresql", "12.9", "extended support", "2025-02-28", id="the same as of postgres"),
         pytest.param("postgres", "17.2", "supported", "2030-02-28", id="supported"),
         pytest.param("mariadb", "10.11.6", "supported", "2028-02-29", id="10.11 is none of 10.1"),
         pytest.param("postgres", "1.5", "unknown", None, id="1.5 is none of 15"),
@@ -203,3 +201,73 @@ def test_the_bill_says_what_extended_support_costs(
     (row,) = home.rows("select * from cost.extended_support")
     assert (row["engine"], row["major_version"], row["region"]) == (engine, version, region)
     assert (row["unblended_cost"], row["month"]) == ("2.5000000000", "2026-11-01")
+
+
+TYPES = Given(
+    "ec2_instance_type",
+    [{"InstanceType": "m6g.large", "VCpuInfo": {"DefaultVCpus": 2}}],
+)
+"""What an m6g.large has."""
+
+
+def forecast(home: House, record: dict[str, Any], *others: Given) -> list[dict[str, Any]]:
+    home.night("night-1", [Given("rds_db_instance", [record]), TYPES, *others])
+    home.build("cost.extended_support_forecast")
+    return home.rows("select * from cost.extended_support_forecast")
+
+
+@pytest.mark.parametrize(
+    ("left", "is_multi_az", "monthly", "year"),
+    [
+        # 2 vCPU × 24 hours × 0.10 USD on each of 364, 165 and 365 days.
+        pytest.param(0, False, "146", "1747.2", id="from tomorrow on"),
+        pytest.param(199, False, "146", "792", id="in 200 days"),
+        pytest.param(-200, True, "292", "3504", id="with its standby, since 200 days"),
+        # The third year costs twice as much.
+        pytest.param(-800, False, "292", "2841.6", id="in the third year, of which 296 days are left"),
+        pytest.param(-600, False, "146", "2875.2", id="the third year begins in 131 days"),
+    ],
+)
+def test_extended_support_has_a_price(home: House, left: int, is_multi_az: bool, monthly: str, year: str) -> None:
+    ends = NIGHT + dt.timedelta(left)
+    versions = Given("rds_db_major_engine_version", [lifecycle("12", ends, ends + dt.timedelta(1095))])
+    (row,) = forecast(home, database("postgres", "12.22", MultiAZ=is_multi_az), versions)
+    assert (float(row["monthly_cost"]), float(row["next_year_cost"])) == (float(monthly), float(year))
+    assert (row["currency"], row["charged_from"]) == ("USD", max(ends + dt.timedelta(1), NIGHT).isoformat())
+
+
+@pytest.mark.parametrize(
+    ("record", "basis"),
+    [
+        (database("postgres", "13.4", DBInstanceClass="db.r9.large"), "no list of instance types has its vCPUs"),
+        (
+            database("aurora-postgresql", "12.9", DBInstanceClass="db.serverless"),
+            "Aurora Serverless is charged by the capacity that it uses",
+        ),
+    ],
+)
+def test_what_cannot_be_reckoned_has_no_amount(home: House, record: dict[str, Any], basis: str) -> None:
+    (row,) = forecast(home, record)
+    assert (row["monthly_cost"], row["next_year_cost"], row["currency"]) == (None, None, None)
+    assert row["estimate_basis"] == basis
+
+
+def test_aurora_mysql_has_no_third_year(home: House) -> None:
+    (row,) = forecast(home, database("aurora-mysql", "5.7.mysql_aurora.2.11"))
+    assert (row["year_three_from"], float(row["monthly_cost"])) == (None, 146)
+    # 97 days, from 24 November to 28 February.
+    assert float(row["next_year_cost"]) == 465.6
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        database("postgres", "17.2"),
+        database("mysql", "5.6.51"),
+        database("mariadb", "10.3.39"),
+        database("postgres", "13.4", EngineLifecycleSupport="open-source-rds-extended-support-disabled"),
+    ],
+    ids=["supported for long", "ended for good", "not sold for it", "turned off"],
+)
+def test_what_is_not_charged_is_not_forecast(home: House, record: dict[str, Any]) -> None:
+    assert forecast(home, record) == []

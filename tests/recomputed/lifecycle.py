@@ -163,3 +163,47 @@ def extended_support(world: World) -> Figures:
     names = ("month", "account_id", "usage_type")
     rows: list[Row] = [{**dict(zip(names, key, strict=True)), "unblended_cost": cost} for key, cost in sums.items()]
     return Figures(names, rows)
+
+
+def _tariff(today: dt.date, region: str) -> dict[str, Decimal]:
+    """Price of a vCPU-hour by tier: the region's own goes before the one for all."""
+    rows = [row for row in reference("unit_price") if row["usage"].startswith("ExtendedSupport:")]
+    known = [row for row in rows if row["region"] in {"", region} and dt.date.fromisoformat(row["valid_from"]) <= today]
+    known.sort(key=lambda row: (row["region"] != "", row["valid_from"]))
+    return {row["usage"].partition(":")[2]: Decimal(row["amount"]) for row in known}
+
+
+@recomputes("cost.extended_support_forecast")
+def extended_support_forecast(world: World) -> Figures:
+    """Each day of the year before us at the price of that day, for each vCPU."""
+    cores = {
+        one["InstanceType"]: one["VCpuInfo"]["DefaultVCpus"] for one in of_everybody_by(world, "ec2_instance_type")
+    }
+    databases = of_everybody(world, "rds_db_instance", "DBInstanceArn")
+    rows = list[Row]()
+    for thing in end_of_life(world).rows:
+        ends, last = thing["standard_support_until"], thing.get("extended_support_until")
+        if thing["product"] not in {"postgres", "mysql", "aurora-postgresql", "aurora-mysql"} or not (ends and last):
+            continue
+        database = databases.get(thing["arn"])
+        if database is None or last < max(world.today, ends + dt.timedelta(1)) or (ends - world.today).days >= 365:
+            continue
+        vcpus = cores.get(database["DBInstanceClass"].removeprefix("db."))
+        row: Row = {"arn": thing["arn"], "vcpu_count": None, "monthly_cost": None, "next_year_cost": None}
+        rows.append(row)
+        if vcpus is None:
+            continue
+        row["vcpu_count"] = vcpus * (2 if database["MultiAZ"] else 1)
+        first = max(world.today, ends + dt.timedelta(1))
+        day = 28 if (ends.month, ends.day) == (2, 29) else ends.day
+        year_three_from = ends.replace(year=ends.year + 2, day=day) + dt.timedelta(1)
+        tariff = _tariff(world.today, thing["arn"].split(":")[3])
+        of_day = {
+            day: tariff["Yr3" if day >= year_three_from and thing["product"] != "aurora-mysql" else "Yr1-Yr2"]
+            for day in [first, *(world.today + dt.timedelta(number) for number in range(365))]
+        }
+        year = sum(price for day, price in of_day.items() if ends < day <= last and (day - world.today).days < 365)
+        row["monthly_cost"], row["next_year_cost"] = (
+            row["vcpu_count"] * amount for amount in (730 * of_day[first], 24 * Decimal(year))
+        )
+    return Figures(("arn",), rows)

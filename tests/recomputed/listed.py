@@ -44,6 +44,7 @@ CALLS: dict[str, tuple[str, str, str, Mapping[str, Any]]] = {
     ),
     "ec2_public_snapshot": ("ec2", "describe_snapshots", "Snapshots[]", {**OWN, "RestorableByUserIds": ["all"]}),
     "ec2_instance_image": ("ec2", "describe_instance_image_metadata", "InstanceImageMetadata[]", {}),
+    "ec2_instance_type": ("ec2", "describe_instance_types", "InstanceTypes[]", {}),
     "ec2_reserved_instance": ("ec2", "describe_reserved_instances", "ReservedInstances[]", {}),
     "ec2_capacity_reservation": ("ec2", "describe_capacity_reservations", "CapacityReservations[]", {}),
     "ec2_capacity_block": ("ec2", "describe_capacity_blocks", "CapacityBlocks[]", {}),

@@ -1,7 +1,9 @@
--- One row per item and thing of it that somebody stops to support some day: the engine and the certificate of a database, the runtime of
--- a function, the generation of an instance's type, the machine image of an instance where its owner has set or made an end. state is unknown where no date is known, and after standard support where that of extended support is not: nobody says
--- then that it is supported, or that it has ended.
--- AWS publishes no end of old generations of instances. What extended support costs is in cost.extended_support.
+-- One row per item and thing of it that somebody stops to support some day: the engine and the certificate of
+-- a database, the runtime of a function, the generation of an instance's type, the machine image of an
+-- instance where its owner has set or made an end. state is unknown where no date is known, and after
+-- standard support where that of extended support is not: nobody says then that it is supported, or that it
+-- has ended. AWS publishes no end of old generations of instances. What extended support costs is in
+-- cost.extended_support, and what it will cost in cost.extended_support_forecast.
 -- materialized: view
 -- rests_on: without=rds_db_major_engine_version, ec2_instance_image, lambda_function_tag because a date that is not known is NULL and the state unknown, and tags say nothing of support
 -- key: arn, kind
