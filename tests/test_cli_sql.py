@@ -48,6 +48,30 @@ def test_each_of_several_queries_is_returned(environment: dict[str, str]) -> Non
     assert (stopped.returncode, stopped.stdout) == (2, "")
 
 
+@pytest.mark.parametrize(
+    ("query", "is_warned"),
+    [
+        ("select sum(unblended_cost) from cost.daily", True),
+        (
+            "with every as (from cost.daily) select account_id, sum(net_unblended_cost) from every group by 1",
+            True,
+        ),
+        ("select avg(m.change) from cost.movement as m", True),
+        ("select sum(unblended_cost) from cost.daily where slice = 'service'", False),
+        ("select slice, sum(unblended_cost) from cost.daily group by all", False),
+        ("select sum(unblended_cost) from cost.daily_total", False),
+        ("select account_id, dimension_value, unblended_cost from cost.daily limit 1", False),
+        ("select 'sum(cost.daily)' as text", False),
+    ],
+)
+def test_a_sum_of_all_slices_is_warned_of(environment: dict[str, str], query: str, is_warned: bool) -> None:
+    done = cmdb_here(environment, "sql", query)
+    assert done.returncode == 0
+    assert done.stdout
+    assert done.stderr.startswith("Warning: cost.") == is_warned
+    assert ("in each slice" in done.stderr) == is_warned
+
+
 @pytest.mark.parametrize("more", [(), ("--raw",)])
 def test_a_map_is_json_in_csv(environment: dict[str, str], more: tuple[str, ...]) -> None:
     printed = cmdb_here(environment, "sql", MAPS, "--format", "csv", *more).stdout

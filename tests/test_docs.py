@@ -19,6 +19,7 @@ import pytest
 from commands import commands_of
 
 from pipelines.cli.main import main
+from pipelines.cli.slices import summed_across_slices
 from pipelines.definitions import build_defs
 from pipelines.models.model import read_models
 from pipelines.settings import read_settings
@@ -305,6 +306,7 @@ def test_every_question_is_answered_by_the_published_file(question: str, sql: st
         names = [column[0] for column in cursor.description or ()]
         rows = cursor.fetchall()
         counted = connection.execute(BY_DAY[question]).fetchall() if question in BY_DAY else None
+        assert summed_across_slices(connection, sql) == ""
     assert len(names) == len(set(names)) > 1
     if counted is not None:
         assert counted == [(len(rows),)]

@@ -25,6 +25,7 @@ from pipelines.cli.command import (
     say,
     store_of,
 )
+from pipelines.cli.slices import summed_across_slices
 from pipelines.plain_text import as_csv_cell, as_json, as_markdown, plain
 
 if TYPE_CHECKING:
@@ -184,6 +185,9 @@ def run_queries(
                 _require_selects(statements)
             for statement in statements:
                 results.append(_result(connection, statement, most))
+                doubt = summed_across_slices(connection, statement.query)
+                if doubt:
+                    say(f"Warning: {doubt}", err=True)
         except duckdb.Error as error:
             raise InvalidRequest(f"DuckDB refused the query: {error} Nothing was changed.") from error
     if not results:

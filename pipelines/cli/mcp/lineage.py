@@ -13,6 +13,7 @@ from typing import Any
 import sqlglot
 from sqlglot import exp
 
+from pipelines.cli.slices import nodes_of
 from pipelines.models.queries import argument
 
 EVERYTHING = "*"
@@ -77,7 +78,7 @@ def reads_of(sql: str, tree: Mapping[str, Any], columns: Mapping[str, Collection
             "Write one SELECT: nothing else runs here, and nothing ran."
             + (f" DuckDB says: {tree['error_message']}" if tree.get("error_type") == "parser" else "")
         )
-    nodes = list(_nodes(tree))
+    nodes = list(nodes_of(tree))
     local = {entry["key"].lower() for node in nodes for entry in (node.get("cte_map") or {}).get("map", ())}
     named: Counter[str] = Counter()
     for node in nodes:
@@ -103,16 +104,6 @@ def reads_of(sql: str, tree: Mapping[str, Any], columns: Mapping[str, Collection
         narrowed = parts.get(relation, [])
         found |= set(narrowed) if len(narrowed) == times else {Read(relation)}
     return frozenset(found)
-
-
-def _nodes(tree: Any) -> Iterator[Mapping[str, Any]]:
-    if isinstance(tree, Mapping):
-        yield tree
-        tree = tree.values()
-    elif not isinstance(tree, list):
-        return
-    for part in tree:
-        yield from _nodes(part)
 
 
 def _parts(sql: str, columns: Mapping[str, Collection[str]]) -> dict[str, list[Read]]:

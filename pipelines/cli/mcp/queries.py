@@ -12,6 +12,7 @@ from pipelines.cli.mcp.answer import Answer, answer_of, is_nothing
 from pipelines.cli.mcp.bounds import Mentions, bounds_of, mentions_of
 from pipelines.cli.mcp.lineage import NARROWING, NotOneQuery, Read, reads_of
 from pipelines.cli.mcp.scope import UNKNOWN_REASON, scope_of
+from pipelines.cli.slices import summed_across_slices
 
 if TYPE_CHECKING:
     import duckdb
@@ -98,6 +99,9 @@ class Published:
             try:
                 columns = _columns(connection)
                 reads = reads_of(query, _tree(connection, query), columns)
+                doubt = summed_across_slices(connection, query)
+                if doubt:
+                    raise QueryRefused(f"{doubt} Nothing ran.")
                 return _answer(connection, query, {}, reads, mentions_of(query), limit, columns)
             except NotOneQuery as error:
                 raise QueryRefused(str(error)) from error
