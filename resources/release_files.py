@@ -47,6 +47,7 @@ FILES = (
     "pipelines/report/queries/exposure_by_kind.sql",
     "pipelines/report/queries/exposure_widest.sql",
     "pipelines/report/queries/extended_support.sql",
+    "pipelines/report/queries/extended_support_forecast.sql",
     "pipelines/report/queries/forecast_range.sql",
     "pipelines/report/queries/health.sql",
     "pipelines/report/queries/health_by_type.sql",

@@ -108,6 +108,19 @@ def test_exposure_and_support_count_what_is_unknown_apart(figures: Figures, trut
     assert sum(row[name] for row in figures["end_of_life_by_kind"] for name in counts) == things > 0
 
 
+def test_the_coming_year_of_extended_support_says_of_how_many_databases_it_is(
+    figures: Figures, truthful_night: Path
+) -> None:
+    (row,) = figures["extended_support_forecast"].rows
+    forecast = query(truthful_night / DATABASE, "select reporting_next_year_cost from cost.extended_support_forecast")
+    known = [cost for (cost,) in forecast if cost is not None]
+    assert (row["database_count"], row["unknown_count"]) == (len(known), len(forecast) - len(known))
+    assert row["cost"] == sum(known) > 0
+    partly = other(figures, "extended_support_forecast", unknown_count=2)
+    shown = page.render(partly, figures["run"].rows[0]["finished_at"])
+    assert re.search(r"for <[^>]*>2</[a-z]+> more that is not known", shown)
+
+
 def test_the_savings_are_those_of_the_table_and_of_its_owners_together(figures: Figures, truthful_night: Path) -> None:
     total = figures["savings_total"].rows[0]
     ((rate,),) = query(

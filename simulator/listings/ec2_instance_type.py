@@ -1,4 +1,4 @@
-"""Instance types of AWS, which the hub lists in each region: those that the organisation uses, and some others."""
+"""Instance types that the hub lists in each region: what the organisation and its databases use, and others."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ TRUTH = "instance_types"
 OTHERS = ("m4.large", "g4dn.xlarge", "m7g.metal", "i3.large", "t4g.micro", "c1.medium")
 """A previous generation, one with a graphics processor, bare metal, own disks, another processor, 32 bits."""
 
+OF_DATABASES = ("t3.medium", "m6g.large", "r6g.large", "m4.xlarge")
+"""What the classes of databases are made of: by them the vCPUs of a database are known."""
+
 
 def rows(network: Network, account_id: str, region: str) -> list[dict[str, Any]]:
     """The same in each region; only the hub's are counted."""
@@ -31,7 +34,7 @@ def rows(network: Network, account_id: str, region: str) -> list[dict[str, Any]]
             "tags": {},
             "instance_type": name,
         }
-        for name in (*INSTANCE_TYPES, *OTHERS)
+        for name in (*INSTANCE_TYPES, *OTHERS, *OF_DATABASES)
     ]
 
 
