@@ -11,6 +11,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from simulator.function_versions import (
+    LIVE,
+    Alias,
+    Version,
+    shown_alias,
+    shown_version,
+    true_alias,
+    true_version,
+)
 from simulator.ledger import OPEN_END, REGION_CODES, Line
 from simulator.listings import lambda_capacity_provider
 from simulator.network import Network
@@ -30,6 +39,8 @@ class Function:
 
     Attributes:
         urls: alias, empty for the newest version, and AuthType of each of its URLs.
+        versions: its published versions.
+        aliases: its aliases.
     """
 
     name: str
@@ -45,6 +56,8 @@ class Function:
     is_in_vpc: bool = False
     layers: tuple[str, ...] = ()
     urls: tuple[tuple[str, str], ...] = ()
+    versions: tuple[Version, ...] = ()
+    aliases: tuple[Alias, ...] = ()
     capacity_provider: str | None = None
 
     @property
@@ -67,6 +80,7 @@ class Functions:
             ("lambda", "ListFunctions"): self._list_functions,
             ("lambda", "ListTags"): self._list_tags,
             ("lambda", "ListFunctionUrlConfigs"): self._list_urls,
+            ("lambda", "ListAliases"): self._list_aliases,
         }
 
     # ------------------------------------------------------------------ data
@@ -114,9 +128,18 @@ class Functions:
                 is_in_vpc=True,
                 layers=(layer,),
                 urls=(("", "AWS_IAM"), ("live", "NONE")) if number % 3 else (("", "AWS_IAM"),),
+                versions=(Version(1, "python3.8", 512), Version(2, "python3.13", 1024), Version(3, "python3.13", 1024)),
+                aliases=(LIVE,) if number % 3 else (),
             )
         if number % 2 == 0:
-            yield Function("thumbnails_2019", **owner, runtime="nodejs12.x", modified_at=EPOCH, urls=(("", "NONE"),))
+            yield Function(
+                "thumbnails_2019",
+                **owner,
+                runtime="nodejs12.x",
+                modified_at=EPOCH,
+                urls=(("", "NONE"),),
+                aliases=(Alias("prod", "$LATEST"),),
+            )
         if number % 4 == 1:
             yield Function(
                 "image-worker",
@@ -165,7 +188,12 @@ class Functions:
     # ------------------------------------------------------------------ answers
 
     def _list_functions(self, call: Call) -> Output:
-        return self._settings.page(call, "Functions", self.of(call.account_id, call.region), self._shown)
+        """With `FunctionVersion` each published version as well, under an ARN of its own."""
+        there = self.of(call.account_id, call.region)
+        if call.parameters.get("FunctionVersion") != "ALL":
+            return self._settings.page(call, "Functions", there, self._shown)
+        every = [(function, version) for function in there for version in (None, *function.versions)]
+        return self._settings.page(call, "Functions", every, lambda one: shown_version(self._shown(one[0]), one[1]))
 
     def _vpc_config(self, function: Function) -> Output:
         if not function.is_in_vpc:
@@ -236,6 +264,13 @@ class Functions:
                 return {"FunctionUrlConfigs": [_shown_url(url) for url in _urls(function)]}
         raise AwsError("ResourceNotFoundException", f"The resource you requested does not exist: {arn}", 404)
 
+    def _list_aliases(self, call: Call) -> Output:
+        arn = str(call.parameters.get("FunctionName"))
+        for function in self.of(call.account_id, call.region):
+            if function.arn == arn:
+                return self._settings.page(call, "Aliases", function.aliases, lambda alias: shown_alias(arn, alias))
+        raise AwsError("ResourceNotFoundException", f"The resource you requested does not exist: {arn}", 404)
+
     # ------------------------------------------------------------------ later nights
 
     def _function(self, arn: str) -> Function:
@@ -288,6 +323,15 @@ class Functions:
                 for function in self.everywhere()
             ],
             "function_urls": [url for function in self.everywhere() for url in _urls(function)],
+            "aliases": [
+                true_alias(function.arn, alias) for function in self.everywhere() for alias in function.aliases
+            ],
+            "function_versions": [
+                true_version(function.arn, version)
+                for function in self.everywhere()
+                # The listing has the unpublished version too.
+                for version in (None, *function.versions)
+            ],
         }
 
 

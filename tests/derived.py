@@ -40,8 +40,8 @@ OF_WORKLOADS = {
 """The same that only workload profiles may ask."""
 
 ITEMS = {
-    truth_of(name): listing.resource_type
-    for name, listing in INVENTORIED.items()
-    if listing.resource_type and name != "rds_db_cluster_snapshot"
+    truth_of(listing.name): listing.resource_type
+    for listing in INVENTORY.listings
+    if listing.resource_type and listing.name != "rds_db_cluster_snapshot"
 }
 """The type of each part's items. A snapshot of a cluster has one of its own."""

@@ -40,6 +40,7 @@ NO_ITEMS = (
     "public_snapshots",
     "public_images",
     "function_urls",
+    "function_versions",
     "launch_template_versions",
     "fast_snapshot_restores",
     "volume_statuses",

@@ -20,7 +20,7 @@ from given import run_checks
 from nights import DATABASE, REPOSITORY, copy_of, query, run_night
 from steps import asked
 
-from pipelines.catalogue.family import RARELY, nights_between
+from pipelines.catalogue.family import MONTHLY, RARELY, nights_between
 from pipelines.catalogue.rds_parts import SHARED
 from pipelines.catalogue.registry import INVENTORY, listings
 from pipelines.collection import cadence
@@ -193,9 +193,10 @@ BILLED = {
 @pytest.mark.parametrize("listing", SELDOM, ids=lambda listing: listing.name)
 def test_a_listing_with_a_cadence_can_be_named_by_other_sources(listing: Listing) -> None:
     """Without a type and the form of its ARN nothing could say that there is more than is held."""
-    assert 1 < listing.every <= 14
+    assert 1 < listing.every <= MONTHLY
     if listing.resource_type:
-        assert listing.each is None or not listing.each.parameter
+        # A place that is named has one cell, whatever parents are in it.
+        assert listing.each is None or not listing.each.parameter or listing.each.in_one_cell
         service = listing.arn_form.partition(":")[0]
         assert service in (listing.service.removesuffix("control"), "s3-object-lambda")
         return

@@ -333,9 +333,13 @@ def test_given_responses_become_the_expected_rows(relation: str, case: dict[str,
         assert all(_is_of(json.loads(row[RECORD]), given) for row in found)
 
 
+LISTS_OF_PARENTS = ("FunctionUrlConfigs", "Aliases")
+"""Fields of a record that is the page of a parent, each entry of which is a row."""
+
+
 def _is_of(record: Any, given: list[Any]) -> bool:
-    """Whether it is a record as it was given, or a URL out of one of a function."""
-    return record in given or any(record in of.get("FunctionUrlConfigs", []) for of in given)
+    """Whether it is a record as it was given, or an entry of the list that is one of its parent."""
+    return record in given or any(record in of.get(name, []) for of in given for name in LISTS_OF_PARENTS)
 
 
 def test_every_collected_table_has_given_rows_and_every_column_is_expected_with_a_value() -> None:

@@ -423,7 +423,7 @@ def expected_cells(truth: Row) -> dict[Cell, tuple[str, int | None, str | None]]
                 cells[role, account, "aws-global", listing] = ("skipped", None, "no_parents")
 
     versions = "rds_db_major_engine_version"
-    of_functions = ("lambda_function_tag", "lambda_function_url")
+    of_functions = ("lambda_function_tag", "lambda_function_url", "lambda_alias")
     everywhere = ("s3_bucket", "s3_multi_region_access_point")
     unasked = (*everywhere, "s3_bucket_tag", "s3_bucket_content", *of_functions, versions, *manual, *OF_WORKLOADS)
     for account in truth["accounts"]:

@@ -11,6 +11,9 @@ SELDOM = 7
 RARELY = 14
 """The same of other listings, and of every cell of a listing that changes seldom while it is empty."""
 
+MONTHLY = 28
+"""The same of what never changes once it is there: a request finds only what is new, or gone."""
+
 LANDING = "landing"
 """The Dagster group of what is collected, and of the internal tables that show it as AWS sent it."""
 

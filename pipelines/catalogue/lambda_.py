@@ -1,6 +1,6 @@
 """Lambda: functions, their tags and URLs, what makes them run and what they run on, and what they share."""
 
-from pipelines.catalogue.family import RARELY, SELDOM
+from pipelines.catalogue.family import MONTHLY, RARELY, SELDOM
 from pipelines.catalogue.names import FUNCTION
 from resources.aws.listing import Each, Listing
 
@@ -65,6 +65,39 @@ LISTINGS: tuple[Listing, ...] = (
         ),
         every=SELDOM,
         skip_codes={"ResourceNotFoundException": "parent_gone", NOT_THERE: "not_offered"},
+    ),
+    Listing(
+        "lambda_function_version",
+        # One list of the versions of all functions: ListVersionsByFunction takes a request for each function.
+        "lambda:ListFunctions",
+        roles=("workload",),
+        # Each function has its unpublished version, $LATEST.
+        zero="impossible",
+        records="Functions",
+        key=("FunctionArn", "Version"),
+        owner="FunctionArn",
+        parameters={"FunctionVersion": "ALL", "MaxItems": 50},
+        redact=("Environment", "Message"),
+        each=Each("", of=(FUNCTION,), field="FunctionArn", is_by_parent=True),
+        every=MONTHLY,
+    ),
+    Listing(
+        "lambda_alias",
+        "lambda:ListAliases",
+        resource_type="AWS::Lambda::Alias",
+        roles=("workload",),
+        # Lambda returns a page for each function, also for one without an alias. Where it refuses one of them, the
+        # aliases of none are known: a function without rows is one without aliases.
+        zero="impossible",
+        records="@",
+        required=("Aliases",),
+        no_key="Each page of a function's aliases is a record.",
+        parameters={"MaxItems": 50},
+        echo=("FunctionName",),
+        each=Each("FunctionName", of=(FUNCTION,), field="FunctionArn", in_one_cell=True),
+        every=RARELY,
+        arn_form="lambda:function:",
+        skip_codes={"ResourceNotFoundException": "parent_gone"},
     ),
     Listing(
         "lambda_event_source_mapping",
