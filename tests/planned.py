@@ -53,11 +53,13 @@ NO_ITEMS = (
     "application_status_check_associations",
     "application_statuses",
     "vpc_endpoint_connection_notifications",
+    "vpc_endpoint_service_permissions",
     "byoip_cidrs",
     "ipam_byoasns",
     "certificates",
     "db_recommendations",
     "db_cluster_endpoints",
+    "db_proxy_targets",
 )
 """Lists of the truth whose records are no configuration items."""
 

@@ -333,7 +333,7 @@ def test_given_responses_become_the_expected_rows(relation: str, case: dict[str,
         assert all(_is_of(json.loads(row[RECORD]), given) for row in found)
 
 
-LISTS_OF_PARENTS = ("FunctionUrlConfigs", "Aliases")
+LISTS_OF_PARENTS = ("FunctionUrlConfigs", "Aliases", "Targets", "AllowedPrincipals")
 """Fields of a record that is the page of a parent, each entry of which is a row."""
 
 

@@ -399,15 +399,15 @@ def expected_cells(truth: Row) -> dict[Cell, tuple[str, int | None, str | None]]
             for engine in named:
                 first_with.setdefault((region, engine), account_id)
 
-    # Of each manual snapshot, and of no other.
-    manual = {
+    # Of each manual snapshot, and of no other; of each proxy.
+    one_each = {
         f"rds_db_{kind}snapshot_attribute": Counter(
             (row["account_id"], row["region"])
             for row in truth["db_snapshots"]
             if row["snapshot_type"] == "manual" and row["is_of_cluster"] == bool(kind)
         )
         for kind in ("", "cluster_")
-    }
+    } | {"rds_db_proxy_target": counted["rds_db_proxy"]}
 
     def regional(role: str, account: str, listings: Iterable[str]) -> None:
         """Each listing of each region: where it needs a parent, where there is one."""
@@ -425,7 +425,7 @@ def expected_cells(truth: Row) -> dict[Cell, tuple[str, int | None, str | None]]
     versions = "rds_db_major_engine_version"
     of_functions = ("lambda_function_tag", "lambda_function_url", "lambda_alias")
     everywhere = ("s3_bucket", "s3_multi_region_access_point")
-    unasked = (*everywhere, "s3_bucket_tag", "s3_bucket_content", *of_functions, versions, *manual, *OF_WORKLOADS)
+    unasked = (*everywhere, "s3_bucket_tag", "s3_bucket_content", *of_functions, versions, *one_each, *OF_WORKLOADS)
     for account in truth["accounts"]:
         where = account["account_id"]
         if where not in truth["reachable"]:
@@ -439,8 +439,8 @@ def expected_cells(truth: Row) -> dict[Cell, tuple[str, int | None, str | None]]
         regional("workload", where, OF_WORKLOADS)
         if not any(engines[where, region] for region in truth["regions"]):
             cells["workload", where, "aws-global", versions] = ("skipped", None, "no_parents")
-        for listing, snapshots in manual.items():
-            if not any(snapshots[where, region] for region in truth["regions"]):
+        for listing, parents in one_each.items():
+            if not any(parents[where, region] for region in truth["regions"]):
                 cells["workload", where, "aws-global", listing] = ("skipped", None, "no_parents")
         for region in truth["regions"]:
             # One account of those that have the engine there has the records for all.
@@ -453,9 +453,9 @@ def expected_cells(truth: Row) -> dict[Cell, tuple[str, int | None, str | None]]
                     cells["workload", where, region, listing] = ("skipped", None, "not_offered")
                 else:
                     answered("workload", where, region, listing, len(MAJOR_VERSIONS[engine]))
-            for listing, snapshots in manual.items():
-                if snapshots[where, region]:
-                    answered("workload", where, region, listing, snapshots[where, region])
+            for listing, parents in one_each.items():
+                if parents[where, region]:
+                    answered("workload", where, region, listing, parents[where, region])
             # Each bucket and function has a record of its tags and URLs, if one that says that there are none.
             for listing, parents in (
                 ("s3_bucket_tag", in_buckets),
@@ -463,14 +463,21 @@ def expected_cells(truth: Row) -> dict[Cell, tuple[str, int | None, str | None]]
             ):
                 if parents[where, region]:
                     answered("workload", where, region, listing, parents[where, region])
+    # Of each endpoint service, whichever it admits.
+    admitting, services = "ec2_vpc_endpoint_service_permission", counted["ec2_vpc_endpoint_service"]
     for account in truth["accounts"]:
         where = account["account_id"]
         role = "operations" if where == central["operations"] else "workload"
         if where not in (*truth["reachable"], central["operations"]):
             reason = "account_suspended" if account["state"] == "SUSPENDED" else "no_profile"
-            for listing in ("ec2_region", *IN_EVERY_ACCOUNT, "ec2_network_interface", "cloudwatch_metric"):
+            for listing in ("ec2_region", *IN_EVERY_ACCOUNT, "ec2_network_interface", "cloudwatch_metric", admitting):
                 cells[role, where, "aws-global", listing] = ("skipped", None, reason)
             continue
+        offering = {region: services[where, region] for region in truth["regions"] if services[where, region]}
+        for region, count in offering.items():
+            answered(role, where, region, admitting, count)
+        if not offering:
+            cells[role, where, "aws-global", admitting] = ("skipped", None, "no_parents")
         regions = len(truth["regions"]) + len(truth["opt_in_regions"])
         answered(role, where, "aws-global", "ec2_region", regions)
         regional(role, where, (*IN_EVERY_ACCOUNT, *(IN_THE_HUB if role == "operations" else ())))

@@ -73,7 +73,14 @@ def test_every_listing_says_what_reports_its_records_apart_or_why_nothing_does(l
 def test_every_listing_without_a_key_is_read_by_a_table_that_keeps_one_of_each() -> None:
     keyless = {listing.name for listing in CATALOGUE.values() if not listing.key}
     read = {name: model for model in read_models().values() for name in model.listings if name in keyless}
-    assert keyless == {"config_resource", "explorer_resource", "lambda_alias", "lambda_function_url"}
+    assert keyless == {
+        "config_resource",
+        "ec2_vpc_endpoint_service_permission",
+        "explorer_resource",
+        "lambda_alias",
+        "lambda_function_url",
+        "rds_db_proxy_target",
+    }
     assert all("qualify" in model.sql for model in read.values())
 
 

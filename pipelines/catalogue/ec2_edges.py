@@ -382,4 +382,19 @@ LISTINGS: tuple[Listing, ...] = (
         every=RARELY,
         skip_codes=NOT_OFFERED,
     ),
+    Listing(
+        "ec2_vpc_endpoint_service_permission",
+        "ec2:DescribeVpcEndpointServicePermissions",
+        roles=("operations", "workload"),
+        # EC2 returns a page for each service of the account, also for one that admits nobody.
+        zero="impossible",
+        records="@",
+        required=("AllowedPrincipals",),
+        no_key="Each page of a service's principals is a record.",
+        parameters=WHOLE_PAGES,
+        echo=("ServiceId",),
+        each=Each("ServiceId", of=("ec2_vpc_endpoint_service",), field="ServiceId", in_one_cell=True),
+        every=RARELY,
+        skip_codes={**NOT_OFFERED, "InvalidVpcEndpointServiceId.NotFound": "parent_gone"},
+    ),
 )

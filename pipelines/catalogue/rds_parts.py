@@ -56,6 +56,21 @@ LISTINGS: tuple[Listing, ...] = (
         arn_form="rds:db-proxy-endpoint:",
     ),
     Listing(
+        "rds_db_proxy_target",
+        "rds:DescribeDBProxyTargets",
+        roles=("workload",),
+        # RDS returns a page for each proxy, also for one without a target.
+        zero="impossible",
+        records="@",
+        required=("Targets",),
+        no_key="Each page of a proxy's targets is a record.",
+        parameters=RDS_PAGES,
+        echo=("DBProxyName",),
+        each=Each("DBProxyName", of=("rds_db_proxy",), field="DBProxyName", in_one_cell=True),
+        every=RARELY,
+        skip_codes={"DBProxyNotFoundFault": "parent_gone"},
+    ),
+    Listing(
         "rds_db_instance_automated_backup",
         "rds:DescribeDBInstanceAutomatedBackups",
         resource_type="AWS::RDS::DBInstanceAutomatedBackup",

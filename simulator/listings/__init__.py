@@ -11,6 +11,7 @@ are found here, so nothing else names them. What a module may have beside these:
 `IS_ONE`                               the response is the only row itself, not a list of rows.
 `WITHIN`                               the member of the answer that holds `RESULT`, where it is not the answer itself.
 `HOME`                                 the only region that answers; the rows are those of the world's first region.
+`OF`                                   the parent that a request names; the response has the rows of that one.
 
 A row may say `relations`: pairs of a relation and the ARN of its other end.
 """
@@ -20,7 +21,7 @@ from __future__ import annotations
 import importlib
 import itertools
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache, partial
 from typing import Any, NamedTuple, Protocol, cast
 
@@ -42,6 +43,22 @@ class Charge(NamedTuple):
     record_type: str = "Usage"
     mode: Mode = "steady"
     share: str = ""
+
+
+class Parent(NamedTuple):
+    """What each request names.
+
+    Attributes:
+        parameter: the request's parameter.
+        field: of a row, and of a parent's, what the parameter names.
+        rows: the parents of an account and region.
+        missing: AWS's code where there is no such parent.
+    """
+
+    parameter: str
+    field: str
+    rows: Callable[[Network, str, str], list[Row]]
+    missing: str
 
 
 class Listed(Protocol):
@@ -82,11 +99,18 @@ class Listings:
         taken: dict[str, Any] = getattr(one, "FILTERS", {})
         asked = {name for name, value in call.parameters.items() if value and taken.get(name) != value}
         place = self._place(one, call)
+        parent: Parent | None = getattr(one, "OF", None)
+        named = call.parameters.get(parent.parameter) if parent else None
+        if parent:
+            asked -= {parent.parameter}
+            if named not in {row[parent.field] for row in parent.rows(self._network, *place)}:
+                raise AwsError(parent.missing, f"There is no {parent.parameter} {named}.", 404)
         if unknown := asked - {"MaxResults", "NextToken", "MaxRecords", "MaxItems", "Marker", "AccountId"}:
             raise bad_request(
                 "InvalidParameterValue", f"the simulated {call.operation} knows no {', '.join(sorted(unknown))}"
             )
         rows = [*one.rows(self._network, *place), *_others(one, self._network, *place)]
+        rows = [row for row in rows if parent is None or row[parent.field] == named]
         if getattr(one, "IS_ONE", False):
             return {one.RESULT: one.shown({**rows[0], "at": place})}
         page = self._settings.page(call, one.RESULT, rows, lambda row: one.shown({**row, "at": place}))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from simulator.databases import SERVICE
+from simulator.databases import SERVICE, Cluster, Database, estate_of
 from simulator.listings import Charge
 from simulator.network import Network
 from simulator.pages import Output
@@ -31,8 +31,16 @@ def rows(network: Network, account_id: str, region: str) -> list[dict[str, Any]]
             "db_proxy_name": "app",
             "vpc_id": place.vpcs[0].resource_id,
             "subnet_ids": [subnet.resource_id for subnet in place.subnets],
+            "relations": [("depends_on", target.arn) for target in targets(network, account_id, region)],
         }
     ]
+
+
+def targets(network: Network, account_id: str, region: str) -> list[Database | Cluster]:
+    """The databases that a proxy of the place leads to."""
+    estate = estate_of(network, account_id, region)
+    clusters = [cluster for cluster in estate.clusters if cluster.engine.startswith("aurora")]
+    return [*(database for database in estate.instances if database.name == "orders"), *clusters]
 
 
 def charges(row: dict[str, Any]) -> list[Charge]:

@@ -63,11 +63,13 @@ NO_ITEMS = (
     "application_status_check_associations",
     "application_statuses",
     "vpc_endpoint_connection_notifications",
+    "vpc_endpoint_service_permissions",
     "byoip_cidrs",
     "ipam_byoasns",
     "certificates",
     "db_recommendations",
     "db_cluster_endpoints",
+    "db_proxy_targets",
 )
 OF_WORKLOADS = ("rds", "s3", "s3-object-lambda", "lambda")
 """Services that the hub's profile may not list."""

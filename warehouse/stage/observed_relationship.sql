@@ -437,6 +437,35 @@ record as (
 
     union all by name
 
+    select
+        proxy.arn as from_arn,
+        'AWS::RDS::DBProxy' as from_resource_type,
+        unnest([
+            {
+                'relation': 'depends_on',
+                'to_type': case r.target_type
+                    when 'RDS_INSTANCE' then 'AWS::RDS::DBInstance' else 'AWS::RDS::DBCluster'
+                end,
+                'to_id': r.target_arn
+            }
+        ]) as said,
+        'rds_db_proxy_target' as source,
+        r.is_stale,
+        r.run_id,
+        r.listing,
+        r.role,
+        r.caller_account_id,
+        r.cell_region,
+        r.collected_at
+    from aws.rds_db_proxy_target as r
+    inner join aws.rds_db_proxy as proxy
+        on
+            r.account_id = proxy.account_id
+            and r.region = proxy.region
+            and r.db_proxy_name = proxy.db_proxy_name
+
+    union all by name
+
     -- What a peering joins can reach each other while it is active, whoever owns it.
     select
         regexp_extract(r.arn, '^([^:]*:){5}') || 'vpc/' || r.requester_vpc_id as from_arn,
