@@ -19,11 +19,12 @@ import pytest
 from nights import REPOSITORY, Witness, cmdb_here
 
 from pipelines.explorer import folder as explorer_folder
-from pipelines.explorer.data import CELL, DATA, LEFT_OUT, QUERIES
+from pipelines.explorer.data import CELL, DATA, LEFT_OUT, QUERIES, REPORT
 from pipelines.explorer.folder import PARTS, export_explorer
 from pipelines.explorer.server import ExplorerServer, listening, requested_part
 from pipelines.exports.files import MARK, ExportError
 from pipelines.exports.relations import read_relations
+from pipelines.report.writing import Written, report_path
 from resources.store.errors import WarehouseError
 from resources.store.store import Store
 
@@ -241,7 +242,10 @@ def test_without_the_built_page_one_sentence_says_what_to_type(
 
 
 def test_the_folder_holds_page_and_data_and_what_they_are(exported: Path, witnessed_night: Witness) -> None:
-    assert {path.name for path in exported.iterdir()} == {*PARTS, DATA, MARK}
+    assert {path.name for path in exported.iterdir()} == {*PARTS, DATA, REPORT, MARK}
+    # The report leads to the page, which the one beside the published file cannot: nothing is there.
+    assert (exported / REPORT).read_text(encoding="utf-8").count('href="index.html') == 2
+    assert "index.html" not in report_path(witnessed_night.database).read_text(encoding="utf-8")
     said = json.loads((exported.parent / "said.json").read_text())
     assert said["bytes"] >= (exported / DATA).stat().st_size
     described = json.loads((exported / MARK).read_text())
@@ -263,6 +267,19 @@ def test_what_cannot_be_exported_leaves_the_folder_as_it_was(
     assert {path.name: path.read_bytes() for path in target.iterdir()} == before
 
 
+def test_a_run_that_is_published_meanwhile_leaves_the_folder_as_it_was(
+    built: Path, exported: Path, witnessed_night: Witness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else page and report would be of two runs."""
+    target = tmp_path / "out"
+    shutil.copytree(exported, target)
+    before = {path.name: path.stat().st_ino for path in target.iterdir()}
+    monkeypatch.setattr(explorer_folder, "write_report", lambda _, path, *__, **___: Written(path, 1, "another-run"))
+    with pytest.raises(ExportError, match="Run another-run was published while"):
+        export_explorer(target, Store(witnessed_night.database))
+    assert {path.name: path.stat().st_ino for path in target.iterdir()} == before
+
+
 def test_a_folder_of_somebody_is_not_replaced(built: Path, witnessed_night: Witness, tmp_path: Path) -> None:
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "letter.txt").write_text("mine")
@@ -281,6 +298,7 @@ def served(tmp_path: Path) -> Iterator[ExplorerServer]:
     (folder / "index.html").write_text("<p>the page")
     (folder / "data.duckdb").write_bytes(bytes(range(256)) * 4)
     (folder / "duckdb-eh.wasm").write_bytes(b"\0asm")
+    (folder / REPORT).write_text("<p>the report")
     (folder / MARK).write_text("{}")
     (tmp_path / "secret.txt").write_text("not of this folder")
     (folder / "inner").mkdir()
@@ -351,6 +369,9 @@ def test_every_response_has_the_policy_and_its_type(served: ExplorerServer) -> N
         assert "'unsafe-eval'" not in policy
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    # The report's own policy, in the page, allows its style and scripts by their hashes; this one would not.
+    _, headers, _ = ask(served, REPORT)
+    assert headers["Content-Security-Policy"] == "frame-ancestors 'none'"
 
 
 @pytest.mark.parametrize(

@@ -24,10 +24,11 @@ from browser import CHROMIUM, PHONE, WITHOUT, Browser, browser
 from given import HOSTILE
 from nights import Witness, node_packages
 
-from pipelines.explorer.data import DATA
+from pipelines.explorer.data import DATA, REPORT
 from pipelines.explorer.folder import PARTS, STATIC, export_explorer
 from pipelines.explorer.server import ExplorerServer, listening
 from pipelines.plain_text import as_csv_cell
+from pipelines.report.writing import report_path
 from resources.store.store import Store
 
 pytestmark = pytest.mark.large
@@ -718,6 +719,48 @@ def test_nothing_serious_stands_in_the_way_of_a_screen_reader(tab: Browser, serv
         assert serious == {}, state
         # Only tables scroll sideways.
         assert tab.run("document.documentElement.scrollWidth") <= tab.run("document.documentElement.clientWidth"), state
+
+
+# ------------------------------------------------------------------------------------------ beside the report
+
+
+def followed(tab: Browser, where: str, shows: str) -> None:
+    """Click what leads to another page, and wait until that one shows something."""
+    tab.run(f"document.querySelector({where!r}).click()")
+    deadline = time.monotonic() + PATIENCE
+    while not tab.run(f"document.readyState === 'complete' && Boolean({shows})"):
+        assert time.monotonic() < deadline, (where, tab.run("location.href"), tab.run("document.body.innerText"))
+        time.sleep(0.05)
+
+
+def test_explorer_and_report_lead_to_each_other(tab: Browser, server: ExplorerServer) -> None:
+    start(tab, server)
+    followed(tab, "header a[href='report.html']", "document.querySelector('#summary')")
+    assert tab.run("location.href") == f"{server.address}report.html"
+    # Its style and both scripts are allowed: the sheet is read, the age is counted, tables can be saved.
+    assert tab.run("getComputedStyle(document.querySelector('.summary')).borderLeftWidth") == "5px"
+    assert "day" in tab.run("document.getElementById('age').innerText")
+    assert tab.run("document.querySelectorAll('button.csv').length") > 5
+    links = "[...document.querySelectorAll('.explore')]"
+    assert tab.run(f"{links}.map(link => link.checkVisibility())") == [True, True]
+    assert tab.run(f"{links}.map(link => link.getAttribute('href'))") == ["index.html", "index.html#view=cells"]
+    cells = "document.querySelector('nav [aria-current]')?.innerText === 'Cells'"
+    followed(
+        tab, "#coverage .explore", f"{cells} && document.getElementById('page').getAttribute('aria-busy') === 'false'"
+    )
+    complaints = [said for said in tab.complaints() if "data.duckdb.wal" not in said]
+    assert complaints == []
+
+
+def test_a_report_that_was_opened_as_a_file_leads_nowhere(tab: Browser, folder: Path, witnessed_night: Witness) -> None:
+    tab.open(folder / REPORT)
+    assert tab.run("document.querySelectorAll('.explore').length") == 2
+    assert not tab.run("[...document.querySelectorAll('.explore')].some(link => link.checkVisibility())")
+    tab.open(report_path(witnessed_night.database))
+    assert tab.run("document.querySelectorAll('.explore').length") == 0
+    # A browser does not run the page as a file; what it shows then names the report, which is there.
+    tab.open(folder / "index.html")
+    followed(tab, "a[href='report.html']", "document.querySelector('#summary')")
 
 
 class WithoutParts(SimpleHTTPRequestHandler):

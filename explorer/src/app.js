@@ -147,7 +147,7 @@ const frame = (state, content) => html`
   <header>
     <h1>What the organisation holds and costs</h1>
     <p class="aside">Published run of ${plain(known.about.as_of)} · file ${plain(known.about.published)} · version ${plain(known.about.version)} ·
-      <a href="licenses.txt">licences</a></p>
+      <a href="report.html">the report of this run</a> · <a href="licenses.txt">licences</a></p>
   </header>
   ${tabs(state)}
   <main>

@@ -2,7 +2,7 @@
 
 import click
 
-from pipelines.cli.command import Command, Misused, demo_option, plainly, say, store_of
+from pipelines.cli.command import Command, Misused, demo_option, plainly, say, settings_of, store_of
 
 
 @click.command(cls=Command)
@@ -40,7 +40,7 @@ def explore(opens: bool, port: int, demo: bool) -> None:
         stack.enter_context(private_files())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cmdb-explore-")), "explorer")
         try:
-            written = export_explorer(folder, store)
+            written = export_explorer(folder, store, settings_of(demo=demo).ui_url)
             server.show(folder)
             say(f"Serving {written.published} at {server.address} until interrupted (Ctrl-C).")
             if opens and not webbrowser.open(server.address):

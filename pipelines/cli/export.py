@@ -15,6 +15,7 @@ from pipelines.cli.command import (
     plainly,
     print_json,
     say,
+    settings_of,
     store_of,
 )
 from pipelines.exports.focus_columns import VERSIONS
@@ -143,7 +144,7 @@ def explorer(dir: Path, demo: bool, as_json: bool) -> None:
     from pipelines.explorer.folder import export_explorer, require_build
 
     require_build()
-    written = export_explorer(dir, _current(demo))
+    written = export_explorer(dir, _current(demo), settings_of(demo=demo).ui_url)
     if as_json:
         print_json({"folder": str(written.folder), "published": written.published, "bytes": written.size})
         return

@@ -48,6 +48,9 @@ CELL = ("run_id", "role", "caller_account_id", "cell_region", "listing")
 
 DATA = "data.duckdb"
 
+REPORT = "report.html"
+"""The report of the same run, to which the page leads, and which leads to the page where a server has both."""
+
 BLOCK = 32768
 """Bytes of a block of the file: small, since a browser fetches blocks, and most tables have few rows."""
 
@@ -70,6 +73,7 @@ def write_data(folder: Path, store: "Store") -> dict[str, Any]:
         with store.exporting(raw) as connection:
             about = {
                 "published": published_name(connection),
+                "run_id": _run_id(connection),
                 "as_of": _as_of(connection),
                 "version": code_version(),
                 "written_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -95,6 +99,14 @@ def _shown(relation: Relation) -> Relation:
 def _query(name: str) -> str:
     release.require("pipelines/explorer/queries")
     return (QUERIES / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def _run_id(connection: "duckdb.DuckDBPyConnection") -> str:
+    """The run that published the file."""
+    row = connection.execute(
+        "select run_id from audit.run where outcome = 'published' order by finished_at desc limit 1"
+    ).fetchone()
+    return str(row[0]) if row else ""
 
 
 def _as_of(connection: "duckdb.DuckDBPyConnection") -> str:

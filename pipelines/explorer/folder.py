@@ -1,12 +1,14 @@
-"""The explorer as a folder that any web server serves: the built page beside the data."""
+"""The explorer as a folder that any web server serves: the built page beside the data and the report."""
 
 import shutil
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.explorer.data import write_data
+from pipelines.explorer.data import REPORT, write_data
 from pipelines.exports.files import ExportError, replaced
+from pipelines.report.writing import write_report
 
 if TYPE_CHECKING:
     from resources.store.store import Store
@@ -41,18 +43,27 @@ def require_build() -> None:
         )
 
 
-def export_explorer(folder: Path, store: "Store") -> WrittenExplorer:
-    """Write the page and its data into a folder, which is replaced whole.
+def export_explorer(folder: Path, store: "Store", ui_url: str = "") -> WrittenExplorer:
+    """Write the page, its data and the report into a folder, which is replaced whole.
+
+    Args:
+        ui_url: where Dagster's UI is, to which the report links.
 
     Raises:
-        ExportError: the page is not built, or the folder cannot be written to or holds something else. What was there
-            is unchanged.
-        WarehouseError: nothing is published yet.
+        ExportError: the page is not built, the folder cannot be written to or holds something else, or another run was
+            published meanwhile. What was there is unchanged.
+        WarehouseError: nothing is published yet, or its report cannot be written.
     """
     require_build()
     described = {"format": "explorer"}
     with replaced(folder, described) as part:
         described |= write_data(part, store)
+        reported = write_report(store, part / REPORT, datetime.now(UTC), ui_url, explorer="index.html")
+        if reported.run_id != described["run_id"]:
+            raise ExportError(
+                f"Run {reported.run_id} was published while the explorer was being written. Nothing was written; do it "
+                "again."
+            )
         for name in PARTS:
             shutil.copyfile(STATIC / name, part / name)
         size = sum(path.stat().st_size for path in part.iterdir())

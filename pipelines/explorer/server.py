@@ -8,6 +8,8 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from pipelines.explorer.data import REPORT
+
 HOST = "127.0.0.1"
 
 POLICY = (
@@ -15,6 +17,9 @@ POLICY = (
     "style-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 """The page's own policy, and what a page cannot say of itself. The engine's worker is bound by it only from here."""
+
+REPORT_POLICY = "frame-ancestors 'none'"
+"""For the report, which says all else itself: its style and scripts stand in it, allowed by their hashes."""
 
 TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -107,6 +112,8 @@ class _Handler(BaseHTTPRequestHandler):
                 return
             first, length = part
             headers = {"Content-Type": TYPES[path.suffix], "Accept-Ranges": "bytes"}
+            if path.name == REPORT:
+                headers["Content-Security-Policy"] = REPORT_POLICY
             if wanted is not None:
                 headers["Content-Range"] = f"bytes {first}-{first + length - 1}/{size}"
             self._begin(HTTPStatus.OK if wanted is None else HTTPStatus.PARTIAL_CONTENT, length, headers)
@@ -120,9 +127,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _begin(self, status: HTTPStatus, length: int, headers: dict[str, str]) -> None:
         self.send_response(status)
         for name, value in {
+            "Content-Security-Policy": POLICY,
             **headers,
             "Content-Length": str(length),
-            "Content-Security-Policy": POLICY,
             "X-Content-Type-Options": "nosniff",
             "Referrer-Policy": "no-referrer",
             "Cross-Origin-Resource-Policy": "same-origin",

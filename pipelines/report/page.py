@@ -243,7 +243,7 @@ def digest_of(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
-def render(figures: Mapping[str, Figure], now: datetime, ui_url: str = "") -> str:
+def render(figures: Mapping[str, Figure], now: datetime, ui_url: str = "", explorer: str = "") -> str:
     """The page. It reaches for nothing: no font, no other file, and its own policy forbids them.
 
     One script shows how old the file is when it is opened, the other saves a table as CSV. The policy allows these two
@@ -251,6 +251,7 @@ def render(figures: Mapping[str, Figure], now: datetime, ui_url: str = "") -> st
 
     Args:
         ui_url: where Dagster's UI is, to which the assets behind a figure link; they are only named where it is empty.
+        explorer: the explorer's page, relative to this one; empty where there is none, and nothing leads there then.
     """
     from markupsafe import Markup
 
@@ -268,6 +269,7 @@ def render(figures: Mapping[str, Figure], now: datetime, ui_url: str = "") -> st
             applications=sections.applications(figures),
             now=now,
             ui_url=ui_url.rstrip("/"),
+            explorer=explorer,
             style=Markup(sheet),
             script=Markup(script),
             tables=Markup(tables),

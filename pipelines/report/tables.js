@@ -1,4 +1,4 @@
-// Saves a table as CSV, and lets the keyboard reach what scrolls. Nobody's data stands in this text, so the page's
+// Saves a table as CSV, lets the keyboard reach what scrolls, and leads to the explorer beside. Nobody's data stands in this text, so the page's
 // policy knows its hash. Without scripts the page is the same, but for the buttons.
 (() => {
   const shownIn = (cell) => {
@@ -64,4 +64,9 @@
   }
   addEventListener("resize", reach);
   reach();
+  if (location.protocol !== "file:") {
+    for (const link of document.querySelectorAll(".explore")) {
+      link.hidden = false;
+    }
+  }
 })();

@@ -29,13 +29,14 @@ def report_path(database: Path) -> Path:
     return database.with_name(f"{Store(database).stem}.report.html")
 
 
-def write_report(store: Store, path: Path, now: datetime, ui_url: str = "") -> Written:
+def write_report(store: Store, path: Path, now: datetime, ui_url: str = "", explorer: str = "") -> Written:
     """Write the report of what is published.
 
     Args:
         path: what is there is replaced.
         now: when it is made, which the page shows.
         ui_url: where Dagster's UI is, as of `render`.
+        explorer: the explorer's page beside it, as of `render`.
 
     Raises:
         WarehouseError: there is nothing to report, or it cannot be written. What was at the path is as it was.
@@ -44,7 +45,7 @@ def write_report(store: Store, path: Path, now: datetime, ui_url: str = "") -> W
     # Nothing is queried any more, and drawing takes what there is.
     release_memory()
     try:
-        page = render(figures, now, ui_url)
+        page = render(figures, now, ui_url, explorer)
     except DrawingError as error:
         raise WarehouseError(f"The report was not written. {error} What was published is as it was.") from error
     size = len(page.encode())
