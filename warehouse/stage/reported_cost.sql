@@ -29,39 +29,100 @@
 -- is_example_rate: True where nobody published the rate: an example that came with the product.
 -- rate_age_days: Days from rate_date to the day of use; NULL where nothing is converted.
 -- is_estimated: True while AWS may still change the amounts.
+with priced as (
+    select
+        cost.usage_date,
+        cost.slice,
+        cost.account_id,
+        cost.dimension_value,
+        cost.unblended_cost,
+        cost.amortized_cost,
+        cost.net_unblended_cost,
+        cost.net_amortized_cost,
+        cost.billed_cost,
+        cost.contracted_cost,
+        cost.list_cost,
+        cost.currency,
+        (cost.unblended_cost::double * exchange.rate::double)::decimal(28, 10) as near_unblended_cost,
+        (cost.amortized_cost::double * exchange.rate::double)::decimal(28, 10) as near_amortized_cost,
+        (cost.net_unblended_cost::double * exchange.rate::double)::decimal(28, 10) as near_net_unblended_cost,
+        (cost.net_amortized_cost::double * exchange.rate::double)::decimal(28, 10) as near_net_amortized_cost,
+        (cost.billed_cost::double * exchange.rate::double)::decimal(28, 10) as near_billed_cost,
+        (cost.contracted_cost::double * exchange.rate::double)::decimal(28, 10) as near_contracted_cost,
+        (cost.list_cost::double * exchange.rate::double)::decimal(28, 10) as near_list_cost,
+        setting.reporting_currency,
+        exchange.rate,
+        exchange.rate_kind,
+        exchange.rate_date,
+        exchange.rate_source,
+        exchange.is_example_rate,
+        exchange.rate_age_days,
+        cost.is_estimated,
+        cost.is_stale,
+        cost.run_id,
+        cost.listing,
+        cost.collected_at
+    from cost.daily as cost
+    cross join ref.setting as setting
+    -- Without a rate there is no amount in the reporting currency, and a check that fails.
+    left join cost.exchange_rate as exchange using (usage_date, currency)
+)
+
+-- Rounding the product of two decimals divides 128 bits, which took two thirds of the time. The product of two doubles is
+-- nearly it: where it is within half a unit of the exact product it is what rounding gives, and elsewhere that is rounded.
 select
-    cost.usage_date,
-    cost.slice,
-    cost.account_id,
-    cost.dimension_value,
-    cost.unblended_cost,
-    cost.amortized_cost,
-    cost.net_unblended_cost,
-    cost.net_amortized_cost,
-    cost.billed_cost,
-    cost.contracted_cost,
-    cost.list_cost,
-    cost.currency,
-    (cost.unblended_cost * exchange.rate)::decimal(28, 10) as reporting_unblended_cost,
-    (cost.amortized_cost * exchange.rate)::decimal(28, 10) as reporting_amortized_cost,
-    (cost.net_unblended_cost * exchange.rate)::decimal(28, 10) as reporting_net_unblended_cost,
-    (cost.net_amortized_cost * exchange.rate)::decimal(28, 10) as reporting_net_amortized_cost,
-    (cost.billed_cost * exchange.rate)::decimal(28, 10) as reporting_billed_cost,
-    (cost.contracted_cost * exchange.rate)::decimal(28, 10) as reporting_contracted_cost,
-    (cost.list_cost * exchange.rate)::decimal(28, 10) as reporting_list_cost,
-    setting.reporting_currency,
-    exchange.rate,
-    exchange.rate_kind,
-    exchange.rate_date,
-    exchange.rate_source,
-    exchange.is_example_rate,
-    exchange.rate_age_days,
-    cost.is_estimated,
-    cost.is_stale,
-    cost.run_id,
-    cost.listing,
-    cost.collected_at
-from cost.daily as cost
-cross join ref.setting as setting
--- Without a rate there is no amount in the reporting currency, and a check that fails.
-left join cost.exchange_rate as exchange using (usage_date, currency)
+    usage_date,
+    slice,
+    account_id,
+    dimension_value,
+    unblended_cost,
+    amortized_cost,
+    net_unblended_cost,
+    net_amortized_cost,
+    billed_cost,
+    contracted_cost,
+    list_cost,
+    currency,
+    case
+        when abs(unblended_cost * rate - near_unblended_cost) < 0.00000000005 then near_unblended_cost
+        else (unblended_cost * rate)::decimal(28, 10)
+    end as reporting_unblended_cost,
+    case
+        when abs(amortized_cost * rate - near_amortized_cost) < 0.00000000005 then near_amortized_cost
+        else (amortized_cost * rate)::decimal(28, 10)
+    end as reporting_amortized_cost,
+    case
+        when abs(net_unblended_cost * rate - near_net_unblended_cost) < 0.00000000005
+            then near_net_unblended_cost
+        else (net_unblended_cost * rate)::decimal(28, 10)
+    end as reporting_net_unblended_cost,
+    case
+        when abs(net_amortized_cost * rate - near_net_amortized_cost) < 0.00000000005
+            then near_net_amortized_cost
+        else (net_amortized_cost * rate)::decimal(28, 10)
+    end as reporting_net_amortized_cost,
+    case
+        when abs(billed_cost * rate - near_billed_cost) < 0.00000000005 then near_billed_cost
+        else (billed_cost * rate)::decimal(28, 10)
+    end as reporting_billed_cost,
+    case
+        when abs(contracted_cost * rate - near_contracted_cost) < 0.00000000005 then near_contracted_cost
+        else (contracted_cost * rate)::decimal(28, 10)
+    end as reporting_contracted_cost,
+    case
+        when abs(list_cost * rate - near_list_cost) < 0.00000000005 then near_list_cost
+        else (list_cost * rate)::decimal(28, 10)
+    end as reporting_list_cost,
+    reporting_currency,
+    rate,
+    rate_kind,
+    rate_date,
+    rate_source,
+    is_example_rate,
+    rate_age_days,
+    is_estimated,
+    is_stale,
+    run_id,
+    listing,
+    collected_at
+from priced
