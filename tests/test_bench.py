@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from bench import certificate, dagster_share, scale, side_by_side, tree, whole_night
+from bench import certificate, dagster_share, scale, side_by_side, startup, tree, whole_night
 from bench.canned import BY_ACTION, LISTINGS, World, workload_accounts
 from bench.side_by_side import RAW, Contest, Peer, Reading, Refused, Target, contest, targets
 from bench.stage import Stage, staged
@@ -278,3 +278,22 @@ def test_runs_of_which_one_was_refused_are_not_compared(
     assert scale.main(["--parts", "night", "--night-accounts", "1,2"]) == 2
     said = capsys.readouterr()
     assert said.out == "" and said.err.startswith("No whole nights are reported. whole night ended with 1")
+
+
+def test_the_start_of_a_command_is_shown_beside_a_bare_python_and_the_engine() -> None:
+    known = startup.programs()
+    starts = {
+        program.name: [startup.Start(wall * number, number / 10) for wall in (1.0, 3.0, 2.0)]
+        for number, program in enumerate(known, start=1)
+    }
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in startup.table(starts)[2:]]
+    assert [row[0] for row in rows] == [program.name for program in known]
+    assert rows[0][2:] == ["1.00 s", "2.00 s", "0.10 s", "1.0", "0.5"]
+    # As long as three bare starts, or one and a half of the engine.
+    assert rows[2][1:] == ["0.3 s", "3.00 s", "6.00 s", "0.30 s", "3.0", "1.5"]
+
+
+def test_a_program_that_fails_is_not_measured(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="broken ended with 3, so nothing was measured: why"):
+        script = "import sys; print('why', file=sys.stderr); sys.exit(3)"
+        startup.start(startup.Program("broken", (sys.executable, "-c", script)), tmp_path)
