@@ -20,6 +20,7 @@ from pipelines.exports import backstage, focus_columns
 from pipelines.exports.files import MARK, ExportError, replaced
 from pipelines.exports.relations import PARTITION, PUBLIC, read_relations
 from resources.store.sql import literal
+from resources.store.store import Store
 
 VALIDATE = """
 const model = require("@backstage/catalog-model");
@@ -290,9 +291,13 @@ def test_what_breaks_off_leaves_the_last_export_and_nothing_beside_it(tmp_path: 
     assert all(stat.S_IMODE(path.stat().st_mode) & 0o007 == 0 for path in (folder, *folder.iterdir()))
 
 
-def test_a_connection_that_exports_writes_into_its_folder_alone(witnessed_night: Witness, tmp_path: Path) -> None:
-    from resources.store.store import Store
+def test_rows_are_written_in_the_same_order_each_time(witnessed_night: Witness, tmp_path: Path) -> None:
+    """By several threads a large view came in another order in one of two exports; here it comes by one."""
+    with Store(witnessed_night.database).exporting(tmp_path) as connection:
+        assert connection.execute("select current_setting('threads')").fetchone() == (1,)
 
+
+def test_a_connection_that_exports_writes_into_its_folder_alone(witnessed_night: Witness, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     with Store(witnessed_night.database).exporting(tmp_path / "out") as connection:
         connection.execute(f"copy (select 1 as one) to {literal(tmp_path / 'out' / 'one.parquet')}")

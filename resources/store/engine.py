@@ -169,6 +169,8 @@ def open_read_only(
                     # DuckDB takes the folder only from a database that is open.
                     connection.execute(f"set global allowed_directories = [{literal(f'{writes_to}/')}]")
                     connection.execute("set global enable_external_access = false")
+                    # Of several threads the fastest writes first, and the same rows are other bytes the next time.
+                    connection.execute("set global threads = 1")
                 connection.execute("set lock_configuration = true")
         except BaseException:
             connection.close()

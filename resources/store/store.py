@@ -267,7 +267,7 @@ class Store:
         return self._published.current()
 
     def exporting(self, folder: Path) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
-        """`published`, by a connection whose COPY may write files into this one folder.
+        """`published`, by a connection whose COPY may write into this one folder, and writes the same bytes each time.
 
         Raises:
             WarehouseError: nothing is published yet, or the version is missing or damaged.
