@@ -1,8 +1,9 @@
-"""Pictures of what people look at: the report, the Dagster UI, a refused run. Made with Debian's Chromium.
+"""Pictures of what people look at: report, explorer, Dagster UI, a refused run. Made with Debian's Chromium.
 
 `make screenshots` runs two nights of the simulated organisation (a truthful one, and one in which AWS lies), opens the
 Dagster UI over them on a free port of 127.0.0.1, and writes the pictures into `build/screenshots`; the two that README
-shows also into `docs/pictures`.
+shows also into `docs/pictures`. The explorer is among them where `make explorer` has built its page, and the report's
+printed pages where there is `pdftoppm`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,8 +25,11 @@ from pathlib import Path
 from browser import CHROMIUM, DESK, PHONE, WITHOUT, Browser, browser
 from nights import DATABASE, REPOSITORY, environment_of, run_night
 
+from pipelines.explorer.folder import PARTS, STATIC, export_explorer
+from pipelines.explorer.server import listening
 from pipelines.report.writing import report_path
 from resources.contract import ROLES, policy
+from resources.store.store import Store
 from simulator.client import start
 
 WIDE = (1440, 900)
@@ -64,8 +69,8 @@ class Stage:
     refused_run: str
 
 
-def shots(stage: Stage, url: str) -> list[Shot]:
-    """Every picture there is."""
+def shots(stage: Stage, url: str, explorer: str = "") -> list[Shot]:
+    """Every picture there is; those of the explorer where it is served at an address."""
     report = stage.report.as_uri()
     sections = [
         Shot(f"report-{section}{'-dark' if dark else ''}", report, "Cost and configuration", DESK, dark, f"#{section}")
@@ -81,7 +86,22 @@ def shots(stage: Stage, url: str) -> list[Shot]:
         Shot("graph", f"{url}/asset-groups", "published", (1440, 1200)),
         Shot("asset", f"{url}/assets/cost/daily", "What each account cost each day", (1440, 1300)),
         Shot("checks", f"{url}/assets/cost/daily?view=checks", "key_is_unique"),
+        Shot("partitions", f"{url}/assets/bill_month/daily?view=partitions", "Partitions"),
         Shot("refused", f"{url}/runs/{stage.refused_run}", "may not be built upon"),
+        *(explored(explorer) if explorer else ()),
+    ]
+
+
+def explored(address: str) -> list[Shot]:
+    """The pictures of the explorer."""
+    return [
+        Shot("explorer", address, "show the rows", DESK),
+        Shot("explorer-dark", address, "show the rows", DESK, dark=True),
+        Shot("explorer-phone", address, "show the rows", PHONE),
+        Shot("explorer-rows", f"{address}#rows=1", "Who said so?", DESK),
+        Shot("explorer-items", f"{address}#view=items", "AWS::EC2::Instance", DESK),
+        Shot("explorer-cells", f"{address}#view=cells", "Outcome", DESK),
+        Shot("explorer-tables", f"{address}#view=tables", "audit.claim", DESK),
     ]
 
 
@@ -173,11 +193,39 @@ def take(tab: Browser, shot: Shot, target: Path) -> Path:
     return path
 
 
+@contextmanager
+def explorer_of(stage: Stage) -> Iterator[str]:
+    """The explorer of the published night on a free port, its address; empty where its page is not built."""
+    if not all((STATIC / part).is_file() for part in PARTS):
+        yield ""
+        return
+    with tempfile.TemporaryDirectory(prefix="cmdb-explorer-") as folder, listening(0) as server:
+        store = Store(Path(stage.environment["CMDB_DATABASE"]))
+        server.show(export_explorer(Path(folder, "out"), store).folder)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield server.address
+        finally:
+            server.shutdown()
+
+
+def printed(tab: Browser, report: Path, target: Path) -> list[Path]:
+    """The report's pages on paper, a picture each; none where nothing here draws a PDF."""
+    program = shutil.which("pdftoppm")
+    if program is None:
+        return []
+    tab.open(report, printed=True)
+    paper = tab.paper(target / "report-paper.pdf")
+    subprocess.run([program, "-r", "80", "-png", paper, paper.with_suffix("")], check=True)
+    return sorted(target.glob("report-paper-*.png"))
+
+
 def pictures(stage: Stage, target: Path) -> list[Path]:
     """All pictures of a stage, in a folder."""
     target.mkdir(parents=True, exist_ok=True)
-    with served(stage.environment) as url, browser() as tab:
-        return [take(tab, shot, target) for shot in shots(stage, url)]
+    with served(stage.environment) as url, explorer_of(stage) as explorer, browser() as tab:
+        made = [take(tab, shot, target) for shot in shots(stage, url, explorer)]
+        return [*made, *printed(tab, stage.report, target)]
 
 
 def main() -> int:

@@ -208,6 +208,11 @@ def test_names_that_no_item_carries_and_that_cost_little_are_one_row(figures: Fi
     assert folded
     assert not names & set(folded)
     assert shown[-1]["business_service"] == f"{len(folded)} other names, which no item carries"
+    # Of what no item is seen, there may be some in an account that nobody reaches: no count is a zero.
+    unseen = [row for row in shown if row["business_service"] in {name for name, items, _ in named if not items}]
+    assert unseen
+    for row in (*unseen, shown[-1]):
+        assert {row[f"{of}_count"] for of in ("resource", "account", "unowned_resource", "stale_resource")} == {None}
 
 
 def test_a_map_without_a_line_between_two_services_says_so(figures: Figures, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,6 +30,9 @@ WITHOUT_AXE = "axe-core is not here, so nobody looked for what a screen reader c
 
 MOST_PAGES = 10
 
+PAPER = (718, 1040)
+"""A4 less its margins, in pixels."""
+
 Figures = Mapping[str, Figure]
 
 
@@ -194,3 +197,17 @@ def test_paper_has_no_query_and_few_pages(tab: Browser, page_file: Path) -> None
     tab.call("Emulation.setEmulatedMedia", media="", features=[])
     data = base64.b64decode(tab.call("Page.printToPDF", printBackground=False, preferCSSPageSize=True)["data"])
     assert 3 < len(re.findall(rb"/Type\s*/Page\b", data)) <= MOST_PAGES
+
+
+@pytest.mark.large
+def test_nothing_is_cut_off_on_paper(tab: Browser, page_file: Path) -> None:
+    """A label or a column that reaches over the edge loses digits there: 8,400 was printed as 8,40."""
+    tab.open(page_file, printed=True, size=PAPER)
+    reach = """
+        JSON.stringify([...document.querySelectorAll('main td, main th, main p, main dd, main svg text')]
+            .filter(shown => shown.checkVisibility() && shown.getBoundingClientRect().right > innerWidth + 1)
+            .map(shown => shown.textContent.trim().slice(0, 40)))
+    """
+    assert json.loads(tab.run(reach)) == []
+    tab.run("document.styleSheets[0].insertRule('.pair table { width: 500px !important; }', 0)")
+    assert json.loads(tab.run(reach)) != []

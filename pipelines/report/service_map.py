@@ -22,7 +22,7 @@ ROWS = 24
 BOX, HEIGHT, GAP, BETWEEN, BESIDE = 204, 34, 8, 72, 14
 """Width and height of a box, the space below it, between two layers, and between the columns of one, in pixels."""
 
-LETTERS, NOTE_LETTERS = 24, 27
+LETTERS, NOTE_LETTERS = 22, 27
 """What fits into a box of a name and of a note."""
 
 OTHERS = "(all others)"

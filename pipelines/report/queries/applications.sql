@@ -43,8 +43,14 @@ folded as (
     having count(*) > 0
 )
 
+-- What no item is seen of may have some where nobody looks, so no count of it is a zero.
 select
-    * exclude (is_folded),
+    * exclude (is_folded) replace (
+        nullif(resource_count, 0) as resource_count,
+        nullif(account_count, 0) as account_count,
+        if(resource_count = 0, null, unowned_resource_count) as unowned_resource_count,
+        if(resource_count = 0, null, stale_resource_count) as stale_resource_count
+    ),
     count(*) over () as of_count
 from folded
 order by is_folded asc, monthly_cost desc nulls last, resource_count desc, business_service asc

@@ -9,9 +9,11 @@ with cell as (
         and coalesce(skip_reason, '') not in (
             'account_left',
             'caller_changed',
+            'delivered_by_month',
             'denied_by_policy',
             'no_parents',
             'no_resource_policy',
+            'not_compared',
             'not_offered',
             'not_requested',
             'parent_gone',
