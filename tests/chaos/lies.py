@@ -339,9 +339,9 @@ ALONE: tuple[Lie, ...] = (
     Lie(
         ("hidden_denial_unbilled",),
         "doubted",
-        ("CloudTrail recorded this call as refused", "ec2_spot_instance_request: empty_suspect in account {account}"),
+        ("CloudTrail recorded this call as refused", "ec2_application_status: empty_suspect in account {account}"),
         fails=NO_SILENT_ZERO,
-        frozen=(("ec2_spot_instance_request", "{account}", "*"),),
+        frozen=(("ec2_application_status", "{account}", "*"),),
         late=True,
         mends=True,
     ),
