@@ -40,7 +40,7 @@ affected as (
         thing.*,
         database.instance_class,
         database.status,
-        size.vcpu_count * if(database.is_multi_az, 2, 1) as vcpu_count,
+        size.vcpu_count * case when database.is_multi_az then 2 else 1 end as vcpu_count,
         greatest(thing.standard_support_until + 1, thing.as_of_date) as charged_from,
         -- AWS charges Aurora MySQL the price of the first years to the end.
         case
@@ -145,7 +145,7 @@ select
         || ' '
         || rtrim(rtrim(one.hourly::varchar, '0'), '.')
         || ' an hour'
-        || if(one.is_default, ' (default price)', '')
+        || case when one.is_default then ' (default price)' else '' end
     ) as estimate_basis,
     one.as_of_date,
     one.is_stale
