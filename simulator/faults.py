@@ -703,8 +703,14 @@ def _hidden_denial_operations(world: World, _account_id: str | None) -> Lie:
 
 
 def _hidden_denial_unbilled(world: World, account_id: str | None) -> Lie:
-    # No line of the bill shows that there are statuses of applications, and each night requests them.
-    return _hidden("hidden_denial_unbilled", "workload", _victim(world, account_id), "ec2", "DescribeApplicationStatus")
+    # No line of the bill shows which instances an application's checks are for, and each night requests it.
+    return _hidden(
+        "hidden_denial_unbilled",
+        "workload",
+        _victim(world, account_id),
+        "ec2",
+        "DescribeApplicationStatusCheckAssociations",
+    )
 
 
 def _hidden(name: str, role: str, account: str, service: str, operation: str) -> Lie:

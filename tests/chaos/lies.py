@@ -339,9 +339,12 @@ ALONE: tuple[Lie, ...] = (
     Lie(
         ("hidden_denial_unbilled",),
         "doubted",
-        ("CloudTrail recorded this call as refused", "ec2_application_status: empty_suspect in account {account}"),
+        (
+            "CloudTrail recorded this call as refused",
+            "ec2_application_status_check_association: empty_suspect in account {account}",
+        ),
         fails=NO_SILENT_ZERO,
-        frozen=(("ec2_application_status", "{account}", "*"),),
+        frozen=(("ec2_application_status_check_association", "{account}", "*"),),
         late=True,
         mends=True,
     ),
