@@ -220,12 +220,13 @@ def test_every_resource_of_every_type_is_there_once_in_the_right_account(collect
 
 def test_relations_are_those_of_the_organisation(collected: Collected) -> None:
     places = with_functions(collected.truth)
+    truth = collected.truth | collected.organisation.truth("options")
     true = {
         edge
-        for edge in relations.true(collected.truth)
+        for edge in relations.true(truth)
         if ":capacity-provider:" not in edge[0] or (edge[0].split(":")[4], edge[0].split(":")[3]) in places
     }
-    assert relations.told(collected.database, collected.truth) == true
+    assert relations.told(collected.database, truth) == true
     assert relations.subnets_of_instances(collected.database) == {1}
 
 
