@@ -26,8 +26,9 @@ from pipelines.cli.mcp.bounds import Bounds, Mentions, bounds_of, mentions_of
 from pipelines.cli.mcp.documents import questions
 from pipelines.cli.mcp.http import TokenCheck
 from pipelines.cli.mcp.lineage import EVERYTHING, Read, reads_of
-from pipelines.cli.mcp.queries import Published, QueryRefused, _columns, _tree
+from pipelines.cli.mcp.queries import Published, QueryRefused, _columns
 from pipelines.cli.mcp.scope import ListingCells, Scope
+from pipelines.cli.slices import tree_of
 from pipelines.models.claims import scopes
 from pipelines.models.model import read_models
 from resources.store.store import Store
@@ -54,7 +55,7 @@ def asking(truthful_night: Path) -> Iterator[Asking]:
 def reads(published: Published) -> Any:
     with published.opened() as connection:
         columns = _columns(connection)
-        yield lambda sql: reads_of(sql, _tree(connection, sql), columns)
+        yield lambda sql: reads_of(sql, tree_of(connection, sql), columns)
 
 
 ITEMS, INSTANCES, BILL = "cmdb.resource", "aws.ec2_instance", "cost.daily"

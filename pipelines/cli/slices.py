@@ -20,8 +20,7 @@ def summed_across_slices(connection: "duckdb.DuckDBPyConnection", query: str) ->
     lowered = query.lower()
     if not any(name in lowered for name in SUMS) or "slice" in lowered:
         return ""
-    row = connection.execute("select json_serialize_sql($query)", {"query": query}).fetchone()
-    nodes = list(nodes_of(json.loads(row[0]))) if row else []
+    nodes = list(nodes_of(tree_of(connection, query)))
     if not any(node.get("type") == "FUNCTION" and node["function_name"].lower() in SUMS for node in nodes):
         return ""
     read = {
@@ -40,8 +39,15 @@ def summed_across_slices(connection: "duckdb.DuckDBPyConnection", query: str) ->
     )
 
 
+def tree_of(connection: "duckdb.DuckDBPyConnection", query: str) -> dict[str, Any]:
+    """A query as DuckDB parses it."""
+    row = connection.execute("select json_serialize_sql($query)", {"query": query}).fetchone()
+    found: dict[str, Any] = json.loads(row[0]) if row else {}
+    return found
+
+
 def nodes_of(tree: Any) -> Iterator[dict[str, Any]]:
-    """Every structure in a query as DuckDB parses it (`json_serialize_sql`)."""
+    """Every structure in a query as `tree_of` has it."""
     if isinstance(tree, dict):
         yield tree
         for part in tree.values():

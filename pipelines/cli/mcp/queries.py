@@ -1,6 +1,5 @@
 """Runs one query on the published file, with a limit of time and rows, and weighs what it answers."""
 
-import json
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from pipelines.cli.mcp.answer import Answer, answer_of, is_nothing
 from pipelines.cli.mcp.bounds import Mentions, bounds_of, mentions_of
 from pipelines.cli.mcp.lineage import NARROWING, NotOneQuery, Read, reads_of
 from pipelines.cli.mcp.scope import UNKNOWN_REASON, scope_of
-from pipelines.cli.slices import summed_across_slices
+from pipelines.cli.slices import summed_across_slices, tree_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -98,20 +97,13 @@ class Published:
         with self.opened() as connection:
             try:
                 columns = _columns(connection)
-                reads = reads_of(query, _tree(connection, query), columns)
+                reads = reads_of(query, tree_of(connection, query), columns)
                 doubt = summed_across_slices(connection, query)
                 if doubt:
                     raise QueryRefused(f"{doubt} Nothing ran.")
                 return _answer(connection, query, {}, reads, mentions_of(query), limit, columns)
             except NotOneQuery as error:
                 raise QueryRefused(str(error)) from error
-
-
-def _tree(connection: "duckdb.DuckDBPyConnection", query: str) -> dict[str, Any]:
-    """A query as DuckDB parses it."""
-    row = connection.execute("select json_serialize_sql($query)", {"query": query}).fetchone()
-    found: dict[str, Any] = json.loads(row[0]) if row else {}
-    return found
 
 
 def _answer(
