@@ -88,11 +88,17 @@ price as (
 reckoned as (
     select
         affected.*,
-        newest.amount as hourly,
+        case
+            when affected.charged_from >= affected.year_three_from then late.amount
+            else early.amount
+        end as hourly,
+        case
+            when affected.charged_from >= affected.year_three_from then late.is_default
+            else early.is_default
+        end as is_default,
         early.amount as early_hourly,
         late.amount as late_hourly,
-        newest.currency,
-        newest.is_default,
+        early.currency,
         case
             when affected.instance_class = 'db.serverless'
                 then 'Aurora Serverless is charged by the capacity that it uses'
@@ -108,10 +114,6 @@ reckoned as (
     from affected
     left join price as early on affected.arn = early.arn and not early.is_of_year_three
     left join price as late on affected.arn = late.arn and late.is_of_year_three
-    left join price as newest
-        on
-            affected.arn = newest.arn
-            and newest.is_of_year_three = coalesce(affected.charged_from >= affected.year_three_from, false)
 )
 
 select
