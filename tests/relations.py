@@ -105,7 +105,7 @@ def true(truth: dict[str, Any]) -> set[Edge]:
     return {edge for edge in wanted if edge[2].startswith("arn:aws:s3:::") or edge[2].split(":")[4] in asked}
 
 
-def told(database: Path, truth: dict[str, Any]) -> set[Edge]:
+def shown(database: Path, truth: dict[str, Any]) -> set[Edge]:
     """Every published relation between items that hold, applications apart, as far as the truth can speak of it.
 
     It does not say into which subnet an instance was put, which interface it got, where a cluster lies.

@@ -682,6 +682,6 @@ def test_every_type_that_is_an_item_has_its_class_and_every_class_its_type(home:
 
 def test_the_relations_of_a_truthful_run_are_the_organisations(witnessed_night: Witness) -> None:
     database, truth = witnessed_night.database, witnessed_night.truth
-    assert relations.told(database, truth) == relations.true(truth)
+    assert relations.shown(database, truth) == relations.true(truth)
     assert relations.subnets_of_instances(database) == {1}
     assert query(database, "select count(*) from cmdb.relationship where ended_at is not null or is_stale") == [(0,)]

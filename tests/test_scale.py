@@ -226,7 +226,7 @@ def test_relations_are_those_of_the_organisation(collected: Collected) -> None:
         for edge in relations.true(truth)
         if ":capacity-provider:" not in edge[0] or (edge[0].split(":")[4], edge[0].split(":")[3]) in places
     }
-    assert relations.told(collected.database, truth) == true
+    assert relations.shown(collected.database, truth) == true
     assert relations.subnets_of_instances(collected.database) == {1}
 
 
