@@ -27,6 +27,7 @@ from pathlib import Path
 
 import duckdb
 
+from bench import tree
 from pipelines.settings import REPOSITORY
 from resources.store.store import Store
 
@@ -209,11 +210,6 @@ def questions() -> Iterator[tuple[str, str]]:
                 yield f"{page.stem} {part.partition('. ')[0]}", sql.strip().rstrip(";")
 
 
-def size_of(folder: Path) -> int:
-    """Bytes of all files below a folder."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-
-
 def unlike(store: Store, night: int, copy: Path) -> list[str]:
     """The tables of a night that the history has otherwise than its file."""
     publication = store.history.find(f"00000000-0000-4000-8000-{night:012}")
@@ -300,7 +296,7 @@ def _measured(given: argparse.Namespace, folder: Path) -> int:
 
 def _sizes(store: Store) -> tuple[int, int]:
     """Bytes of the newest file and of the history."""
-    return store.database.stat().st_size, size_of(store.folder / "cmdb.history")
+    return store.database.stat().st_size, tree.size_of(store.folder / "cmdb.history")
 
 
 def _asked(store: Store, night: int) -> dict[str, float]:

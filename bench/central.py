@@ -46,13 +46,18 @@ class Organisation:
 
     Args:
         workloads: how many accounts there are besides these three.
-        today: UTC; the bill ends with yesterday.
+        today: UTC; the bill ends with yesterday. Without it, the clock's.
     """
 
     def __init__(self, workloads: int, today: date | None = None) -> None:
         self.workloads = workload_accounts(workloads)
         self.accounts = [MANAGEMENT, OPERATIONS, BILLING, *self.workloads]
-        self.today = today or datetime.now(UTC).date()
+        self._today = today
+
+    @property
+    def today(self) -> date:
+        """The day it is."""
+        return self._today or datetime.now(UTC).date()
 
     def answer(self, operation: str, body: bytes) -> Result:
         """Status and document of a call with a JSON protocol."""
@@ -186,7 +191,6 @@ def _amounts(metrics: Sequence[str], cents: int) -> dict[str, Any]:
 
 
 EMPTY: Mapping[str, str] = {
-    "LookupEvents": "Events",
     "ListAWSServiceAccessForOrganization": "EnabledServicePrincipals",
     "ListDelegatedAdministrators": "DelegatedAdministrators",
     "ListInboundResponsibilityTransfers": "ResponsibilityTransfers",

@@ -3,14 +3,14 @@
     python -m bench.scale [--parts collection,load,window,growth,history,publish,demo,night]
                           [--accounts 50,200,800,2000] [--regions 4]
                           [--resources 100000,1000000] [--rows 3000000] [--nights 30] [--cells 100000]
-                          [--night-accounts 60,240] [--published-rows 9000000] [--rounds 3]
+                          [--night-accounts 60,240] [--night-count 1] [--published-rows 9000000] [--rounds 3]
 
 Each part prints a table in Markdown. `collection` asks the stub as `make bench` does, `load` lands volumes, builds
 their table and the versions of all items twice, with one in a hundred changed, and publishes; `window` reads the two
 newest months of a bill again that fills thirteen; `growth` loads night by night; `history` asks what gates, models and
 publishing ask after one night and after many; `publish` copies a file and publishes it, in turn; `demo` runs nights of
-the demo and tells what Dagster takes of them; `night` runs whole first nights. Exits with 1 and names what was missed
-when a target is missed by more than a tenth.
+the demo and tells what Dagster takes of them; `night` runs whole nights, the first and those after it, and tells what
+each step took. Exits with 1 and names what was missed when a target is missed by more than a tenth.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from bench import certificate, dagster_share, history, tree, whole_night
+from bench import certificate, dagster_share, history, steps, tree, whole_night
 from bench.canned import BILLING, LISTINGS, workload_accounts
 from bench.side_by_side import MEGABYTE, Refused, Target
 from bench.stage import staged
@@ -470,6 +470,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--rounds", type=int, default=3, help="of the parts publish and demo; the least counts")
     parser.add_argument("--night-accounts", type=numbers, default=[60, 240], help="sizes of the part night")
+    parser.add_argument("--night-count", type=int, default=1, help="nights of each size of the part night")
     asked = parser.parse_args(arguments)
     parts = asked.parts.split(",")
     if unknown := set(parts) - set(PARTS):
@@ -515,13 +516,18 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"### Dagster's share of a night of the demo\n\n{table(dagster_share.COLUMNS, rows)}\n", flush=True)
     if "night" in parts:
         try:
-            nights = whole_night.nights(asked.night_accounts, REGIONS[: asked.regions], asked.latency_ms / 1000)
-        except (Refused, TimeoutError) as error:
+            nights = whole_night.nights(
+                asked.night_accounts, REGIONS[: asked.regions], asked.latency_ms / 1000, asked.night_count
+            )
+        except (Refused, TimeoutError, FileNotFoundError) as error:
             print(f"No whole nights are reported. {error}", file=sys.stderr)
             return 2
         rows, targets = whole_night.report(nights)
         held += targets
         print(f"### Whole nights by accounts\n\n{table(whole_night.COLUMNS, rows)}\n", flush=True)
+        for title, rows, targets in whole_night.by_step(nights):
+            held += targets
+            print(f"### Steps, {title}\n\n{table(steps.COLUMNS, rows)}\n", flush=True)
     missed = [row for row in held if row.missed]
     for row in held:
         word = "missed" if row.missed else "met" if row.met else "missed by less than a tenth"

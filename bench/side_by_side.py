@@ -150,17 +150,24 @@ RAW = Peer("raw HTTP", lambda stage: [*_python("bench.raw_loop")(stage), str(sta
 NIGHT = Peer("whole night", lambda stage: [sys.executable, "-m", "pipelines.cli.main", "nightly"], None)
 
 
-def measure(peer: Peer, stage: Stage) -> tuple[Reading, Result | None]:
+def measure(peer: Peer, stage: Stage, timeout: float = 900.0, is_first: bool = True) -> tuple[Reading, Result | None]:
     """Run one peer once.
+
+    Args:
+        timeout: seconds.
+        is_first: whether it finds nothing of an earlier run.
 
     Raises:
         Refused: it failed.
+        TimeoutError: it took longer; it was killed.
     """
-    for left in ("warehouse", "dagster"):
+    for left in ("warehouse", "dagster") if is_first else ():
         shutil.rmtree(stage.folder / left, ignore_errors=True)
     command = peer.command(stage)
     stage.reset()
-    ran = tree.run(command, {**stage.environment, **peer.environment}, stage.folder)
+    ran = tree.run(
+        command, {**stage.environment, **peer.environment}, stage.folder, timeout, stage.folder / "warehouse"
+    )
     counted = stage.counters()
     if ran.code != 0:
         raise Refused(f"{peer.name} ended with {ran.code}: {ran.said[-300:]} {ran.complained[-1500:]}")

@@ -5,10 +5,12 @@ import os
 import ssl
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,8 @@ class Stage:
 
     Attributes:
         environment: leads any AWS tool to it, unpatched.
+        clock: the file of libfaketime that sets the clock of the stub and of what has `environment`; None where all
+            have the machine's.
     """
 
     folder: Path
@@ -39,6 +43,7 @@ class Stage:
     regions: list[str]
     latency: float
     environment: dict[str, str]
+    clock: Path | None = None
 
     def counters(self) -> dict[str, Any]:
         """What the stub has counted since the last `reset`."""
@@ -48,6 +53,16 @@ class Stage:
     def reset(self) -> None:
         """Count from nothing."""
         self._control("/_bench/reset", "POST")
+
+    def advance(self, ahead: timedelta) -> None:
+        """Set the clock so far ahead of the machine's."""
+        assert self.clock is not None, "the stage has no clock of its own"
+        new = self.clock.with_suffix(".new")
+        new.write_text(f"{ahead.total_seconds():+.0f}")
+        # libfaketime ends a process that finds the file empty.
+        new.replace(self.clock)
+        # What runs looks at it every second.
+        time.sleep(2)
 
     def _control(self, path: str, method: str) -> bytes:
         context = ssl.create_default_context(cafile=self.certificate)
@@ -83,30 +98,65 @@ class Stage:
         return path
 
 
+def faketime(clock: Path) -> dict[str, str]:
+    """The variables by which a process has the clock of a file. Waiting takes as long as ever.
+
+    Raises:
+        FileNotFoundError: libfaketime is not installed.
+    """
+    found = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+    if not found:
+        raise FileNotFoundError("A second night needs libfaketime (Debian's package of that name), which is missing.")
+    return {
+        "LD_PRELOAD": str(found[0]),
+        "FAKETIME_TIMESTAMP_FILE": str(clock),
+        "FAKETIME_CACHE_DURATION": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "NO_FAKE_STAT": "1",
+    }
+
+
 @contextmanager
 def staged(
-    folder: Path, certificate: tuple[Path, Path], accounts: int, regions: list[str], latency: float, *more: str
+    folder: Path,
+    certificate: tuple[Path, Path],
+    accounts: int,
+    regions: list[str],
+    latency: float,
+    *more: str,
+    has_clock: bool = False,
 ) -> Iterator[Stage]:
     """Start a stub for so many accounts, and stop it.
 
     Args:
         latency: seconds.
         more: further arguments of the stub.
+        has_clock: whether its clock can be set.
+
+    Raises:
+        FileNotFoundError: its clock is to be set, and libfaketime is missing.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    clock = folder / "clock" if has_clock else None
+    by_clock = {} if clock is None else faketime(clock)
+    if clock is not None:
+        clock.write_text("+0")
     cert, key = certificate
     command = [
         sys.executable, "-m", "bench.stub", "--certificate", str(cert), "--key", str(key), "--accounts", str(accounts),
         "--regions", ",".join(regions), "--latency-ms", str(latency * 1000), *more,
     ]  # fmt: skip
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY, env={**os.environ, **by_clock}
+    )
     try:
         assert process.stdout is not None, "it is a pipe"
         said = json.loads(process.stdout.readline())
         url = said["url"]
         names = workload_accounts(accounts)
         _write_profiles(folder, names)
-        yield Stage(folder, url, cert, names, regions, latency, _environment(folder, url, said["proxy"], cert))
+        environment = _environment(folder, url, said["proxy"], cert) | by_clock
+        yield Stage(folder, url, cert, names, regions, latency, environment, clock)
     finally:
         process.terminate()
         process.wait(timeout=30)

@@ -16,6 +16,7 @@ import signal
 import socket
 import ssl
 import sys
+import time
 from collections import Counter, deque
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,6 +26,7 @@ from urllib.parse import unquote_plus
 from bench.canned import BY_ACTION, ROLES, World, asked_page
 from bench.central import Organisation
 from bench.empty import around, empty_answer
+from bench.trail import Event, Trail
 
 CALLER = re.compile(rb"Credential=\w{4}(\w+?)/\d+/([^/]+)/([^/]+)/aws4_request", re.IGNORECASE)
 LENGTH = re.compile(rb"\r\nContent-Length: *(\d+)", re.IGNORECASE)
@@ -133,6 +135,7 @@ class Stub:
         self.rate = rate
         self.burst = burst
         self.buckets: dict[bytes, Bucket] = {}
+        self.trail = Trail()
         self.reset()
 
     def reset(self) -> None:
@@ -174,7 +177,13 @@ class Stub:
         status, kind, said = self._said(operation, account.decode(), region.decode(), service, body)
         self.refused += status != 200
         self.sent += len(said)
-        return response(status, kind, said)
+        request_id = b"%036d" % next(_REQUEST_IDS)
+        self.trail.record(
+            account.decode(),
+            region.decode(),
+            Event(time.time(), service.decode(), operation, request_id.decode(), status != 200),
+        )
+        return response(status, kind, said.replace(NO_ID, b">%s</" % request_id, 1), request_id)
 
     def _is_throttled(self, key: bytes, now: float) -> bool:
         bucket = self.buckets.get(key)
@@ -218,6 +227,9 @@ class Stub:
             return 200, XML, BUCKETS
         if operation == "ListMultiRegionAccessPoints":
             return 200, XML, NO_ACCESS_POINTS
+        if operation == "LookupEvents":
+            found = self.trail.look_up(account, region, _caller(account), time.time(), json.loads(body))
+            return 200, JSON, json.dumps(found).encode()
         empty = empty_answer(service.decode(), operation)
         if empty is not None:
             return 200, XML, empty
@@ -247,11 +259,7 @@ class Stub:
                 f"<SessionToken>{'t' * 360}</SessionToken><Expiration>{expires}</Expiration></Credentials>"
             )
         elif operation == "GetCallerIdentity":
-            role = ROLES.get(account, "CMDBReader")
-            said = (
-                f"<Arn>arn:aws:sts::{account}:assumed-role/{role}/bench</Arn><UserId>AROABENCH:bench</UserId>"
-                f"<Account>{account}</Account>"
-            )
+            said = f"<Arn>{_caller(account)}</Arn><UserId>AROABENCH:bench</UserId><Account>{account}</Account>"
         else:
             return _error(b"sts", 400, "InvalidAction")
         text = (
@@ -276,6 +284,9 @@ _THROTTLED = {b"ec2": "RequestLimitExceeded", b"ce": "LimitExceededException", b
 _REQUEST_IDS = itertools.count(1)
 """As with AWS, no two responses have the same; as long as theirs."""
 
+NO_ID = b">bench</"
+"""Stands for the request id in a body: that of EC2 and RDS counts, not the one in the header."""
+
 _REASONS = {200: b"OK", 400: b"Bad Request", 403: b"Forbidden", 503: b"Service Unavailable"}
 
 
@@ -296,14 +307,18 @@ def _error(service: bytes, status: int, code: str) -> Response:
     return status, JSON, json.dumps({"__type": code, "message": "."}).encode()
 
 
-def response(status: int, kind: bytes, body: bytes) -> bytes:
-    """A whole HTTP response."""
-    return b"HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nx-amzn-RequestId: %036d\r\n\r\n%s" % (
+def _caller(account: str) -> str:
+    return f"arn:aws:sts::{account}:assumed-role/{ROLES.get(account, 'CMDBReader')}/bench"
+
+
+def response(status: int, kind: bytes, body: bytes, request_id: bytes = b"") -> bytes:
+    """A whole HTTP response; without a request id, with one of its own."""
+    return b"HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nx-amzn-RequestId: %s\r\n\r\n%s" % (
         status,
         _REASONS[status],
         kind,
         len(body),
-        next(_REQUEST_IDS),
+        request_id or b"%036d" % next(_REQUEST_IDS),
         body,
     )
 

@@ -15,6 +15,23 @@ EVERY_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
+class Sample:
+    """What a tree of processes had taken at one moment.
+
+    Attributes:
+        at: seconds since 1970.
+        cpu: seconds of CPU until then.
+        memory: bytes; pages that several processes share count once.
+        disk: bytes of the files below the watched folder, of at most a second ago.
+    """
+
+    at: float
+    cpu: float
+    memory: int
+    disk: int
+
+
+@dataclass(frozen=True)
 class Ran:
     """How a program went.
 
@@ -22,6 +39,7 @@ class Ran:
         cpu: seconds of CPU of the whole tree, as the kernel counted them.
         peak: bytes; pages that several processes share count once.
         said: its standard output; `complained` what it wrote to standard error.
+        samples: in the order of time.
     """
 
     code: int
@@ -30,21 +48,42 @@ class Ran:
     peak: int
     said: str
     complained: str
+    samples: Sequence[Sample] = ()
 
 
-def held(process: psutil.Process) -> int:
-    """Bytes of a process and its children, each shared page once."""
-    whole = 0
+def sampled(process: psutil.Process, disk: int = 0) -> Sample:
+    """What a process and its children have taken until now; the CPU also of those that ended and were waited for."""
+    cpu, memory = 0.0, 0
     for one in [process, *process.children(recursive=True)]:
         with suppress(psutil.Error):
+            cpu += sum(one.cpu_times()[:4])
             # Where the system does not tell what is shared, it counts for each.
-            memory = one.memory_full_info()
-            whole += getattr(memory, "pss", 0) or one.memory_info().rss
+            full = one.memory_full_info()
+            memory += getattr(full, "pss", 0) or one.memory_info().rss
+    return Sample(time.time(), cpu, memory, disk)
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of all files below a folder; of what another process removes meanwhile, none."""
+    whole = 0
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):
+            whole += path.lstat().st_size if path.is_file() else 0
     return whole
 
 
-def run(command: Sequence[str], environment: Mapping[str, str], folder: Path, timeout: float = 900.0) -> Ran:
+def run(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    folder: Path,
+    timeout: float = 900.0,
+    watched: Path | None = None,
+) -> Ran:
     """Run a program to its end.
+
+    Args:
+        timeout: seconds.
+        watched: a folder whose size the samples have.
 
     Raises:
         TimeoutError: it took longer; it was killed.
@@ -56,15 +95,17 @@ def run(command: Sequence[str], environment: Mapping[str, str], folder: Path, ti
             list(command), env=dict(environment), cwd=Path(__file__).resolve().parent.parent, stdout=said,
             stderr=complained, stdin=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
-    peak = 0
+    samples: list[Sample] = []
     ended = threading.Event()
 
     def watch() -> None:
-        nonlocal peak
+        disk, looked = 0, 0.0
         with suppress(psutil.Error):
             process = psutil.Process(child.pid)
             while not ended.wait(EVERY_SECONDS):
-                peak = max(peak, held(process))
+                if watched is not None and time.monotonic() - looked > 1:
+                    disk, looked = size_of(watched), time.monotonic()
+                samples.append(sampled(process, disk))
 
     late = threading.Timer(timeout, lambda: os.killpg(child.pid, 9))
     late.start()
@@ -84,7 +125,8 @@ def run(command: Sequence[str], environment: Mapping[str, str], folder: Path, ti
         child.returncode,
         wall,
         usage.ru_utime + usage.ru_stime,
-        peak,
+        max((sample.memory for sample in samples), default=0),
         out.read_text(errors="replace"),
         err.read_text(errors="replace"),
+        samples,
     )

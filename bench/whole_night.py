@@ -1,6 +1,7 @@
-"""Whole first nights of organisations of different sizes on the stub, and what a cell costs in each.
+"""Whole nights of organisations of different sizes on the stub, what a cell costs in each, and what each step took.
 
-A cell is a question that a night puts to AWS: role, account, region and listing.
+A cell is a question that a night has an answer to: role, account, region and listing. A first night requests all of
+them; a later one, on the next day of a clock of libfaketime, those that are due.
 """
 
 import json
@@ -9,38 +10,60 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
-from bench import certificate
+from bench import certificate, steps, tree
 from bench.side_by_side import MEGABYTE, NIGHT, Reading, Refused, Target, measure
 from bench.stage import REPOSITORY, Stage, staged
+from bench.steps import Step
 
 COUNTED = """
     select
         (select count(*) from audit.coverage where outcome <> 'skipped') as cells,
+        (
+            select count(*) from audit.collection
+            where outcome <> 'skipped' and run_id = (select max_by(run_id, started_at) from audit.run)
+        ) as requested,
         (select count(*) from cmdb.resource) as items
 """
 
+LARGEST = 2000, 17
+"""Accounts and regions for which a usual night has targets of its own."""
+
+LARGEST_SECONDS, LARGEST_MEMORY = 1800.0, 1000.0
+"""Targets of that night: seconds of wall, MB of the whole tree."""
+
+LONGEST = 4 * 3600.0
+"""Seconds after which a night is given up."""
+
 COLUMNS = (
-    "accounts × regions", "cells", "items", "requests", "wall", "CPU", "peak memory", "wall a cell", "CPU a cell",
-    "memory a cell",
+    "accounts × regions", "night", "cells", "requested", "items", "requests", "wall", "CPU", "peak memory", "disk",
+    "wall a cell", "CPU a cell", "memory a cell",
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Night:
-    """The first night of one size of organisation.
+    """One night of one size of organisation.
 
     Attributes:
-        cells: questions that were put to AWS; what is skipped is none.
+        number: 1 for the first one.
+        cells: questions that have an answer; what is skipped is none. `requested` those of this night.
         items: configuration items that were published.
+        disk: bytes of the warehouse at its end.
+        steps: what each step took.
     """
 
     accounts: int
     regions: int
+    number: int
     cells: int
+    requested: int
     items: int
+    disk: int
     reading: Reading
+    steps: Sequence[Step] = ()
 
     def a_cell(self, value: Callable[[Reading], float]) -> float:
         """What each cell took of it."""
@@ -54,35 +77,50 @@ MEASURES: dict[str, Callable[[Reading], float]] = {
 }
 
 
-def night(stage: Stage) -> Night:
-    """Run one from nothing: Dagster, models, checks and publishing included.
+def night(stage: Stage, number: int = 1) -> Night:
+    """Run one, the first from nothing: Dagster, models, checks and publishing included.
 
     Raises:
         Refused: it was not published.
+        TimeoutError: it took longer than four hours.
     """
-    reading, _ = measure(NIGHT, stage)
+    ahead = timedelta(days=number - 1)
+    if number > 1:
+        stage.advance(ahead)
+    reading, _ = measure(NIGHT, stage, LONGEST, is_first=number == 1)
     said = subprocess.run(
         [sys.executable, "-m", "pipelines.cli.main", "sql", COUNTED, "--json"],
-        env=stage.environment, cwd=REPOSITORY, capture_output=True, text=True, timeout=120,
+        env=stage.environment, cwd=REPOSITORY, capture_output=True, text=True, timeout=600,
     )  # fmt: skip
     if said.returncode != 0:
         raise Refused(f"What was published could not be counted: {said.stderr}")
     (counted,) = json.loads(said.stdout)
-    return Night(len(stage.accounts), len(stage.regions), counted["cells"], counted["items"], reading)
+    return Night(
+        len(stage.accounts),
+        len(stage.regions),
+        number,
+        counted["cells"],
+        counted["requested"],
+        counted["items"],
+        tree.size_of(stage.folder / "warehouse"),
+        reading,
+        steps.steps(reading.ran.samples, steps.times(stage.environment), ahead.total_seconds()),
+    )
 
 
-def nights(accounts: Sequence[int], regions: Sequence[str], latency: float) -> list[Night]:
-    """One night of each size, one after the other; `latency` in seconds.
+def nights(accounts: Sequence[int], regions: Sequence[str], latency: float, count: int = 1) -> list[Night]:
+    """So many nights of each size, one size after the other; `latency` in seconds.
 
     Raises:
-        Refused: one was not published.
+        Refused: one was not published, or no clock can be set for a second one.
+        TimeoutError: one took longer than four hours.
     """
     found = []
     with tempfile.TemporaryDirectory(prefix="cmdb-nights-") as name:
         pair = certificate.make(Path(name))
-        for count in accounts:
-            with staged(Path(name, str(count)), pair, count, list(regions), latency) as stage:
-                found.append(night(stage))
+        for size in accounts:
+            with staged(Path(name, str(size)), pair, size, list(regions), latency, has_clock=count > 1) as stage:
+                found += [night(stage, number) for number in range(1, count + 1)]
     return found
 
 
@@ -91,21 +129,51 @@ def report(found: Sequence[Night]) -> tuple[list[list[str]], list[Target]]:
     wall, cpu, memory = MEASURES.values()
     rows = [
         [
-            f"{one.accounts:,} × {one.regions}", f"{one.cells:,}", f"{one.items:,}", f"{one.reading.requests:,}",
-            f"{wall(one.reading):.1f} s", f"{cpu(one.reading):.1f} s", f"{memory(one.reading) / MEGABYTE:.0f} MB",
+            f"{one.accounts:,} × {one.regions}", str(one.number), f"{one.cells:,}", f"{one.requested:,}",
+            f"{one.items:,}", f"{one.reading.requests:,}", f"{wall(one.reading):.1f} s", f"{cpu(one.reading):.1f} s",
+            f"{memory(one.reading) / MEGABYTE:.0f} MB", f"{one.disk / MEGABYTE:.0f} MB",
             f"{one.a_cell(wall) * 1000:.1f} ms", f"{one.a_cell(cpu) * 1000:.1f} ms",
             f"{one.a_cell(memory) / 1024:.0f} KB",
         ]
         for one in found
     ]  # fmt: skip
-    first, last = found[0], found[-1]
-    held = [
-        Target(
-            f"{name} a cell of a whole night, {last.accounts:,} against {first.accounts:,} accounts",
-            last.a_cell(value) / first.a_cell(value),
-            1,
-            at_least=False,
-        )
-        for name, value in MEASURES.items()
-    ]
-    return rows, held if len(found) > 1 else []
+    held = []
+    for first, last in _ends(found):
+        held += [
+            Target(
+                f"{name} a cell of a whole night, {last.accounts:,} against {first.accounts:,} accounts{_which(last)}",
+                last.a_cell(value) / first.a_cell(value),
+                1,
+                at_least=False,
+            )
+            for name, value in MEASURES.items()
+        ]
+    for one in found:
+        if (one.accounts, one.regions) == LARGEST and one.number > 1:
+            title = f"of night {one.number}, {one.accounts:,} × {one.regions}"
+            held += [
+                Target(f"s of wall {title}", wall(one.reading), LARGEST_SECONDS, at_least=False),
+                Target(f"MB {title}", memory(one.reading) / MEGABYTE, LARGEST_MEMORY, at_least=False),
+            ]
+    return rows, held
+
+
+def by_step(found: Sequence[Night]) -> list[tuple[str, list[list[str]], list[Target]]]:
+    """For each night of the largest organisation its title, the rows of its steps and what they are held to."""
+    tables = []
+    for first, last in _ends(found):
+        title = f"{last.accounts:,} × {last.regions} against {first.accounts:,}, night {last.number}"
+        rows, held = steps.report(title, last.steps, last.cells, first.steps, first.cells)
+        tables.append((title, rows, held))
+    return tables
+
+
+def _ends(found: Sequence[Night]) -> list[tuple[Night, Night]]:
+    """The night of the smallest and that of the largest organisation, first nights, second nights and so on."""
+    numbers = sorted({one.number for one in found})
+    each = [[one for one in found if one.number == number] for number in numbers]
+    return [(ones[0], ones[-1]) for ones in each if len(ones) > 1]
+
+
+def _which(night: Night) -> str:
+    return f", night {night.number}" if night.number > 1 else ""

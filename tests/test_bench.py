@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from bench import certificate, dagster_share, scale, side_by_side, startup, tree, whole_night
+from bench import certificate, dagster_share, scale, side_by_side, startup, steps, tree, whole_night
 from bench.canned import BY_ACTION, LISTINGS, World, workload_accounts
 from bench.side_by_side import RAW, Contest, Peer, Reading, Refused, Target, contest, targets
 from bench.stage import Stage, staged
+from bench.trail import DELIVERED_AFTER, Event, Trail
 from bench.work import Result
 
 pytestmark = pytest.mark.large
@@ -224,15 +225,70 @@ def test_a_cell_that_costs_more_in_a_larger_organisation_is_reported(
     missed: list[str],
 ) -> None:
     nights = [
-        whole_night.Night(60, 3, 1000, 10, reading(100, 20, 100)),
-        whole_night.Night(240, 3, 4000, 40, reading(*larger)),
+        whole_night.Night(60, 3, 1, 1000, 900, 10, 5 << 20, reading(100, 20, 100)),
+        whole_night.Night(240, 3, 1, 4000, 3600, 40, 9 << 20, reading(*larger)),
     ]
-    monkeypatch.setattr(whole_night, "nights", lambda accounts, regions, latency: nights)
+    monkeypatch.setattr(whole_night, "nights", lambda accounts, regions, latency, count: nights)
     assert scale.main(["--parts", "night"]) == (1 if missed else 0)
     said = capsys.readouterr()
     assert [line.split()[0] for line in said.err.splitlines() if line.endswith(": missed")] == missed
     assert "a cell of a whole night, 240 against 60 accounts: " in said.err
-    assert "| 60 × 3 | 1,000 | 10 | 1,000 | 100.0 s | 20.0 s | 0 MB | 100.0 ms | 20.0 ms | 0 KB |" in said.out
+    row = "| 60 × 3 | 1 | 1,000 | 900 | 10 | 1,000 | 100.0 s | 20.0 s | 0 MB | 5 MB | 100.0 ms | 20.0 ms | 0 KB |"
+    assert row in said.out
+
+
+def test_only_a_usual_night_of_the_largest_organisation_has_limits_of_its_own() -> None:
+    def night(number: int, wall: float, peak: int) -> whole_night.Night:
+        return whole_night.Night(2000, 17, number, 10, 10, 10, 0, reading(wall, 20, peak))
+
+    _, held = whole_night.report([night(1, 5000, 3000 << 20), night(2, 2700, 500 << 20)])
+    assert [(target.measure, target.missed) for target in held] == [
+        ("s of wall of night 2, 2,000 × 17", True),
+        ("MB of night 2, 2,000 × 17", False),
+    ]
+
+
+def test_a_step_takes_what_its_processes_took_between_its_begin_and_its_end() -> None:
+    """Also where it ends between two samples, and by a clock that is a day ahead."""
+    samples = [tree.Sample(float(at), at / 2, 100 + at, 10 * at) for at in range(11)]
+    ahead = 86_400.0
+    found = steps.steps(samples, {"build": (ahead + 4.5, ahead + 9), "ask": (ahead + 1, ahead + 3)}, ahead)
+    assert found == [
+        steps.Step("ask", 2.0, 1.0, 103, 20),
+        steps.Step("build", 4.5, 2.25, 109, 45),
+        steps.Step(steps.BETWEEN, 3.5, 1.75, 110, 35),
+    ]
+
+
+def test_a_step_whose_cells_cost_more_in_the_larger_organisation_is_named() -> None:
+    smaller = [steps.Step("ask", 1, 10.0, 0, 0), steps.Step("build", 1, 2.0, 0, 0), steps.Step("short", 1, 0.01, 0, 0)]
+    larger = [steps.Step("ask", 4, 48.0, 0, 0), steps.Step("build", 9, 11.0, 0, 0), steps.Step("short", 0, 0.5, 0, 0)]
+    rows, held = steps.report("night 1", larger, 4000, smaller, 1000)
+    assert [(row[0], row[-1]) for row in rows] == [("`ask`", "1.20"), ("`build`", "1.38")]
+    assert [(target.measure, target.missed) for target in held] == [
+        ("CPU a cell of ask, night 1", False),
+        ("CPU a cell of build, night 1", True),
+    ]
+
+
+def test_the_stubs_trail_has_what_a_caller_sent_the_newest_first_and_some_minutes_late() -> None:
+    caller, trail = "arn:aws:sts::111122223333:assumed-role/Reader/bench", Trail()
+    for number in range(70):
+        trail.record("111122223333", "us-east-1", Event(1000.0 + number, "ec2", "DescribeVpcs", f"r{number}", False))
+    asked = {"LookupAttributes": [{"AttributeKey": "Username", "AttributeValue": "bench"}], "StartTime": 1000}
+    now = 1000.0 + DELIVERED_AFTER + 65
+    first = trail.look_up("111122223333", "us-east-1", caller, now, asked)
+    assert [event["EventId"] for event in first["Events"]] == [f"r{number}" for number in range(65, 15, -1)]
+    trail.record("111122223333", "us-east-1", Event(1070.0, "ec2", "DescribeVpcs", "r70", True))
+    last = trail.look_up("111122223333", "us-east-1", caller, now + 60, asked | {"NextToken": first["NextToken"]})
+    # The begin itself is left out, and what came meanwhile moves no page.
+    assert [event["EventId"] for event in last["Events"]] == [f"r{number}" for number in range(15, 0, -1)]
+    assert "NextToken" not in last
+    newest = trail.look_up("111122223333", "us-east-1", caller, now + 60, asked)["Events"][0]
+    assert json.loads(newest["CloudTrailEvent"])["errorCode"] == "AccessDenied"
+    for account, region, who in (("444455556666", "us-east-1", caller), ("111122223333", "eu-west-1", caller)):
+        assert trail.look_up(account, region, who, now, asked) == {"Events": []}
+    assert trail.look_up("111122223333", "us-east-1", f"{caller}-other", now, asked) == {"Events": []}
 
 
 def share(wall: float, bodies: float) -> dagster_share.Share:
