@@ -37,6 +37,12 @@ def test_a_lie_is_shown_named_and_refused(checkout: Path) -> None:
     answer = demo(checkout, "sql", "--demo", "select count(*) as accounts from org.account")
     assert (answer.returncode, answer.stdout.split()) == (0, ["accounts", "13"])
 
+    # The remedy as it is printed, by somebody whose environment leads elsewhere.
+    assert re.search(r"`cmdb nightly[^`]* --demo`", second)
+    mended = demo(checkout, "nightly", "--only-untrusted", "--demo")
+    assert mended.returncode == 0, mended.stdout + mended.stderr
+    assert fingerprint(database)[1] != sha256
+
 
 def test_a_lie_that_nobody_knows_is_wrong_usage() -> None:
     done = cmdb_here({}, "demo", "--lie", "white")

@@ -15,7 +15,6 @@ import pytest
 from audit_rows import AT, CELL, HOUR, RUN, empty_audit, land, rows
 from given import house
 
-from pipelines.cli.run import failed_checks
 from resources.audit import runs
 from resources.audit.cells import (
     CELL_COLUMNS,
@@ -29,6 +28,7 @@ from resources.audit.cells import (
 )
 from resources.audit.checks import (
     PREFLIGHT_SCOPE,
+    failed_checks,
     forget_check,
     new_warnings,
     newest_preflight,

@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,12 +16,15 @@ from commands import commands_of
 from given import house
 from nights import DATABASE, REPOSITORY, cmdb_here, copy_of
 
+from pipelines.cli import demo, simulation
 from pipelines.cli.command import as_typed
+from pipelines.cli.coverage import read_coverage
 from pipelines.cli.explain import _typed
 from pipelines.cli.run import _errors, _is_refused_by_preflight, next_step
 from pipelines.cli.summary import RunSummary
-from resources.audit.checks import PREFLIGHT_SCOPE, record_check
+from resources.audit.checks import PREFLIGHT_SCOPE, record_check, record_preflight
 from resources.audit.runs import record_run
+from resources.check_result import CheckResult
 
 CELL = ("111122223333", "us-east-1", "ec2_instance")
 
@@ -50,22 +55,70 @@ def test_the_hints_of_an_explanation_are_typed_in_json_too() -> None:
 def test_every_command_that_takes_the_demo_is_known_to_its_remedies() -> None:
     from pipelines.cli.main import main
 
-    named = {
-        "nightly",
-        "confirm",
-        "coverage",
-        "status",
-        "explain",
-        "profiles",
-        "accept",
-        "ask",
-        "sql",
-        "rollback",
-        "report",
+    known = {
+        name: "--demo" in {option for parameter in command.params for option in parameter.opts}
+        for name, command in commands_of(main).items()
     }
-    for name in named:
-        assert "--demo" in {option for parameter in commands_of(main)[name].params for option in parameter.opts}, name
-        assert as_typed(f"`cmdb {name}`", demo=True) == f"`cmdb {name} --demo`"
+    assert sum(known.values()) > 10
+    for name, takes_it in known.items():
+        typed = f"`cmdb {name} --demo`" if takes_it else f"`cmdb {name}`"
+        assert as_typed(f"`cmdb {name}`", demo=True) == typed
+    assert as_typed("`cmdb sql-like` and `cmdb status --demo`", demo=True) == "`cmdb sql-like` and `cmdb status --demo`"
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        ["nightly", "--only-untrusted", "--cost-requests", "5", "--yes", "--demo"],
+        ["ask", "workload", "ec2_instance", "--account", "111122223333", "--verbose", "--demo"],
+        ["bill-month", "2026-08", "2026-10", "--demo"],
+        ["bill-month", "2026-08", "--demo"],
+        ["confirm", "--demo", "--json"],
+        ["profiles", "--role-name", "Reader", "--demo"],
+    ],
+    ids=" ".join,
+)
+def test_what_would_ask_aws_of_the_demo_asks_the_simulated_organisation(
+    typed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the environment leads to: the same words, in a process that leads to the simulator alone."""
+    started: list[tuple[dict[str, str], tuple[str, ...]]] = []
+
+    @contextmanager
+    def simulated(*_: object, **__: object) -> Iterator[tuple[None, dict[str, str]]]:
+        yield None, {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
+
+    def run_command(environment: dict[str, str], *arguments: str) -> int:
+        started.append((environment, arguments))
+        return 3
+
+    monkeypatch.setattr(simulation, "simulated", simulated)
+    monkeypatch.setattr(simulation, "run_command", run_command)
+    done = cmdb_here({"AWS_MANAGEMENT_PROFILE": "acmeManagement"}, *typed)
+    assert (done.returncode, done.stdout) == (3, "")
+    ((environment, arguments),) = started
+    assert environment == {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
+    assert arguments[0] == typed[0] and sorted(arguments) == sorted(typed)
+
+
+def test_a_refused_preflight_of_the_working_file_is_shown_with_its_remedy(tmp_path: Path) -> None:
+    with house(tmp_path) as home:
+        with home.store.transaction() as connection:
+            record_run(connection, "run-1", "test")
+            result = CheckResult(False, "Two profiles are one.", name="distinct", hint="Give each its own.")
+            record_preflight(connection, "run-1", [result], "")
+        found = read_coverage(home.store, blocked=True)
+    assert found.refusals == ["Two profiles are one. Give each its own."]
+
+
+def test_an_interruption_outside_a_run_has_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(demo, "run_demo", interrupted)
+    done = cmdb_here({}, "demo")
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == "Interrupted. Nothing unfinished was published.\n"
 
 
 def test_a_refused_accept_makes_nothing(tmp_path: Path) -> None:

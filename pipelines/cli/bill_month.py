@@ -11,6 +11,7 @@ import click
 from pipelines.cli.command import Command, Misused, demo_option, json_option, plainly, print_json, settings_of
 from pipelines.cli.dagster_home import prepare_dagster_home
 from pipelines.cli.run import end, run_with_progress
+from pipelines.cli.simulation import simulates_demo
 
 if TYPE_CHECKING:
     from pipelines.collection.bill_months import ReadMonth
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 @demo_option
 @json_option
 @plainly
+@simulates_demo
 def bill_month(first: str, last: str | None, demo: bool, as_json: bool) -> None:
     """Fetch a month of the bill again whole, or all months up to LAST, then build and publish.
 

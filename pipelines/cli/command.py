@@ -106,20 +106,29 @@ def plainly(command: Callable[P, None]) -> Callable[P, None]:
         from resources.objects.errors import ObjectStoreError
         from resources.store.errors import WarehouseError
 
+        demo = bool(kwargs.get("demo"))
         try:
             command(*args, **kwargs)
+        except Refused as error:
+            if not demo:
+                raise
+            raise type(error)(as_typed(error.message, demo=True)) from error
         except click.ClickException:
             raise
+        except KeyboardInterrupt:
+            # A run that is interrupted ends by itself, with a sentence of its own.
+            say("Interrupted. Nothing unfinished was published.", err=True)
+            raise click.exceptions.Exit(130) from None
         except (WarehouseError, ObjectStoreError) as error:
-            raise (Misused if error.exit_code == 2 else Refused)(str(error)) from error
+            raise (Misused if error.exit_code == 2 else Refused)(as_typed(str(error), demo=demo)) from error
         except BrokenPipeError:
             # A reader such as `head` closed the pipe; without this line Python would report an error at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         # Python asks for the classes only where an exception came this far.
         except _wrong_configuration() as error:
-            raise Misused(str(error)) from error
+            raise Misused(as_typed(str(error), demo=demo)) from error
         except _refusals() as error:
-            raise Refused(str(error)) from error
+            raise Refused(as_typed(str(error), demo=demo)) from error
 
     return wrapped
 
@@ -193,14 +202,18 @@ def print_json(facts: Any) -> None:
     click.echo(as_json(facts))
 
 
-_NAMED = re.compile(
-    r"(?<=`)(cmdb (?:nightly|confirm|coverage|status|explain|profiles|accept|ask|sql|rollback|report)\b[^`]*?)(?=`)"
-)
+_WITH_DEMO = (
+    "accept", "ask", "bill-month", "confirm", "coverage", "diff", "digest", "explain", "explore", "history", "mcp",
+    "nightly", "profiles", "report", "rollback", "sql", "status", "tables",
+)  # fmt: skip
+"""The commands that know `--demo`; a test compares them with the options of all."""
+
+_NAMED = re.compile(rf"(?<=`)(cmdb (?:{'|'.join(_WITH_DEMO)})(?![\w-])[^`]*?)(?=`)")
 
 
 def as_typed(text: str, *, demo: bool) -> str:
     """A sentence whose commands can be typed as they stand: about the demo's warehouse they need `--demo`."""
-    return _NAMED.sub(r"\1 --demo", text) if demo else text
+    return _NAMED.sub(lambda found: found[1] if "--demo" in found[1] else f"{found[1]} --demo", text) if demo else text
 
 
 demo_option = click.option("--demo", is_flag=True, help="Look at the demo's warehouse (warehouse/demo/).")

@@ -8,6 +8,7 @@ import click
 from pipelines.cli.command import Command, Misused, demo_option, json_option, plainly, print_json, settings_of
 from pipelines.cli.dagster_home import prepare_dagster_home
 from pipelines.cli.run import end, run_with_progress
+from pipelines.cli.simulation import simulates_demo
 
 if TYPE_CHECKING:
     from resources.store.store import Store
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 @demo_option
 @json_option
 @plainly
+@simulates_demo
 def confirm(demo: bool, as_json: bool) -> None:
     """Look up zeros in CloudTrail that it had not recorded yet, then build and publish.
 

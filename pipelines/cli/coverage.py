@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipelines.cli.command import Command, demo_option, json_option, plainly, print_json, store_of
+from pipelines.cli.command import Command, as_typed, demo_option, json_option, plainly, print_json, store_of
 from pipelines.plain_text import plain
+from resources.audit.checks import failed_checks
 from resources.store.sql import named_rows
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def coverage(demo: bool, as_json: bool, blocked: bool) -> None:
         screen.print()
         screen.print(rows_table(found.untrusted[0], [list(row.values()) for row in found.untrusted]))
     for sentence in found.refusals:
-        screen.print(plain(f"✗ {sentence}"), markup=False)
+        screen.print(plain(as_typed(f"✗ {sentence}", demo=demo)), markup=False)
 
 
 @dataclass(frozen=True)
@@ -73,18 +74,8 @@ def read_coverage(store: "Store", *, blocked: bool) -> Coverage:
                 """
             )
         )
-        refusals = [
-            str(sentence)
-            for (sentence,) in connection.execute(
-                """
-                select observed from audit.check_result
-                where
-                    not passed and severity = 'ERROR'
-                    and run_id = (select arg_max(run_id, started_at) from audit.run)
-                order by checked_at
-                """
-            ).fetchall()
-        ]
+        newest = connection.execute("select arg_max(run_id, started_at) from audit.run").fetchone()
+        refusals = [sentence for *_, sentence in failed_checks(connection, newest[0] if newest else "", "ERROR")]
         disputed = (
             connection.execute(
                 """

@@ -1,6 +1,5 @@
 """`cmdb ask`: send one request of the catalogue again, and print request, identity and response."""
 
-import os
 import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,7 @@ from pipelines.cli.command import (
     print_json,
     settings_of,
 )
-from pipelines.cli.simulation import Nights, require_simulator, run_command, simulated
+from pipelines.cli.simulation import simulates_demo
 from pipelines.collection import metrics
 from resources.aws.listing import GLOBAL_REGION, Listing
 from resources.aws.messages import Identity, Request
@@ -49,6 +48,7 @@ if TYPE_CHECKING:
 @always_json_option
 @click.option("--demo", is_flag=True, help="Ask the simulated organisation, without any fault.")
 @plainly
+@simulates_demo
 def ask(role: Role, listing: str, account: str, region: str, parameter: str, verbose: bool, demo: bool) -> None:
     """Send one request to AWS again; print request, identity and response. Nothing is stored.
 
@@ -56,25 +56,12 @@ def ask(role: Role, listing: str, account: str, region: str, parameter: str, ver
 
     Example: cmdb ask workload ec2_instance --account 111122223333 --region ap-southeast-2 --verbose
     """
-    if demo:
-        raise click.exceptions.Exit(_ask_simulated(role, listing, account, region, parameter, verbose=verbose))
-    shown, trusted = fetch_once(settings_of(), role, listing, account, region, parameter)
+    shown, trusted = fetch_once(settings_of(demo=demo), role, listing, account, region, parameter)
     if not verbose:
         shown.pop("response", None)
     print_json(shown)
     if not trusted:
         raise click.exceptions.Exit(1)
-
-
-def _ask_simulated(role: Role, listing: str, account: str, region: str, parameter: str, *, verbose: bool) -> int:
-    """The same request in a process that leads to the simulated organisation; returns its exit code."""
-    options = {"--account": account, "--region": region, "--parameter": parameter}
-    given = [word for name, value in options.items() if value for word in (name, value)]
-    from pipelines.settings import DEMO_DATABASE
-
-    require_simulator()
-    with simulated(os.environ, moved_on=Nights.read(DEMO_DATABASE).moved_on) as (_, environment):
-        return run_command(environment, "ask", role, listing, *given, *(["--verbose"] if verbose else []))
 
 
 def fetch_once(

@@ -11,7 +11,6 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.cli.run import failed_checks
 from pipelines.cli.summary import PaidApi, paid_apis
 from pipelines.cli.upcoming import unknown_cost, upcoming
 from pipelines.trust.ages import duration, moment
@@ -219,6 +218,7 @@ def _read_published(store: "Store", now: datetime) -> tuple[Published, list[Run]
 def _read_working(store: "Store") -> tuple[list[Run], dict[str, int]]:
     """The runs, newest first, and the number of zeros that wait for CloudTrail, by account."""
     from pipelines.collection.confirmation import TRAIL_KEEPS
+    from resources.audit.checks import failed_checks
     from resources.audit.zeros import pending_accounts
 
     with store.read() as connection:

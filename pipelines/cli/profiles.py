@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipelines.cli.command import Command, Misused, demo_option, json_option, plainly, print_json, say, settings_of
+from pipelines.cli.simulation import simulates_demo
 from resources.contract import policy
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class Unreached:
 @demo_option
 @json_option
 @plainly
+@simulates_demo
 def profiles(
     template: bool,
     role_name: str,

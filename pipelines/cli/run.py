@@ -12,6 +12,7 @@ import click
 from pipelines.cli.command import (
     Command,
     Misused,
+    as_typed,
     can_ask,
     demo_option,
     json_option,
@@ -22,11 +23,11 @@ from pipelines.cli.command import (
 )
 from pipelines.cli.dagster_home import closed_to_others, keeping_records, prepare_dagster_home
 from pipelines.cli.resuming import interrupted, usual_duration
+from pipelines.cli.simulation import simulates_demo
 from pipelines.cli.summary import RunSummary, run_as_json, summarise
 from pipelines.loading import loading
 
 if TYPE_CHECKING:
-    import duckdb
     from rich.console import Console
 
     from pipelines.settings import Settings
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
 @demo_option
 @json_option
 @plainly
+@simulates_demo
 def nightly(
     demo: bool, only_untrusted: bool, everything: bool, cost_requests: int | None, is_agreed: bool, as_json: bool
 ) -> None:
@@ -99,7 +101,12 @@ def nightly(
         print_json(run_as_json(ended, summary, str(settings.database), next_command) | {"report": report or None})
     screen = console(on_stderr=as_json)
     if not as_json:
-        for line in summary_lines(ended, summary, str(settings.database), next_command, screen.width, report):
+        typed = replace(
+            ended,
+            sentences=[as_typed(sentence, demo=demo) for sentence in ended.sentences],
+            warnings=[as_typed(sentence, demo=demo) for sentence in ended.warnings],
+        )
+        for line in summary_lines(typed, summary, str(settings.database), next_command, screen.width, report):
             screen.print(marked(line))
     # A run of the demo must not pass for one of the organisation.
     if ended.published and not ended.exit_code and not demo:
@@ -273,6 +280,7 @@ def run_nightly(
 
 def _errors(store: "Store", run_id: str) -> list[tuple[str, str, str]]:
     """The checks that refused a run, as `failed_checks` returns them."""
+    from resources.audit.checks import failed_checks
     from resources.store.errors import WarehouseError
 
     try:
@@ -293,6 +301,7 @@ def _warnings(store: "Store", run_id: str) -> list[str]:
     """The warnings of a run: one sentence for each cause of untrusted cells, not one for each listing."""
     from pipelines.collection.storing import NO_SILENT_ZERO
     from pipelines.trust import untrusted
+    from resources.audit.checks import failed_checks
     from resources.store.errors import WarehouseError
 
     try:
@@ -309,23 +318,3 @@ def _warnings(store: "Store", run_id: str) -> list[str]:
     grouped = {(NO_SILENT_ZERO, cell.listing) for cell in loud}
     others = [sentence for rule, scope, sentence in rows if (rule, scope) not in grouped]
     return untrusted.sentences([*loud, *silent]) + others
-
-
-def failed_checks(connection: "duckdb.DuckDBPyConnection", run_id: str, severity: str) -> list[tuple[str, str, str]]:
-    """Rule, scope and sentence of the failed checks of a run, oldest first."""
-    return connection.execute(
-        """
-        select
-            check_name,
-            scope,
-            -- The sentence of a broken SQL check says its rule already.
-            case
-                when contains(observed, expected) then observed
-                else trim(observed || ' ' || coalesce(expected, ''))
-            end
-        from audit.check_result
-        where run_id = $run_id and not passed and severity = $severity
-        order by checked_at
-        """,
-        {"run_id": run_id, "severity": severity},
-    ).fetchall()

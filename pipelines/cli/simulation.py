@@ -7,12 +7,15 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec
+
+import click
 
 from pipelines.cli.command import Misused
 from resources.contract import ROLES, policy
@@ -20,6 +23,12 @@ from resources.installation import IS_CHECKOUT, WORKING_FOLDER
 
 if TYPE_CHECKING:
     from simulator.client import Simulator as Simulator
+
+
+P = ParamSpec("P")
+
+INSIDE = "CMDB_SIMULATED"
+"""Set in a process whose AWS clients all lead to a simulated organisation."""
 
 
 class NoSimulator(Misused):
@@ -131,7 +140,39 @@ def simulated(
         # Nobody pays for simulated requests, so the first run fetches the whole history, and each later run all it
         # wants.
         child.setdefault("CMDB_COST_REQUEST_LIMIT", "100000")
+        child[INSIDE] = "1"
         yield organisation, child
+
+
+def simulates_demo(command: Callable[P, None]) -> Callable[P, None]:
+    """With `--demo`, run a command that sends requests in a process that leads to the simulated organisation.
+
+    The environment of the caller may lead to a real one.
+    """
+
+    @wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
+        if not kwargs.get("demo") or os.environ.get(INSIDE):
+            command(*args, **kwargs)
+            return
+        from pipelines.settings import DEMO_DATABASE
+
+        context = click.get_current_context()
+        require_simulator()
+        with simulated(os.environ, moved_on=Nights.read(DEMO_DATABASE).moved_on) as (_, environment):
+            raise click.exceptions.Exit(run_command(environment, str(context.info_name), *_words(context)))
+
+    return wrapped
+
+
+def _words(context: click.Context) -> Iterator[str]:
+    """The options and arguments with which a command was called, as they can be typed."""
+    for parameter in context.command.params:
+        value = context.params.get(str(parameter.name))
+        if isinstance(parameter, click.Option) and value:
+            yield parameter.opts[0]
+        if value and value is not True:
+            yield str(value)
 
 
 def run_command(environment: Mapping[str, str], *arguments: str) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from pipelines.cli.command import Command, demo_option, json_option, plainly, print_json, say, settings_of
+from pipelines.cli.command import Command, as_typed, demo_option, json_option, plainly, print_json, say, settings_of
 from pipelines.cli.health import Run, Status, read_status
 from pipelines.trust.ages import duration, moment
 
@@ -80,7 +80,7 @@ def status(max_age: timedelta, sends_alert: bool, demo: bool, as_json: bool) -> 
         print_json(asdict(found) | {"forecast": found.forecast.facts() if found.forecast else None})
     else:
         for line in lines(found):
-            console().print(marked(line))
+            console().print(marked(as_typed(line, demo=demo)))
     if found.exit_code and sends_alert:
         run_id = found.last_run.run_id if found.last_run else ""
         _alert(settings.alert_command, settings.notify, run_id, found.sentences)

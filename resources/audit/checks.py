@@ -119,3 +119,23 @@ def new_warnings(connection: "duckdb.DuckDBPyConnection", run_id: str) -> list[s
         {"run_id": run_id},
     ).fetchall()
     return list(dict.fromkeys(str(sentence) for (sentence,) in rows))
+
+
+def failed_checks(connection: "duckdb.DuckDBPyConnection", run_id: str, severity: str) -> list[tuple[str, str, str]]:
+    """Rule, scope and sentence of the failed checks of a run, oldest first; the sentence ends with what to do."""
+    return connection.execute(
+        """
+        select
+            check_name,
+            scope,
+            -- The sentence of a broken SQL check says its rule already.
+            case
+                when contains(observed, expected) then observed
+                else trim(observed || ' ' || coalesce(expected, ''))
+            end
+        from audit.check_result
+        where run_id = $run_id and not passed and severity = $severity
+        order by checked_at
+        """,
+        {"run_id": run_id, "severity": severity},
+    ).fetchall()
