@@ -59,9 +59,10 @@ generated:
 	.venv/bin/python -m tools.docs.reference_files --check
 	.venv/bin/python -m tools.docs.situations --check
 	.venv/bin/python -m tools.docs.operations --check
+	.venv/bin/python -m tools.docs.checks --check
 
 # What is generated: the list of files that the release ships, what its queries say, the contract's page and table, the data dictionary, the index of
-# questions, the reference files, the table of situations, the read operations.
+# questions, the reference files, the table of situations, the read operations, the checks.
 docs: setup-test
 	.venv/bin/python -m resources.release
 	.venv/bin/python -m tools.docs.query_facts
@@ -71,6 +72,7 @@ docs: setup-test
 	.venv/bin/python -m tools.docs.reference_files
 	.venv/bin/python -m tools.docs.situations
 	.venv/bin/python -m tools.docs.operations
+	.venv/bin/python -m tools.docs.checks
 
 # Drafts of the four places of a new type of resource: make new-listing NAME=ec2_route_table CALL=ec2:DescribeRouteTables
 new-listing: setup-test

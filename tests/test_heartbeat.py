@@ -126,7 +126,7 @@ def test_the_command_line_reports_of_its_own_run(
     monkeypatch.setattr(command, "run_with_progress", lambda *_, **__: ended)
     monkeypatch.setattr(command, "summarise", lambda _: None)
     # With the demo, as in the process that leads to its organisation.
-    environment = {**settings, "DAGSTER_HOME": str(dagster_home()), "CMDB_SIMULATED": "1"}
+    environment = {**settings, "DAGSTER_HOME": str(dagster_home()), "SIMULATED_ORGANISATION": "1"}
     done = cmdb_here(environment, "nightly", "--json", *arguments)
     assert done.returncode == ended.exit_code
     assert told.exists() is is_told

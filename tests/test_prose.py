@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.docs import contract, dictionary, operations, questions, reference_files, situations
+from tools.docs import checks, contract, dictionary, operations, questions, reference_files, situations
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 DOCS = REPOSITORY / "docs"
@@ -65,6 +65,7 @@ def test_a_page_is_generated_where_a_generator_writes_it() -> None:
     """A mark on another page would take it out of the count."""
     written = {
         REPOSITORY / contract.PAGE,
+        checks.PAGE,
         dictionary.PAGE,
         operations.PAGE,
         questions.INDEX,

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 
-INSIDE = "CMDB_SIMULATED"
+INSIDE = "SIMULATED_ORGANISATION"
 """Set in a process whose AWS clients all lead to a simulated organisation."""
 
 
