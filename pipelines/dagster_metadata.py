@@ -31,6 +31,6 @@ def rows_table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue | Non
 
 
 def cells_table(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The metadata of a check: the number of rows at fault, and the first of them."""
+    """The metadata of a check: the number of rows at fault, 0 where it passed, and the first of them."""
     table = rows_table(rows)
-    return {} if table is None else {"at_fault": len(rows), "rows": table}
+    return {"at_fault": len(rows)} | ({} if table is None else {"rows": table})

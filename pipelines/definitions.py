@@ -23,7 +23,7 @@ from pipelines.models.query_facts import forget_trees, lineage_of, record_rules_
 from pipelines.preflight_assets import PREFLIGHT_KEY, caller_identity
 from pipelines.publishing.assets import published_asset, published_copy
 from pipelines.report.assets import report
-from pipelines.settings import Settings, SettingsError, read_settings
+from pipelines.settings import SIMULATED, Settings, SettingsError, read_settings
 from pipelines.trust.role_resources import aws_roles
 from resources import release
 from resources.installation import IS_CHECKOUT, code_version
@@ -108,7 +108,12 @@ def build_defs(environment: Mapping[str, str], problem: str = "") -> dg.Definiti
                 cron_schedule=settings.schedule,
                 execution_timezone=settings.timezone,
                 # The schedule is on wherever a run is possible: a daemon that never starts a run would not report that.
-                default_status=(dg.DefaultScheduleStatus.RUNNING if can_run else dg.DefaultScheduleStatus.STOPPED),
+                # A simulated organisation has no nights.
+                default_status=(
+                    dg.DefaultScheduleStatus.RUNNING
+                    if can_run and not environment.get(SIMULATED)
+                    else dg.DefaultScheduleStatus.STOPPED
+                ),
             )
         ],
         sensors=[

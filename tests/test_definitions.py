@@ -451,6 +451,8 @@ def test_the_run_and_its_confirmation_start_where_the_three_central_profiles_are
     }
     (schedule,) = all_schedules(build_defs(named))
     assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
+    simulated = build_defs({**named, "SIMULATED_ORGANISATION": "1"}).get_schedule_def("nightly_schedule")
+    assert simulated.default_status == dg.DefaultScheduleStatus.STOPPED
     assert all_sensors(build_defs(named))["confirm_after_nightly"].default_status == dg.DefaultSensorStatus.RUNNING
 
     for variable in named:

@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 
-INSIDE = "SIMULATED_ORGANISATION"
-"""Set in a process whose AWS clients all lead to a simulated organisation."""
-
 
 class NoSimulator(Misused):
     """The simulated organisation cannot be started. The message says why and what to do."""
@@ -121,7 +118,7 @@ def simulated(
         from simulator import client
     except ImportError as error:
         raise NoSimulator(f"The simulator cannot be loaded ({error}). Nothing was run.") from error
-    from pipelines.settings import DEMO_DATABASE
+    from pipelines.settings import DEMO_DATABASE, SIMULATED
 
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cmdb-demo-")))
@@ -140,7 +137,7 @@ def simulated(
         # Nobody pays for simulated requests, so the first run fetches the whole history, and each later run all it
         # wants.
         child.setdefault("CMDB_COST_REQUEST_LIMIT", "100000")
-        child[INSIDE] = "1"
+        child[SIMULATED] = "1"
         yield organisation, child
 
 
@@ -152,11 +149,11 @@ def simulates_demo(command: Callable[P, None]) -> Callable[P, None]:
 
     @wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
-        if not kwargs.get("demo") or os.environ.get(INSIDE):
+        from pipelines.settings import DEMO_DATABASE, SIMULATED
+
+        if not kwargs.get("demo") or os.environ.get(SIMULATED):
             command(*args, **kwargs)
             return
-        from pipelines.settings import DEMO_DATABASE
-
         context = click.get_current_context()
         require_simulator()
         with simulated(os.environ, moved_on=Nights.read(DEMO_DATABASE).moved_on) as (_, environment):

@@ -1,4 +1,4 @@
-"""The three sentences at the head of the page: what was spent, what moved, what is not known.
+"""The three paragraphs at the head of the page: what was spent, what moved, what is not known.
 
 Only which rows of which figures are named is decided here; the template prints each amount with where it comes from.
 """
@@ -30,7 +30,7 @@ class Moved:
 
 @dataclass(frozen=True)
 class Summary:
-    """What the three sentences are about.
+    """What the three paragraphs are about.
 
     Attributes:
         whole: the last month that is whole; None where the bill has none, or no month before it.
