@@ -12,10 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from botocore.exceptions import ClientError
+from nights import DATABASE
 
-from bench import certificate, dagster_share, scale, side_by_side, startup, steps, tree, whole_night
+from bench import any_night, certificate, dagster_share, scale, side_by_side, startup, steps, tree, views, whole_night
 from bench.canned import BY_ACTION, LISTINGS, World, workload_accounts
 from bench.side_by_side import RAW, Contest, Peer, Reading, Refused, Target, contest, targets
 from bench.stage import Stage, staged
@@ -347,6 +349,35 @@ def test_the_start_of_a_command_is_shown_beside_a_bare_python_and_the_engine() -
     assert rows[0][2:] == ["1.00 s", "2.00 s", "0.10 s", "1.0", "0.5"]
     # As long as three bare starts, or one and a half of the engine.
     assert rows[2][1:] == ["0.3 s", "3.00 s", "6.00 s", "0.30 s", "3.0", "1.5"]
+
+
+def test_every_night_of_a_multiplied_organisation_is_as_its_file_was(
+    truthful_night: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two nights; how much they take is no matter here, but their rows are."""
+    where = [str(truthful_night / DATABASE), "--items", "8000", "--folder", str(tmp_path)]
+    any_night.main([*where, "--nights", "2", "--compared", "2"])
+    said = capsys.readouterr()
+    assert "2 nights compared, unlike: none" in said.err
+    assert said.out.splitlines()[-1].startswith("| 8,000 | 2 |")
+    # What is there is gone on with.
+    any_night.main([*where, "--nights", "3", "--compared", "1"])
+    said = capsys.readouterr()
+    assert "night 2" not in said.err and "unlike: none" in said.err
+    assert said.out.splitlines()[-1].startswith("| 8,000 | 3 |")
+
+
+def test_only_slow_views_are_shown_beside_the_table_that_they_read(truthful_night: Path) -> None:
+    with duckdb.connect(str(truthful_night / DATABASE), read_only=True) as connection:
+        known = views.views_of(connection)
+        assert "cost.by_service" in known and not [name for name in known if name.startswith("stage.")]
+        assert views.read(connection, known[0]) > 0
+    rows = views.table({"cost.daily": [40.0, 60.0, 50.0], "cost.a": [150.0, 50.0, 100.0], "cost.b": [10.0, 49.0, 9.0]})
+    assert rows[2:] == [
+        "| `cost.a` | 50 ms | 100 ms | 2.0 |",
+        "| `cost.daily` | 40 ms | 50 ms | 1.0 |",
+        "| 1 others, each | | below 50 ms | |",
+    ]
 
 
 def test_a_program_that_fails_is_not_measured(tmp_path: Path) -> None:
