@@ -36,7 +36,7 @@ def rows(specs: Iterable[dg.AssetCheckSpec], known: dict[str, SqlCheck]) -> list
     named: dict[str, list[dg.AssetCheckSpec]] = defaultdict(list)
     for spec in specs:
         named[spec.name].append(spec)
-    found = []
+    found: list[tuple[str, ...]] = []
     for name, of in sorted(named.items()):
         (first, *others) = sorted(of, key=lambda spec: spec.asset_key)
         about = f"`{'.'.join(first.asset_key.path)}`" if not others else f"{len(of)} assets"
