@@ -57,6 +57,8 @@ def test_each_of_several_queries_is_returned(environment: dict[str, str]) -> Non
             True,
         ),
         ("select avg(m.change) from cost.movement as m", True),
+        ("select sum(unblended_cost) from cost.daily where slice <> 'x'", True),
+        ("select sum(unblended_cost) from cost.daily_total; select sum(unblended_cost) from cost.by_tag", True),
         ("select sum(unblended_cost) from cost.daily where slice = 'service'", False),
         ("select slice, sum(unblended_cost) from cost.daily group by all", False),
         ("select sum(unblended_cost) from cost.daily_total", False),
@@ -69,7 +71,14 @@ def test_a_sum_of_all_slices_is_warned_of(environment: dict[str, str], query: st
     assert done.returncode == 0
     assert done.stdout
     assert done.stderr.startswith("Warning: cost.") == is_warned
-    assert ("in each slice" in done.stderr) == is_warned
+    assert ("the same money once in each " in done.stderr) == is_warned
+
+
+def test_a_query_is_warned_of_before_it_runs(environment: dict[str, str]) -> None:
+    done = cmdb_here(environment, "sql", "select sum(unblended_cost) / nothing from cost.by_tag")
+    warning, refusal = done.stderr.split("\n", 1)
+    assert warning.startswith("Warning: cost.by_tag holds the same money")
+    assert "DuckDB refused the query" in refusal
 
 
 @pytest.mark.parametrize("more", [(), ("--raw",)])

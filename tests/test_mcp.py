@@ -175,10 +175,19 @@ def test_nothing_but_one_select_of_the_published_tables_runs(sql: str, published
     assert str(refused.value).rstrip().endswith((".", "“", '"')) or "DuckDB" in str(refused.value)
 
 
-def test_the_same_money_is_not_added_up_several_times(published: Published) -> None:
-    with pytest.raises(QueryRefused, match=r"^cost\.daily holds the same money once in each slice.* Nothing ran\.$"):
-        published.free_answer("select sum(unblended_cost) from cost.daily")
-    assert published.free_answer("select sum(unblended_cost) from cost.daily where slice = 'service'").rows
+@pytest.mark.parametrize(
+    ("relation", "column", "beside"),
+    [("cost.daily", "slice", "slice <> 'x'"), ("cost.by_tag", "tag_key", "tag_key like '%'")],
+)
+def test_the_same_money_is_not_added_up_several_times(
+    relation: str, column: str, beside: str, published: Published
+) -> None:
+    for where in ("", f" where {beside}"):
+        with pytest.raises(
+            QueryRefused, match=rf"^{relation} holds the same money once in each {column}.* Nothing ran\.$"
+        ):
+            published.free_answer(f"select sum(unblended_cost) from {relation}{where}")
+    assert published.free_answer(f"select {column}, sum(unblended_cost) from {relation} group by all").rows
 
 
 def test_what_is_refused_leaves_no_file(published: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,41 +1,65 @@
-"""Finds queries that add up the slices of the bill, each of which is the same money."""
+"""Finds queries that add up the same money several times, such as the slices of the bill.
+
+What is a table, DuckDB's own parser decides; `additions` finds what becomes of each.
+"""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
+
+from pipelines.cli.repeated_money import LIST_SUMS, SLICES, SUMS, VIEWS
 
 if TYPE_CHECKING:
     import duckdb
 
-SUMS = frozenset({"sum", "sum_no_overflow", "fsum", "sumkahan", "kahan_sum", "avg", "mean", "favg"})
+EXAMPLES = {"slice": "'service'", "tag_key": "'bc:project'", "as_of_date": "(select max(as_of_date) from …)"}
+"""Conditions as a user may write them."""
 
-SLICED = "select table_name from duckdb_columns() where schema_name = 'cost' and column_name = 'slice'"
+BILL = frozenset({"cost.daily", "cost.by_tag", "cost.tag_service_daily", "stage.reported_cost"})
+"""Relations that hold the whole bill more than once."""
 
 
 def summed_across_slices(connection: "duckdb.DuckDBPyConnection", query: str) -> str:
-    """A sentence that names the tables whose slices a query adds up; empty where it adds up none.
+    """A sentence that names the relations whose money a query adds up several times; empty where it does not.
 
-    A query that mentions the column `slice` anywhere is taken to know what it does.
+    Where it cannot be told from the text, the sentence is there.
     """
     lowered = query.lower()
-    if not any(name in lowered for name in SUMS) or "slice" in lowered:
+    if not any(name in lowered for name in SUMS):
         return ""
     nodes = list(nodes_of(tree_of(connection, query)))
-    if not any(node.get("type") == "FUNCTION" and node["function_name"].lower() in SUMS for node in nodes):
+    if not any(str(node.get("function_name", "")).lower() in SUMS | LIST_SUMS for node in nodes):
         return ""
-    read = {
-        node["table_name"].lower()
-        for node in nodes
-        if node.get("type") == "BASE_TABLE" and node["schema_name"].lower() == "cost"
-    }
-    tables = sorted(read & {name for (name,) in connection.execute(SLICED).fetchall()}) if read else []
-    if not tables:
+    read = Counter(
+        f"{node['schema_name']}.{node['table_name']}".lower() for node in nodes if node.get("type") == "BASE_TABLE"
+    )
+    if not (read.keys() & SLICES.keys() or len(read.keys() & VIEWS.keys()) > 1):
         return ""
-    named = " and ".join(f"cost.{table}" for table in tables)
+    # Parsing takes memory that a process does not give back, so only such a query is parsed.
+    from pipelines.cli.additions import added_up
+
+    found = added_up(query, read)
+    return _sentence(found) if found else ""
+
+
+def _sentence(found: dict[str, str]) -> str:
+    """What is wrong with sums of these relations, each with its column, and what would be right."""
+    relations = [name for name in sorted(found) if name in SLICES]
+    views = [name for name in sorted(found) if name in VIEWS]
+    held = [f"{name} holds the same money once in each {found[name]}" for name in relations]
+    held += [f"{' and '.join(views)} show{'s' if len(views) == 1 else ''} the same money"] if views else []
+    columns = sorted({found[name] for name in relations})
+    such = " and ".join(f"{column} = {EXAMPLES[column]}" for column in columns if column in EXAMPLES)
+    ways = []
+    if columns:
+        named = " and ".join(columns)
+        ways.append(f"compare {named} with one value everywhere{f', such as {such}' if such else ''}, or group by it")
+    if views or found.keys() & BILL:
+        ways.append("read cost.daily_total, which holds the bill once")
     return (
-        f"{named} {'holds' if len(tables) == 1 else 'hold'} the same money once in each slice, and the query names no "
-        "slice, so its sums count it several times. Add a condition such as slice = 'service', or read "
-        "cost.daily_total or a cost.by_ view."
+        f"{', and '.join(held)}, so that the query's sums may count it several times. "
+        f"{ways[0][0].upper()}{'; or '.join(ways)[1:]}."
     )
 
 

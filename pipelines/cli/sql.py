@@ -184,10 +184,10 @@ def run_queries(
             if publication is not None:
                 _require_selects(statements)
             for statement in statements:
-                results.append(_result(connection, statement, most))
                 doubt = summed_across_slices(connection, statement.query)
                 if doubt:
                     say(f"Warning: {doubt}", err=True)
+                results.append(_result(connection, statement, most))
         except duckdb.Error as error:
             raise InvalidRequest(f"DuckDB refused the query: {error} Nothing was changed.") from error
     if not results:
