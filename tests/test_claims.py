@@ -338,6 +338,17 @@ def test_a_listing_never_requested_is_unknown_in_every_region_of_each_account(ho
     assert gaps(home) == {(account, region, NETWORK[2], "never_asked") for account, region in places}
 
 
+def test_resource_explorer_is_wanted_in_the_region_of_its_view_alone(home: House) -> None:
+    operations = [
+        Given(name, role="operations", account_id=WORKLOAD, region=region)
+        for name in NETWORK
+        for region in ("ap-southeast-2", "us-east-1")
+    ]
+    view = Given("explorer_resource", role="operations", account_id=WORKLOAD, region="us-east-1")
+    home.night("run-1", [*members(WORKLOAD), *operations, view])
+    assert gaps(home, "aws.explorer_resource") == set()
+
+
 @pytest.mark.parametrize("is_narrowed", [True, False])
 def test_an_enabled_region_in_which_nothing_was_requested_is_unknown(home: House, is_narrowed: bool) -> None:
     regions = [

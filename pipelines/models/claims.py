@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from pipelines.catalogue.names import ACCOUNT, COST_DAILY, METRIC, REGION
+from pipelines.catalogue.names import ACCOUNT, COST_DAILY, EXPLORER, METRIC, REGION
 from pipelines.catalogue.registry import listings
 from pipelines.collection.seeds import cost_dimensions
 from pipelines.errors import SqlFileError
@@ -202,12 +202,17 @@ def claim_listing(models: Mapping[str, Claiming]) -> str:
 def catalogue() -> str:
     """The query of `audit.listing` with its header."""
     values = ",\n".join(
-        f"    ({literal(name)}, {_list(listing.roles)}, {'true' if listing.scope == 'regional' else 'false'}, "
+        f"    ({literal(name)}, {_list(listing.roles)}, {'true' if _is_in_every_region(listing) else 'false'}, "
         f"{_list(listing.each.of if listing.each is not None else ())}, "
         f"{'false' if _is_of_some_parents(listing) else 'true'}, {listing.every})"
         for name, listing in sorted(listings().items())
     )
     return f"{LISTING}{values}\n) as known (listing, roles, is_regional, parents, is_of_every_parent, every_nights)\n"
+
+
+def _is_in_every_region(listing: Listing) -> bool:
+    """Whether it is requested in every region of an account: a view of Resource Explorer is in one."""
+    return listing.scope == "regional" and listing.name != EXPLORER
 
 
 def _is_of_some_parents(listing: Listing) -> bool:
