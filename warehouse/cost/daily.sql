@@ -1,6 +1,6 @@
--- What each account cost each day, cut in slices. A slice is the same money cut another way: never sum across slices.
--- cost.daily_total holds every amount once, and each cost.by_ view one slice. A run requests the days again that differ from the
--- bill by account, and the newest three; the rows of the others stay, and collected_at says since when.
+-- For the bill read cost.daily_total, which holds every amount once. Here the cost of each account and day stands once in each
+-- slice, and a slice is the same money cut another way: never sum across slices. Each cost.by_ view is one slice. A run requests the
+-- days again that differ from the bill by account, and the newest three; the rows of the others stay, and collected_at says since when.
 -- materialized: append_by_cell
 -- days: usage_date
 -- key: usage_date, slice, account_id, dimension_value
