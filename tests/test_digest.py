@@ -20,6 +20,7 @@ from pipelines import alerts
 from pipelines.notifying import notify
 from pipelines.report import digest
 from pipelines.report.figures import QUERIES, Figure, Scope
+from pipelines.report.text import counted
 from pipelines.settings import read_settings
 from resources.store.store import Store
 
@@ -106,17 +107,17 @@ def published(truthful_night: Path, tmp_path: Path) -> Iterator[duckdb.DuckDBPyC
         yield connection
 
 
-def newly(connection: duckdb.DuckDBPyConnection) -> Figure:
-    cursor = connection.execute((QUERIES / "newly_unknown.sql").read_text(encoding="utf-8"))
+def read(connection: duckdb.DuckDBPyConnection, name: str) -> Figure:
+    cursor = connection.execute((QUERIES / f"{name}.sql").read_text(encoding="utf-8"))
     names = [column[0] for column in cursor.description or ()]
-    return figure("newly_unknown", *(dict(zip(names, row, strict=True)) for row in cursor.fetchall()))
+    return figure(name, *(dict(zip(names, row, strict=True)) for row in cursor.fetchall()))
 
 
 def test_what_the_run_before_knew_and_this_one_does_not_is_newly_unknown(
     published: duckdb.DuckDBPyConnection,
 ) -> None:
     published.execute(LATER_RUN)
-    nothing = newly(published).first
+    nothing = read(published, "newly_unknown").first
     assert nothing is not None
     assert nothing["cell_count"] == 0
     assert digest._newly_unknown(nothing).startswith("Newly unknown: nothing that the run of ")
@@ -125,19 +126,22 @@ def test_what_the_run_before_knew_and_this_one_does_not_is_newly_unknown(
         0,
     )
     assert count
-    lost = newly(published).first
+    lost = read(published, "newly_unknown").first
     assert lost is not None
     assert (lost["cell_count"], lost["account_count"], lost["listing"]) == (count, 1, "ec2_instance")
-    assert f"Newly unknown: {count} cells of 1 accounts, such as ec2_instance of " in digest._newly_unknown(lost)
+    assert (
+        f"Newly unknown: {count} {'cell' if count == 1 else 'cells'} of 1 account, such as ec2_instance of "
+        in digest._newly_unknown(lost)
+    )
     # The run before may have requested few cells again, or none of these: it knew them all the same.
     published.execute("update audit.newest_cell set trusted_at = trusted_at - interval 2 day")
     published.execute("update audit.collection set ended_at = ended_at - interval 2 day where is_trusted")
-    kept = newly(published).first
+    kept = read(published, "newly_unknown").first
     assert kept is not None
     assert kept["cell_count"] == count
     # What was unknown before is no news.
     published.execute(UNKNOWN_BEFORE)
-    old = newly(published).first
+    old = read(published, "newly_unknown").first
     assert old is not None
     assert old["cell_count"] == 0
 
@@ -154,9 +158,44 @@ def test_what_was_empty_and_is_empty_again_was_known(
         f"struct_update(one, record_count := {records}))"
     )
     published.execute(UNKNOWN_BEFORE.replace("'denied'", "'empty_unconfirmed'"))
-    found = newly(published).first
+    found = read(published, "newly_unknown").first
     assert found is not None
     assert bool(found["cell_count"]) is is_news
+
+
+# ------------------------------------------------------------------------------------------------- new anomalies
+
+ANOMALIES = """
+    insert into cost.anomaly by name
+    select
+        $through::date + days as usage_date, $through::date + days as end_date, 'service' as slice,
+        '111111111111' as account_id, name as dimension_value, 'high' as kind, state, cost as observed, 0 as expected,
+        cost as difference, 'USD' as currency
+    from (
+        values ('old', -9, 'over', 900), ('running', -3, 'running', 100), ('new', 1, 'over', 50),
+            ('newer', 2, 'over', 60)
+    ) as anomaly(name, days, state, cost)
+"""
+
+
+def test_what_began_since_the_run_before_comes_first(published: duckdb.DuckDBPyConnection) -> None:
+    (through,) = published.execute(
+        "select (max(ended_at) at time zone 'UTC')::date - 2 from audit.collection "
+        "where is_trusted and starts_with(listing, 'cost_daily:service:')"
+    ).fetchone() or (None,)
+    published.execute("delete from cost.anomaly")
+    published.execute(ANOMALIES, {"through": through})
+
+    def found() -> list[tuple[str, bool | None]]:
+        return [(row["dimension_value"], row["is_new"]) for row in read(published, "anomalies")]
+
+    # Without a run before, nobody knows what is new.
+    assert found() == [("running", None), ("old", None), ("newer", None), ("new", None)]
+    published.execute(LATER_RUN)
+    assert found() == [("newer", True), ("new", True), ("running", False), ("old", False)]
+    # What the run before could not judge at all, for it had no trusted response of the bill, is new.
+    published.execute("update audit.collection set is_trusted = false where starts_with(listing, 'cost_daily:')")
+    assert {is_new for _, is_new in found()} == {True}
 
 
 # -------------------------------------------------------------------------------------------- never none by itself
@@ -172,6 +211,7 @@ JUDGED = figure(
 
 
 ANOMALY: dict[str, Any] = {
+    "is_new": None,
     "state": "running",
     "account_name": "sandbox\x1b[31m",
     "account_id": "1" * 12,
@@ -298,6 +338,23 @@ def test_an_amount_without_a_rate_is_unknown() -> None:
     assert "an unknown amount from 2026-11-20" in lines[0]
     assert "\x1b" not in lines[0], "no escape sequence of a name reaches anybody"
     assert lines[-1] == "And 3 more anomalies, in cost.anomaly."
+    one = figure("anomalies", *[ANOMALY | {"of_count": 4}] * 4)
+    assert list(digest._anomalies({"anomalies": one, "anomalies_judged": JUDGED}))[-1] == (
+        "And 1 more anomaly, in cost.anomaly."
+    )
+
+
+def test_an_anomaly_that_is_new_is_called_so() -> None:
+    new, old = ANOMALY | {"is_new": True, "of_count": 2}, ANOMALY | {"is_new": False, "of_count": 2}
+    first, second = digest._anomalies({"anomalies": figure("anomalies", new, old), "anomalies_judged": JUDGED})
+    assert first.startswith("Anomaly, new, running: ")
+    assert second.startswith("Anomaly, running: ")
+
+
+@pytest.mark.parametrize(("count", "text"), [(1, "1 cell"), (0, "0 cells"), (1200, "1,200 cells")])
+def test_one_is_no_plural(count: int, text: str) -> None:
+    assert counted(count, "cell") == text
+    assert digest._days_missing(1) == "; 1 day has no row of the bill"
 
 
 # --------------------------------------------------------------------------------------------------- it arrives

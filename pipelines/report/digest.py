@@ -7,7 +7,7 @@ from typing import Any
 
 from pipelines.report.figures import Figure, query_figures
 from pipelines.report.summary import summary
-from pipelines.report.text import plain, rounded, text_of
+from pipelines.report.text import counted, plain, rounded, text_of
 from pipelines.trust.ages import moment
 from resources.store.store import Store
 
@@ -96,7 +96,7 @@ def _spent_alone(row: Mapping[str, Any] | None) -> str:
 
 
 def _days_missing(count: int) -> str:
-    return f"; {count:,} days have no row of the bill" if count else ""
+    return f"; {counted(count, 'day')} {'has' if count == 1 else 'have'} no row of the bill" if count else ""
 
 
 def _name(row: Mapping[str, Any]) -> str:
@@ -115,13 +115,13 @@ def _anomalies(figures: Mapping[str, Figure]) -> Iterator[str]:
     found = figures["anomalies"]
     for row in found.rows[:ANOMALIES_NAMED]:
         where = plain(row["account_name"] or row["account_id"])
+        state = f"{'new, ' if row['is_new'] else ''}{row['state']}"
         yield (
-            f"Anomaly, {row['state']}: {where}, {plain(row['dimension_value'])}, {_change_of(row)} "
-            f"from {row['usage_date']}."
+            f"Anomaly, {state}: {where}, {plain(row['dimension_value'])}, {_change_of(row)} from {row['usage_date']}."
         )
     left = max(0, len(found) - ANOMALIES_NAMED) + found.left_out
     if left:
-        yield f"And {left:,} more anomalies, in cost.anomaly."
+        yield f"And {left:,} more anomal{'y' if left == 1 else 'ies'}, in cost.anomaly."
     unjudged = [row["slice"] for row in figures["anomalies_judged"] if row["first_date"] is None]
     if unjudged:
         yield f"Anomalies: unknown by {' and '.join(map(plain, unjudged))}, whose bill has too few complete days."
@@ -179,7 +179,7 @@ def _newly_unknown(row: Mapping[str, Any] | None) -> str:
     if not row["cell_count"]:
         return f"Newly unknown: nothing that the run of {moment(row['since'])} knew."
     return (
-        f"Newly unknown: {row['cell_count']:,} cells of {row['account_count']:,} accounts, such as "
+        f"Newly unknown: {counted(row['cell_count'], 'cell')} of {counted(row['account_count'], 'account')}, such as "
         f"{plain(row['listing'])} of {plain(row['account_id'] or row['role'])} in {plain(row['region'])} "
         f"({plain(row['unknown_reason'])})."
     )

@@ -28,6 +28,11 @@ def plain(value: object, longest: int = LONGEST_TEXT) -> str:
     return plain_text.plain(value, longest)
 
 
+def counted(count: int, noun: str) -> str:
+    """A number of things whose plural has an s, such as `1 cell`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def rounded(value: Decimal, places: int) -> str:
     """A number with thousands separated; half is rounded up, as on an invoice."""
     step = Decimal(1).scaleb(-places)
