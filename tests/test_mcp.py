@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -22,10 +23,11 @@ from nights import DATABASE, REPOSITORY, cmdb_here, copy_of, query
 
 from pipelines.cli.mcp import documents
 from pipelines.cli.mcp.answer import is_nothing, verdict_of
-from pipelines.cli.mcp.bounds import Bounds, Mentions, bounds_of, mentions_of
+from pipelines.cli.mcp.bounds import Bounds, bounds_of
 from pipelines.cli.mcp.documents import questions
 from pipelines.cli.mcp.http import TokenCheck
 from pipelines.cli.mcp.lineage import EVERYTHING, Read, reads_of
+from pipelines.cli.mcp.mentions import Mentions, mentions_of
 from pipelines.cli.mcp.queries import Published, QueryRefused, _columns
 from pipelines.cli.mcp.scope import ListingCells, Scope
 from pipelines.cli.slices import tree_of
@@ -260,7 +262,10 @@ def test_nothing_is_no_row_or_only_zeros(rows: list[tuple[Any, ...]], expected: 
         ("select 1", Mentions()),
         ("from a.b where resource_type = 'AWS::X::Y'", Mentions(types=frozenset({"AWS::X::Y"}))),
         ("from a.b where lower(resource_type) like '%x%'", Mentions(types=frozenset({"%x%"}))),
-        ("from a.b where arn like '%:111111111111:%' and c = '111111111111'", Mentions(accounts=ONE)),
+        (
+            "from a.b where arn like '%:111111111111:%' and c = '111111111111'",
+            Mentions(accounts=ONE, texts=frozenset({"%:111111111111:%"})),
+        ),
         ("from a.b where region in ('r-1', 'r-2')", Mentions(regions=frozenset({"r-1", "r-2"}))),
         ("from a.b where day >= '2020-03-04' limit 2000", Mentions(days=frozenset({date(2020, 3, 4)}))),
         ("from a.b where year(day) = 2020", Mentions(days=frozenset({date(2020, 1, 1)}))),
@@ -277,6 +282,24 @@ def test_nothing_is_no_row_or_only_zeros(rows: list[tuple[Any, ...]], expected: 
         ("from a.b where strftime(c, '%Y') = '2019'", Mentions(days=frozenset({date(2019, 1, 1)}))),
         ("from a.b where c < '2019/03/04'", Mentions(days=frozenset({date(2019, 3, 4)}))),
         ("from a.b where tag_key = 'k' or slice = 'tag:l'", Mentions(tags=frozenset({"k", "l"}))),
+        # Whatever a column is compared by.
+        ("from a.b where regexp_matches(resource_type, 'x|^y$')", Mentions(types=frozenset({"%x%", "%y%"}))),
+        ("from a.b where resource_type ~ 'x::(y|z).*'", Mentions(types=frozenset({"%x::y%", "%x::z%"}))),
+        ("from a.b where resource_type similar to 'xs?.y'", Mentions(types=frozenset({"%x%y%"}))),
+        ("from a.b where resource_type glob 'x*y'", Mentions(types=frozenset({"x%y"}))),
+        ("from a.b where position('x' in resource_type) > 0", Mentions(types=frozenset({"%x%"}))),
+        ("from a.b where contains(lower(resource_type), 'x')", Mentions(types=frozenset({"%x%"}))),
+        ("from a.b as b where b.resource_type.contains('x')", Mentions(types=frozenset({"%x%"}))),
+        ("from a.b where starts_with(resource_type, 'x')", Mentions(types=frozenset({"%x%"}))),
+        ("from a.b where suffix(resource_type, 'x')", Mentions(types=frozenset({"%x%"}))),
+        ("from a.b where resource_type ilike any (['x%', '%y'])", Mentions(types=frozenset({"x%", "%y"}))),
+        ("from a.b where split_part(resource_type, '::', 2) = 'x'", Mentions(types=frozenset({"%x%"}))),
+        ("from a.b where list_contains(['x', 'y'], resource_type)", Mentions(types=frozenset({"x", "y"}))),
+        ("from a.b where to_resource_type = 'AWS::X::Y'", Mentions(types=frozenset({"AWS::X::Y"}))),
+        ("from a.b where coalesce(resource_type, 'x') is null", Mentions()),
+        ("from a.b where arn like 'arn:aws:x:%'", Mentions(arns=frozenset({"arn:aws:x:"}))),
+        ("from a.b where regexp_matches(arn, '^arn:aws:x:')", Mentions(arns=frozenset({"arn:aws:x:"}))),
+        ("from a.b where name = 'x' or arn like '%:y:%'", Mentions(texts=frozenset({"x", "%:y:%"}))),
     ],
 )
 def test_what_a_query_names_is_found(sql: str, found: Mentions) -> None:
@@ -309,6 +332,28 @@ def test_what_a_query_names_is_found(sql: str, found: Mentions) -> None:
         ("from cost.daily where slice = 'tag:nobody:asks'", "not cut by the tag key nobody:asks"),
         ("from org.account_version where valid_from < '2026/01/02'", "the history is known from"),
         ("with t as (from cost.by_service limit 1) from t where service = 'no such'", "limits inside"),
+        ("from cmdb.resource where arn like 'arn:aws:dynamodb:%'", "nothing of the service dynamodb is collected"),
+        ("from cmdb.resource where regexp_matches(arn, '^arn:aws:(dax|qldb):')", "nothing of the service dax is"),
+        ("from cmdb.resource where arn like 'arn:aws:ec2:%:%:local-gateway/%'", "nothing of the kind of arn:aws:ec2:"),
+        ("from cmdb.resource where arn = 'arn:aws:s3:::a-bucket/an-object'", "nothing of the kind of arn:aws:s3:"),
+        ("from cmdb.resource where arn like '%dynamodb%'", "may be of"),
+        ("from cmdb.resource where name = 'orders-queue'", "may be of AWS::SQS::Queue"),
+        *(
+            (f"from cmdb.resource where {condition}", "is not collected")
+            for condition in (
+                "regexp_matches(resource_type, 'DynamoDB')",
+                "resource_type similar to '.*DynamoDB.*'",
+                "resource_type ~ 'AWS::(DynamoDB|DAX)::.*'",
+                "position('DynamoDB' in resource_type) > 0",
+                "contains(resource_type, 'DynamoDB')",
+                "starts_with(resource_type, 'AWS::DynamoDB')",
+                "prefix(resource_type, 'AWS::DynamoDB')",
+                "resource_type glob '*DynamoDB*'",
+                "resource_type ilike '%dynamodb%'",
+                "resource_type.contains('DynamoDB')",
+                "split_part(resource_type, '::', 2) = 'DynamoDB'",
+            )
+        ),
     ],
 )
 def test_beyond_the_file_nothing_is_none(sql: str, why: str, published: Published) -> None:
@@ -316,7 +361,10 @@ def test_beyond_the_file_nothing_is_none(sql: str, why: str, published: Publishe
     assert answer.verdict == "unknown"
     assert why in answer.answer
     assert answer.beyond
-    assert answer.to_mend
+    assert any(
+        re.search(r"\btool \w|\b(ref|cost|audit|org)\.[a-z_]+|^write the query without", remedy)
+        for remedy in answer.to_mend
+    )
 
 
 ALL_KNOWN = Scope(listings=(ListingCells("billing", "cost_daily", "service", 5, {}, None),), rests_on=("cost.daily",))
@@ -350,9 +398,8 @@ def test_the_bill_is_known_for_the_days_that_every_slice_holds_which_is_read() -
         )
         asked = Mentions(days=frozenset({date(2025, 3, 1)}))
         of_all = bounds_of(connection, asked, ["cost.by_region"], {"region"}, is_nothing=True)
-        assert of_all.beyond == (
-            "the bill is known from 2025-11-01 through 2026-01-08 only (nothing brings back earlier days)",
-        )
+        assert of_all.beyond == ("the bill is known from 2025-11-01 through 2026-01-08 only",)
+        assert of_all.remedies == ("cost.month_coverage has the days that are known; nothing brings back earlier ones",)
         assert bounds_of(connection, asked, ["cost.by_service"], {"service"}, is_nothing=True).beyond == ()
         # Not only the month in which the bill begins.
         early = replace(asked, days=frozenset({date(2024, 12, 31)}))

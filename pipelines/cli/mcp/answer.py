@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from pipelines.cli.mcp.names import collected_types
 from pipelines.cli.mcp.scope import ListingCells, Scope
 from pipelines.plain_text import plain
 
@@ -118,7 +119,8 @@ def _is_something(value: Any) -> bool:
 
 
 def _sentence(scope: Scope, verdict: Verdict) -> str:
-    held = " Types that are not collected are not in it." if any("cmdb." in name for name in scope.rests_on) else ""
+    is_of_types = any("cmdb." in name for name in scope.rests_on)
+    held = f" Only the {len(collected_types())} resource types that are collected were searched." if is_of_types else ""
     cells = f"{scope.judged + scope.unknown:,}"
     all_of = f"all {cells} cells that this rests on were" if scope.judged > 1 else "the one cell that this rests on was"
     at = f", as of {_moment(scope.as_of)}" if scope.as_of else ""
@@ -136,8 +138,8 @@ def _sentence(scope: Scope, verdict: Verdict) -> str:
             return f"Unknown, {because}"
         case "unknown":
             return (
-                "Unknown, because no cell that this rests on was ever to be requested, to mend: ask about tables, "
-                "accounts and regions that the tool coverage lists."
+                "Unknown, because no cell that this rests on was ever to be requested, to mend: the tool coverage "
+                "lists the accounts, regions and listings that are."
             )
         case "incomplete":
             return (
@@ -166,8 +168,8 @@ def _named(cell: Mapping[str, Any]) -> str:
 
 
 def _remedies(scope: Scope) -> list[str]:
-    remedies = [*scope.remedies, *(f"{name}: each row says what it waits for" for name in scope.unjudged)]
-    return remedies or ["ask about what the published file holds"]
+    unjudged = (f"{name}: each row says what it waits for" for name in scope.unjudged)
+    return [*scope.remedies, *scope.bounds.remedies, *unjudged]
 
 
 def _shown(rows: Sequence[Sequence[Any]]) -> tuple[list[list[Any]], bool]:

@@ -10,11 +10,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-import sqlglot
-from sqlglot import exp
-
-from pipelines.catalogue.registry import listings
-from pipelines.models.queries import argument
+from pipelines.cli.mcp.mentions import Mentions
+from pipelines.cli.mcp.names import collected_services, collected_types, uncollected
 
 if TYPE_CHECKING:
     import duckdb
@@ -33,97 +30,8 @@ OF_ANY_TYPE = frozenset(
 BY_DAY = frozenset({"cmdb.health", "org.governance_kpi"})
 """Relations beside those called `…_version` that hold what was true on each day since the first run."""
 
-YEARS = range(1990, 2101)
-"""Numbers of four digits that are taken for years where no month follows."""
-
-TAG = "tag:"
-"""Beginning of the slices of the bill by tag key."""
-
-_DAY = re.compile(r"^(\d{4})(?!\d)(?:[-/](\d{1,2})(?:[-/](\d{1,2}))?)?")
-_ACCOUNT = re.compile(r"\d{12}")
-_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
-_TYPE = re.compile(r"AWS::\w+::\w+")
-
-
-@dataclass(frozen=True)
-class Mentions:
-    """What a query names.
-
-    Attributes:
-        types: resource types, wherever they stand, and what `resource_type` is compared with, also as patterns.
-        accounts: whatever has twelve digits.
-        regions: regions, wherever they stand, and what a column `region` is compared with, also as patterns.
-        days: dates, months or years, as the first day that each is about.
-        uses_now: whether it reckons from the present moment.
-        leaves_out: whether it leaves rows out that it found, by LIMIT 0, a limit inside, OFFSET or a sample.
-        strange: an ARN or id of a kind that the inventory has nothing of.
-        tags: keys by which the bill would be cut.
-    """
-
-    types: frozenset[str] = frozenset()
-    accounts: frozenset[str] = frozenset()
-    regions: frozenset[str] = frozenset()
-    days: frozenset[date] = frozenset()
-    uses_now: bool = False
-    leaves_out: bool = False
-    strange: frozenset[str] = frozenset()
-    tags: frozenset[str] = frozenset()
-
-
-def mentions_of(sql: str) -> Mentions:
-    """What a query names; where its text cannot be read here, it may name anything that is beyond the file."""
-    try:
-        statement = sqlglot.parse_one(sql, dialect="duckdb")
-    except sqlglot.errors.SqlglotError:
-        return Mentions(uses_now=True, leaves_out=True)
-    literals = statement.find_all(exp.Literal)
-    texts = {str(node.this) for node in literals if not isinstance(node.parent, exp.Limit | exp.Offset)}
-    limits = statement.find_all(exp.Limit)
-    return Mentions(
-        types=frozenset({*_compared(statement, "resource_type"), *filter(_TYPE.fullmatch, texts)}),
-        accounts=frozenset(filter(_ACCOUNT.fullmatch, texts)),
-        regions=frozenset({*_compared(statement, "region"), *filter(_REGION.fullmatch, texts)}),
-        days=frozenset(day for text in texts if (day := _day(text)) is not None),
-        uses_now=_uses_now(statement),
-        leaves_out=statement.find(exp.Offset, exp.TableSample) is not None
-        or any(limit.parent is not statement or limit.expression.sql() == "0" for limit in limits),
-        tags=frozenset(
-            {
-                *_compared(statement, "tag_key", with_patterns=False),
-                *(text.removeprefix(TAG) for text in texts if text.startswith(TAG)),
-            }
-        ),
-    )
-
-
-def _uses_now(statement: "exp.Expr") -> bool:
-    moments = (exp.CurrentDate, exp.CurrentTimestamp, exp.CurrentTime, exp.CurrentDatetime)
-    called = {node.name.lower() for node in statement.find_all(exp.Anonymous, exp.Column)}
-    words = {"now", "today", "current_date", "current_timestamp", "get_current_timestamp", "localtimestamp"}
-    return next(statement.find_all(*moments), None) is not None or bool(called & words)
-
-
-def _compared(statement: "exp.Expr", column: str, *, with_patterns: bool = True) -> Iterator[str]:
-    """The literals that a column is compared with, wherever that stands."""
-    patterns = (exp.Like, exp.ILike, exp.StartsWith, exp.Contains) if with_patterns else ()
-    for node in statement.find_all(exp.EQ, exp.In, *patterns):
-        others = [node.expression] if argument(node, "expression") is not None else []
-        sides = [node.this, *others, *(node.expressions or [])]
-        if any(side.find(exp.Column) and side.find(exp.Column).name.lower() == column for side in sides):
-            for side in sides:
-                if isinstance(side, exp.Literal) and side.is_string:
-                    pattern = isinstance(node, exp.StartsWith | exp.Contains)
-                    yield f"%{side.this}%" if pattern else str(side.this)
-
-
-def _day(text: str) -> date | None:
-    found = _DAY.match(text)
-    if found is None or not (found[2] or int(found[1]) in YEARS):
-        return None
-    try:
-        return date(int(found[1]), int(found[2] or 1), int(found[3] or 1))
-    except ValueError:
-        return None
+PART_OF = re.compile(r"arn:[^:]*:(s3:::[^/]*/|lambda:[^:]*:[^:]*:function:[^:]*:)")
+"""How the ARN of a part begins, an object or a version: only what it is a part of is in the inventory."""
 
 
 @dataclass(frozen=True)
@@ -131,11 +39,13 @@ class Bounds:
     """Where the file ends for one query.
 
     Attributes:
-        beyond: what the query asks about that no cell speaks of, each a clause with what can be done.
+        beyond: what the query asks about that no cell speaks of, each a clause.
+        remedies: what to use instead, by tool and table.
         period: the days of the bill that are known, as a sentence; empty where it reads no bill.
     """
 
     beyond: tuple[str, ...] = ()
+    remedies: tuple[str, ...] = ()
     period: str = ""
 
 
@@ -154,14 +64,15 @@ def bounds_of(
         is_nothing: whether the query found nothing.
     """
     beyond = [*_types(mentions.types, relations), *_places(connection, mentions, relations)]
-    beyond += [
-        f"nothing of the kind of {identifier} is in the inventory, so that nobody may collect it (name it by its ARN)"
-        for identifier in sorted(mentions.strange)
-    ]
+    if _is_of_types(relations):
+        beyond += _arns(connection, mentions.arns, is_nothing=is_nothing)
+        beyond += [
+            (f"{text} may be of {name}, which is not collected", USE_LISTED)
+            for text, name in uncollected(connection, mentions.texts if is_nothing else ())
+        ]
+    beyond += [(UNKNOWN_KIND.format(identifier=identifier), USE_ARN) for identifier in sorted(mentions.strange)]
     if is_nothing and mentions.leaves_out and relations:
-        beyond.append(
-            "the query may leave out rows that it found (ask without LIMIT 0, limits inside, OFFSET and samples)"
-        )
+        beyond.append(("the query may leave out rows that it found", USE_ALL))
     period = ""
     if any(relation.startswith("cost.") for relation in relations):
         beyond += _tags(connection, mentions.tags)
@@ -170,8 +81,33 @@ def bounds_of(
         period = f" The bill is known from {first} through {last}." if first and last else ""
     if any(relation.endswith("_version") or relation in BY_DAY for relation in relations):
         beyond += _outside("the history", *_one(connection, HISTORY_IS_KNOWN, {}), mentions, is_nothing=is_nothing)
-    return Bounds(tuple(beyond), period)
+    return Bounds(tuple(clause for clause, _ in beyond), tuple(dict.fromkeys(use for _, use in beyond)), period)
 
+
+UNKNOWN_KIND = "nothing of the kind of {identifier} is in the inventory, so that nobody may collect it"
+
+USE_ARN = "name it by its ARN, and look with the tool coverage for the listing that would have it"
+
+USE_LISTED = (
+    "the tool coverage lists what is collected and ref.service_action billed services that are not; "
+    "aws.config_resource and aws.explorer_resource may have their resources"
+)
+
+USE_ALL = "write the query without LIMIT 0, limits inside, OFFSET and samples"
+
+USE_DAYS = {
+    "the bill": "cost.month_coverage has the days that are known; nothing brings back earlier ones",
+    "the history": "audit.run has the runs that are known; nothing brings back earlier ones",
+}
+
+USE_TAG_KEYS = "ref.tag_key lists the tag keys by which the bill is cut"
+
+USE_ACCOUNTS = "org.account lists the accounts of the organisation"
+
+USE_REGIONS = "the tool coverage lists the regions of an account; CMDB_REGIONS and the accounts decide which"
+
+Beyond = tuple[str, str]
+"""What no cell speaks of, and what to use instead."""
 
 BILL_IS_KNOWN = """
     with span as (
@@ -192,12 +128,12 @@ BILL_IS_KNOWN = """
 HISTORY_IS_KNOWN = "select min(started_at)::date, max(finished_at)::date from audit.run where outcome = 'published'"
 
 
-def _outside(what: str, first: date | None, last: date | None, mentions: Mentions, *, is_nothing: bool) -> list[str]:
+def _outside(what: str, first: date | None, last: date | None, mentions: Mentions, *, is_nothing: bool) -> list[Beyond]:
     if first is None or last is None:
-        return [f"no day of {what} is known (`cmdb nightly` collects it)"]
+        return [(f"no day of {what} is known", "`cmdb nightly` collects it")]
     if all(_touches(day, first, last) for day in mentions.days) and not (is_nothing and mentions.uses_now):
         return []
-    return [f"{what} is known from {first} through {last} only (nothing brings back earlier days)"]
+    return [(f"{what} is known from {first} through {last} only", USE_DAYS[what])]
 
 
 def _touches(day: date, first: date, last: date) -> bool:
@@ -205,26 +141,54 @@ def _touches(day: date, first: date, last: date) -> bool:
     return first <= day <= last or day in (first.replace(day=1), first.replace(month=1, day=1))
 
 
-def _tags(connection: "duckdb.DuckDBPyConnection", wanted: Collection[str]) -> list[str]:
+def _tags(connection: "duckdb.DuckDBPyConnection", wanted: Collection[str]) -> list[Beyond]:
     if not wanted:
         return []
     known = _column(connection, "select tag_key from ref.tag_key union select tag_key from cost.by_tag")
-    return [
-        f"the bill is not cut by the tag key {key} (ref.tag_key lists those that it is cut by)"
-        for key in sorted(set(wanted) - known)
-    ]
+    return [(f"the bill is not cut by the tag key {key}", USE_TAG_KEYS) for key in sorted(set(wanted) - known)]
 
 
-def _types(wanted: Collection[str], relations: Collection[str]) -> list[str]:
+def _is_of_types(relations: Collection[str]) -> bool:
     # A relation of any type beside another one says nothing about what the other one lacks.
-    if not any(relation.startswith(("cmdb.", "stage.")) for relation in set(relations) - OF_ANY_TYPE):
-        return []
-    collected = [listing.resource_type for listing in listings().values() if listing.resource_type]
+    return any(relation.startswith(("cmdb.", "stage.")) for relation in set(relations) - OF_ANY_TYPE)
+
+
+def _types(wanted: Collection[str], relations: Collection[str]) -> list[Beyond]:
     return [
-        f"the resource type {name} is not collected (the tool coverage names the listings that are)"
-        for name in sorted(wanted)
-        if not any(_like(name).fullmatch(known) for known in collected)
+        (f"the resource type {name} is not collected", USE_LISTED)
+        for name in sorted(wanted if _is_of_types(relations) else ())
+        if not any(_like(name).fullmatch(known) for known in collected_types())
     ]
+
+
+def _arns(connection: "duckdb.DuckDBPyConnection", arns: Collection[str], *, is_nothing: bool) -> Iterator[Beyond]:
+    """ARNs, and beginnings of them, that the inventory could not hold."""
+    for arn in sorted(arns):
+        parts = arn.split(":", 5)
+        service = parts[2] if len(parts) > 2 and re.fullmatch("[a-z0-9-]+", parts[2]) else ""
+        if service and service not in collected_services():
+            yield f"nothing of the service {service} is collected", USE_LISTED
+        elif service and is_nothing and (PART_OF.match(arn) or not _has_kind(connection, service, parts[5:])):
+            yield UNKNOWN_KIND.format(identifier=arn), USE_ARN
+
+
+def _has_kind(connection: "duckdb.DuckDBPyConnection", service: str, rest: list[str]) -> bool:
+    """Whether the inventory has a resource of the kind that an ARN names, or it names none."""
+    kind = re.match(r"([a-z-]+)[/:]", rest[0]) if rest else None
+    if kind is None:
+        return True
+    row = connection.execute(
+        """
+        select exists(
+            from cmdb.resource
+            where
+                split_part(arn, ':', 3) = $service
+                and regexp_extract(arn, '^arn:[^:]*:[^:]*:[^:]*:[^:]*:([a-z-]*)[/:]', 1) = $kind
+        )
+        """,
+        {"service": service, "kind": kind[1]},
+    ).fetchone()
+    return bool(row and row[0])
 
 
 def _like(pattern: str) -> re.Pattern[str]:
@@ -234,18 +198,20 @@ def _like(pattern: str) -> re.Pattern[str]:
     return re.compile(re.escape(pattern).replace("%", ".*").replace("_", "."), re.IGNORECASE)
 
 
-def _places(connection: "duckdb.DuckDBPyConnection", mentions: Mentions, relations: Collection[str]) -> Iterator[str]:
+def _places(
+    connection: "duckdb.DuckDBPyConnection", mentions: Mentions, relations: Collection[str]
+) -> Iterator[Beyond]:
     # The bill and the organisation know accounts and regions that the inventory was never asked about.
     is_bill = all(relation.startswith(("cost.", "org.", "ref.")) for relation in relations)
     if mentions.accounts:
         known = _column(connection, ACCOUNTS_BILLED if is_bill else ACCOUNTS_REQUESTED)
         for account in sorted(mentions.accounts - known):
-            yield f"account {account} is not of this organisation (org.account lists those that are)"
+            yield f"account {account} is not of this organisation", USE_ACCOUNTS
     if mentions.regions:
         known = _column(connection, REGIONS_BILLED if is_bill else REGIONS_REQUESTED)
         for region in sorted(mentions.regions):
             if not any(_like(region).fullmatch(one) for one in known):
-                yield f"region {region} was never requested (CMDB_REGIONS and the accounts decide)"
+                yield f"region {region} was never requested", USE_REGIONS
 
 
 ACCOUNTS_REQUESTED = """

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from pipelines.cli.mcp.answer import Answer
-from pipelines.cli.mcp.bounds import Mentions
 from pipelines.cli.mcp.lineage import EVERYTHING, Read
+from pipelines.cli.mcp.mentions import Mentions
 from pipelines.cli.mcp.parameters import Account, Limit, Region, named
 from pipelines.cli.mcp.queries import ROWS, Published, QueryRefused
 

@@ -1,6 +1,5 @@
 """The tools about items: one by its ARN, a search, what changed, and where a row or a gap comes from."""
 
-import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
@@ -9,8 +8,9 @@ from pydantic import Field
 
 from pipelines.cli.explain import Explanation, NothingKnown, explain_cell, explain_resource
 from pipelines.cli.mcp.answer import Answer
-from pipelines.cli.mcp.bounds import Mentions
+from pipelines.cli.mcp.bounds import PART_OF
 from pipelines.cli.mcp.lineage import EVERYTHING, Read
+from pipelines.cli.mcp.mentions import ARN, Mentions
 from pipelines.cli.mcp.parameters import Account, Limit, Region, ResourceType, named
 from pipelines.cli.mcp.queries import ROWS, Published, QueryRefused
 from pipelines.plain_text import plain
@@ -35,10 +35,6 @@ KIND_IS_KNOWN = """
     )
 """
 """Whether any resource of the kind that an ARN or an id names is in the inventory."""
-
-
-PART_OF = re.compile(r"arn:[^:]*:(s3:::[^/]*/|lambda:[^:]*:[^:]*:function:[^:]*:)")
-"""How the ARN of a part begins, an object or a version: only what it is a part of is in the inventory."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +127,7 @@ class ItemTools:
                 "text": text, "type": resource_type, "account": account_id, "region": region, "retired": with_retired,
             },
             [Read("cmdb.resource", named(account_id), named(region))],
-            Mentions(named(resource_type)),
+            _searched(text, resource_type),
             limit,
         )  # fmt: skip
 
@@ -213,6 +209,13 @@ class ItemTools:
         answer = self.published.answer(query, {}, reads, mentions)
         answer.columns, answer.rows, answer.row_count = ["topic", "text"], list(lines), len(lines)
         return answer
+
+
+def _searched(text: str, resource_type: str) -> Mentions:
+    """What a search is about. Of one collected type, no other one could have the text."""
+    is_arn = text.startswith(ARN)
+    texts = named(text) if not (is_arn or resource_type) else frozenset[str]()
+    return Mentions(named(resource_type), arns=named(text) if is_arn else frozenset(), texts=texts)
 
 
 def _place_of(arn: str) -> tuple[str, str]:

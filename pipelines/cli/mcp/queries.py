@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pipelines.cli.mcp.answer import Answer, answer_of, is_nothing
-from pipelines.cli.mcp.bounds import Mentions, bounds_of, mentions_of
+from pipelines.cli.mcp.bounds import bounds_of
 from pipelines.cli.mcp.lineage import NARROWING, NotOneQuery, Read, reads_of
+from pipelines.cli.mcp.mentions import Mentions, mentions_of
 from pipelines.cli.mcp.scope import UNKNOWN_REASON, scope_of
 from pipelines.cli.slices import summed_across_slices, tree_of
 
