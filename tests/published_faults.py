@@ -113,6 +113,42 @@ def listing_denied(listing: str, outcome: str = "denied") -> Change:
     return change
 
 
+def listing_stale(listing: str) -> Change:
+    """A later night on which one listing is refused everywhere: its rows stand as they were, without what is new."""
+
+    def change(connection: duckdb.DuckDBPyConnection) -> None:
+        condition = f"split_part(listing, ':', 1) = '{listing}'"
+        connection.execute(
+            f"""
+            update audit.newest_cell set
+                newest = struct_update(newest, outcome := 'denied', is_trusted := false, record_count := 0),
+                trusted_at = trusted_at - interval 1 day,
+                trusted = list_transform(
+                    trusted, lambda one: struct_update(one, ended_at := one.ended_at - interval 1 day)
+                )
+            where {condition} and newest.is_trusted
+            """
+        )
+        ((new,),) = connection.execute(f"select max(arn) from aws.{listing}").fetchall()
+        # What other listings brought of it, such as AWS Config's, is as it is.
+        tables = connection.execute(
+            """
+            select '"' || schema_name || '"."' || table_name || '"', list(column_name)
+            from duckdb_columns() inner join duckdb_tables() using (schema_name, table_name)
+            where schema_name = 'cmdb' or schema_name = 'aws' and table_name = $listing
+            group by all
+            """,
+            {"listing": listing},
+        ).fetchall()
+        for table, columns in tables:
+            if "arn" in columns:
+                connection.execute(f"delete from {table} where arn = '{new}'")
+            if {"listing", "is_stale"} <= set(columns):
+                connection.execute(f"update {table} set is_stale = true where {condition}")
+
+    return change
+
+
 def account_never_asked(account: str) -> Change:
     """An account of the organisation that has no cell at all."""
 
@@ -189,6 +225,7 @@ def faults(account: str, region: str) -> dict[str, Change]:
     """The states by name; `account` and `region` are some that the truthful file has resources of."""
     return {
         "instances denied": listing_denied("ec2_instance"),
+        "instances stale": listing_stale("ec2_instance"),
         "databases failed": listing_denied("rds_db_instance", "failed"),
         "rules denied": listing_denied("ec2_security_group_rule"),
         "zeros of buckets not confirmed": listing_denied("s3_bucket", "empty_unconfirmed"),
