@@ -213,6 +213,7 @@ def test_the_arns_of_a_listing_with_a_cadence_have_the_form_that_it_states(truth
             "where resource_type = $type",
             {"type": listing.resource_type},
         )
+        assert arns, listing.name
         assert all(arn.startswith(listing.arn_form) for (arn,) in arns), (listing.name, arns[:3])
 
 

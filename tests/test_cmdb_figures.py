@@ -519,7 +519,7 @@ def test_a_run_becomes_two_files_that_fit_together(witnessed_night: Witness, tmp
     hosted = {row["parent"] for row in relations if row["type"] == "Hosted on::Hosts" and row["child"] in vpcs}
     # A database is hosted on its subnet group, which lies in a network.
     hosted |= {row["parent"] for row in relations if row["type"] == "Hosted on::Hosts" and "subgrp" in row["child"]}
-    assert databases <= hosted
+    assert databases and databases <= hosted
     # The VPC is the parent of what lies in it.
     contains = [row for row in relations if row["type"] == "Contains::Contained by" and ":vpc/" in row["parent"]]
     inside = (

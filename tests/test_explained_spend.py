@@ -504,7 +504,9 @@ def test_the_families_lead_to_listings_and_are_each_of_one_charge_or_of_listings
             assert row["listing"] is None and row["charge"] is None, row
     known = listed | {row["service"] for row in home.rows("from ref.service_action")}
     divided = {(row["service"], row["usage_pattern"]) for row in families}
-    for row in home.rows("from ref.shared_usage"):
+    shared = home.rows("from ref.shared_usage")
+    assert families and shared
+    for row in shared:
         assert row["service"] in known, row
         # A service is no other one of its own.
         assert (row["service"], row["usage_pattern"]) not in divided, row

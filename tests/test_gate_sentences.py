@@ -410,7 +410,3 @@ def test_cells_are_kept_by_their_listing_whatever_its_parameter() -> None:
         "cost_daily": names[:2],
         "budget": names[2:],
     }
-
-
-def test_every_asset_but_the_pre_flight_says_that_it_is_gated() -> None:
-    assert gate.GATE_TAG == {"gate": "stored-evidence"}

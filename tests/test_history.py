@@ -363,11 +363,11 @@ def test_a_reader_keeps_its_night_while_the_next_is_recorded(nights: Nights, few
 
 
 def test_the_history_is_closed_to_others(five: Nights) -> None:
-    for path in five.store.history._folder.folder.rglob("*"):
-        assert (
-            path.stat().st_mode & 0o777
-            == {True: 0o750, False: 0o640 if path.suffix == ".json" else 0o440}[path.is_dir()]
-        )
+    modes = {
+        ("folder" if path.is_dir() else path.suffix, path.stat().st_mode & 0o777)
+        for path in five.store.history._folder.folder.rglob("*")
+    }
+    assert modes == {("folder", 0o750), (".json", 0o640), (".parquet", 0o440)}
 
 
 # ------------------------------------------------------------------------------------------------------- which night

@@ -217,6 +217,7 @@ def test_the_report_of_hostile_names_is_written_whole_and_harmless(home: House, 
     assert [attributes for tag, attributes in seen.found if tag == "script"] == [{}, {}]
     assert not [name for _, attributes in seen.found for name in attributes if name == "style" or name.startswith("on")]
     addresses = [str(attributes["href"]) for _, attributes in seen.found if "href" in attributes]
+    assert addresses
     assert all(address.startswith(("#", CONSOLE)) for address in addresses)
     for script in (SCRIPT, TABLES):
         assert page.count(f"<script>{script.read_text(encoding='utf-8')}</script>") == 1

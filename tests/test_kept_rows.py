@@ -464,6 +464,7 @@ def test_a_table_that_stays_gets_the_comments_of_a_newer_release(home: House) ->
         where schema_name = 'aws' and table_name = 'ec2_instance' order by all
     """
     before = home.rows(comments)
+    assert before
     assert all(row["comment"] for row in before)
     home.execute("comment on column aws.ec2_instance.arn is 'of an older release'")
     assert home.rows(comments) != before

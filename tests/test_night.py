@@ -656,6 +656,7 @@ def test_who_requested_is_recorded_for_every_profile(witnessed_night: Witness) -
         witnessed_night.database,
         "select distinct account_id, caller_account_id from audit.collection where outcome <> 'skipped'",
     )
+    assert callers
     assert all(account == caller for account, caller in callers)
 
 
@@ -693,7 +694,9 @@ def test_the_published_file_is_for_the_group_to_read_and_for_nobody_to_write(tru
     assert stat.S_IMODE(link.stat().st_mode) == 0o440
     for folder in (truthful_night / "versions", truthful_night / "landing"):
         assert stat.S_IMODE(folder.stat().st_mode) & 0o007 == 0, folder
-    for file in (truthful_night / "cmdb.work.duckdb", *truthful_night.glob("landing/**/*.ndjson")):
+    landed = [*truthful_night.glob("landing/**/*.ndjson")]
+    assert landed
+    for file in (truthful_night / "cmdb.work.duckdb", *landed):
         assert stat.S_IMODE(file.stat().st_mode) & 0o007 == 0, file
 
 

@@ -92,7 +92,7 @@ def test_every_step_has_one_begin_and_one_end_within_its_run(events: list[Event]
     by_run: dict[str, list[Event]] = defaultdict(list)
     for event in events:
         by_run[event["run"]["runId"]].append(event)
-    assert all([event["eventType"] for event in found] == ["START", "COMPLETE"] for found in by_run.values())
+    assert {tuple(event["eventType"] for event in found) for found in by_run.values()} == {("START", "COMPLETE")}
     times = [datetime.fromisoformat(event["eventTime"]) for event in events]
     assert times == sorted(times) and all(time.tzinfo is not None for time in times)
     runs = {run for run, found in by_run.items() if "parent" not in found[0]["run"]["facets"]}

@@ -182,8 +182,12 @@ def test_the_columns_that_may_not_be_null_are_those_of_the_working_file(tmp_path
             where not is_nullable and database_name = current_database() and schema_name not in ('audit')
             """
         )
-    declared = {(table, column) for table, columns in not_null(migrations).items() for column in columns}
-    assert {(row["relation"], row["column_name"]) for row in found} <= declared
+    # A migration may make a table beside the one that it takes the place of.
+    there = {row["relation"] for row in found}
+    declared = {
+        (table, column) for table, columns in not_null(migrations).items() for column in columns if table in there
+    }
+    assert {(row["relation"], row["column_name"]) for row in found} == declared != set()
 
 
 @pytest.mark.parametrize(
@@ -273,7 +277,7 @@ def test_one_odd_record_fails_its_cell_and_no_other(
         assert (odd.outcome, odd.error_code, odd.is_trusted, odd.attempt_count) == ("failed", UNUSABLE, False, 2)
         assert "it has no BucketRegion, which stage.s3_bucket.arn is made of" in (odd.error_message or "")
         assert "(Name=" in (odd.error_message or "")
-        assert {cell.outcome for cell in buckets.values()} <= {"found", "empty_verified", "skipped"}
+        assert {"found"} <= {cell.outcome for cell in buckets.values()} <= {"found", "empty_verified", "skipped"}
         functions = {cell.outcome for cell in cells if cell.name == "lambda_function"}
         assert {"failed"} < functions, "where there is none, nothing is odd"
 

@@ -200,6 +200,7 @@ def test_no_name_can_do_harm(figures: Figures, ended_at: datetime) -> None:
     assert scripts(text) == OURS
     assert not [name for _, attributes in seen.tags for name in attributes if name.startswith("on")]
     addresses = [str(a["href"]) for _, a in seen.tags if "href" in a]
+    assert addresses
     assert all(address.startswith("#") or CONSOLE.fullmatch(address) for address in addresses)
     shown = "".join(seen.text)
     assert HOSTILE[0] in shown
@@ -560,11 +561,13 @@ def test_savings_and_health_are_those_of_the_tables_beneath(
         tab.run("document.querySelectorAll('#savings [data-figure=savings_top][data-column=monthly_saving]').length")
         == 20
     )
-    for kpi, value in query(
+    kpis = query(
         database,
         "select kpi, value from cmdb.health where scope = 'organisation' "
         "and as_of_date = (select max(as_of_date) from cmdb.health)",
-    ):
+    )
+    assert kpis
+    for kpi, value in kpis:
         shown = tab.run(f"""
             [...document.querySelectorAll('#health tbody tr')].find(
                 line => line.querySelector('th')?.textContent.trim() === '{kpi.replace("_", " ")}')
@@ -608,6 +611,7 @@ def test_a_browser_finds_no_harm_in_any_name(
     assert tab.run("window.hurt ?? null") is None
     assert tab.run("document.querySelectorAll('img, iframe, object, embed').length") == 0
     addresses = json.loads(tab.run("JSON.stringify([...document.links].map(link => link.getAttribute('href')))"))
+    assert addresses
     assert all(address.startswith("#") or CONSOLE.fullmatch(address) for address in addresses)
     assert tab.run("document.scripts.length") == 2
     assert HOSTILE[1] in tab.run("document.body.textContent")

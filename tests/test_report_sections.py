@@ -236,13 +236,15 @@ def told(svg: str) -> list[str]:
 
 def test_the_map_shows_what_the_tables_say(figures: Figures, truthful_night: Path) -> None:
     said = told(sections.maps(figures, plain)["all"])
-    for name, count in query(
+    nodes = query(
         truthful_night / DATABASE,
         "select coalesce(business_service, 'no business service'), resource_count from cmdb.service_map_node "
         "where resource_count > 0",
-    ):
+    )
+    assert nodes
+    for name, count in nodes:
         assert any(text.startswith(f"{name}: {count:,} item") for text in said), name
-    for start, end, count in query(
+    edges = query(
         truthful_night / DATABASE,
         """
         select
@@ -254,7 +256,9 @@ def test_the_map_shows_what_the_tables_say(figures: Figures, truthful_night: Pat
         inner join cmdb.service_map_node as far on edge.to_node_id = far.node_id
         group by all
         """,
-    ):
+    )
+    assert edges
+    for start, end, count in edges:
         assert any(text.startswith(f"{start} → {end}: {count:,} relation(s)") for text in said), (start, end)
 
 

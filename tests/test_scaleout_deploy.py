@@ -68,8 +68,9 @@ def test_the_image_holds_what_the_wheel_is_made_of_and_no_data() -> None:
     warehouse = [line for line in lines if "warehouse" in line and line.startswith("!")]
     assert warehouse == ["!warehouse/*/*.csv", "!warehouse/*/*.sql"]
     dockerfile = (SCALEOUT / "Dockerfile").read_text(encoding="utf-8")
-    for copied in re.findall(r"^COPY (?:--chown=\w+ )?(\S+) ", dockerfile, re.MULTILINE):
-        assert (REPOSITORY / copied).exists()
+    copied = re.findall(r"^COPY (?:--chown=\w+ )?(\S+) ", dockerfile, re.MULTILINE)
+    assert copied
+    assert [path for path in copied if not (REPOSITORY / path).exists()] == []
 
 
 def test_a_worker_is_no_more_than_a_run_is_and_has_no_warehouse() -> None:

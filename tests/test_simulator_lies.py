@@ -6,14 +6,13 @@ import time
 from typing import Any
 
 import boto3
-import botocore.exceptions
 import pytest
 from werkzeug.test import create_environ
 
 from simulator.access import ROLE_NAMES, Policy, session_token
 from simulator.app import Simulation, _without
 from simulator.client import Simulator
-from simulator.faults import FAULT_NAMES, FaultError, Rule, make_lie
+from simulator.faults import FAULT_NAMES, Rule, make_lie
 from simulator.world import KINDS, World
 
 pytestmark = pytest.mark.large
@@ -30,11 +29,6 @@ def test_a_lie_says_who_is_lied_about_and_how(name: str) -> None:
     assert lie.description.endswith(".")
     assert lie.rules
     assert len(lie.operation.split(":")) == 2
-
-
-def test_a_lie_that_does_not_exist_names_those_that_do() -> None:
-    with pytest.raises(FaultError, match="there is no lie white; there are silent_zero, denied"):
-        make_lie("white", World())
 
 
 def test_what_is_left_out_of_a_response_are_the_records_that_name_it_themselves() -> None:
@@ -116,22 +110,20 @@ def test_the_bill_leaves_an_account_out_and_nobody_else(organisation: Simulator)
 
     before = accounts()
     told = organisation.lie("bill_without_account")
-    assert before - accounts() <= {told["account_id"]}
-    assert told["account_id"] not in accounts()
+    assert before - accounts() == {told["account_id"]}
 
 
 @pytest.mark.parametrize("name", ["region_closed", "denied_listing", "garbage_forever", "down_workload"])
 def test_a_lie_about_one_account_spares_the_others(organisation: Simulator, name: str) -> None:
     truth = organisation.truth()
     told = organisation.lie(name)
-    for account in truth["accounts"]:
-        if account["account_id"] in truth["reachable"] and account["account_id"] != told["account_id"]:
-            session = boto3.Session(profile_name=account["profile"])
-            for region in truth["regions"][:1]:
-                ec2 = session.client("ec2", region_name=region)
-                try:
-                    ec2.describe_instances()
-                    ec2.describe_volumes()
-                except botocore.exceptions.BotoCoreError as error:
-                    raise AssertionError(account) from error
-            return
+    others = [
+        account
+        for account in truth["accounts"]
+        if account["account_id"] in truth["reachable"] and account["account_id"] != told["account_id"]
+    ]
+    assert len(others) == len(truth["reachable"]) - 1 > 1
+    for account in others:
+        ec2 = boto3.Session(profile_name=account["profile"]).client("ec2", region_name=truth["regions"][0])
+        ec2.describe_instances()
+        ec2.describe_volumes()

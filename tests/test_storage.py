@@ -102,7 +102,7 @@ def test_what_hangs_together_names_each_other(published: dict[str, list[Row]]) -
     for table in ("aws.ec2_address", "aws.ec2_nat_gateway"):
         named = {name for row in published[table] for name in row.get("network_interface_ids", ())}
         named |= {row["network_interface_id"] for row in published[table] if row.get("network_interface_id")}
-        assert named <= interfaces
+        assert named and named <= interfaces
 
 
 NO_ATTRIBUTES = {

@@ -123,6 +123,7 @@ def test_a_first_run_publishes_zeros_that_wait_and_half_an_hour_later_they_are_c
         where outcome = 'empty_verified'
         """,
     )
+    assert len(proofs) == after["empty_verified"]
     for text, is_later, trusted in proofs:
         trail = json.loads(text)["cloudtrail"]
         assert (trail["recorded"], trail["refused"], is_later, trusted) == (
