@@ -78,13 +78,18 @@ def test_nothing_to_do() -> None:
 def test_an_account_is_requested_by_a_few_at_a_time() -> None:
     running: Counter[str] = Counter()
     most: Counter[str] = Counter()
-    lock = threading.Lock()
+    lock, is_full = threading.Lock(), threading.Event()
 
     def work(item: Place) -> None:
         with lock:
             running[item[1]] += 1
             most[item[1]] = max(most[item[1]], running[item[1]])
             most["all"] = max(most["all"], sum(running.values()))
+            if most["all"] == 12:
+                is_full.set()
+        # However busy the machine is, as many as may run are waited for; one more would come meanwhile.
+        if not is_full.wait(60):
+            is_full.set()
         time.sleep(0.005)
         with lock:
             running[item[1]] -= 1
@@ -98,10 +103,15 @@ def test_an_account_is_requested_by_a_few_at_a_time() -> None:
 def test_a_busy_account_among_many_is_requested_by_a_few_too() -> None:
     running: list[Place] = []
     most: list[int] = []
+    is_full = threading.Event()
 
     def work(item: Place) -> None:
         running.append(item)
         most.append(sum(account == "busy" for _, account in running))
+        if most[-1] == 3:
+            is_full.set()
+        if item[1] == "busy" and not is_full.wait(60):
+            is_full.set()
         time.sleep(0.002)
         running.remove(item)
 
