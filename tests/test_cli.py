@@ -27,6 +27,7 @@ from nights import (
     fingerprint,
     interrupted_run,
     night_environment,
+    program,
     query,
 )
 
@@ -315,15 +316,10 @@ def test_a_second_run_at_once_names_the_one_that_works(organisation: Simulator, 
 @pytest.fixture
 def analyst_on_the_working_file(house: Path) -> Iterator[int]:
     """Someone who opened the working file in a tool of their own."""
-    script = (
-        "import duckdb, sys\n"
-        f"connection = duckdb.connect({str(Store(house).working)!r})\n"
-        "print('open', flush=True)\n"
-        "sys.stdin.read()\n"
-    )
-    process = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    started = program("opens_file", Store(house).working)
+    process = subprocess.Popen(**started, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdout is not None
-    assert process.stdout.readline() == "open\n"
+    assert process.stdout.readline() == "ready\n"
     yield process.pid
     process.communicate()
 

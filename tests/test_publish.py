@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -35,13 +34,15 @@ ROWS = 2000
 RUNS = [f"run-{number}" for number in range(1, 7)]
 
 
-@pytest.fixture
-def new(tmp_path: Path) -> Iterator[Store]:
-    """A warehouse of which nothing is there yet."""
+def warehouse(tmp_path: Path) -> Iterator[Store]:
+    """A warehouse with the default name, of which nothing is there yet."""
     made = Store(tmp_path / "house" / PUBLISHED_NAME, patience=0.3)
     yield made
     for run_id in RUNS:
         made.release(run_id)
+
+
+new = pytest.fixture(warehouse)
 
 
 @pytest.fixture
@@ -783,13 +784,18 @@ def test_a_full_disk_while_landing_says_so(small_disk: Path, large: bool) -> Non
         assert sum(json.loads(line)["item"] == record for line in landed) == 1001
 
 
+def analyst_of(store: Store) -> subprocess.Popen[str]:
+    """A process that has the working file open."""
+    analyst = subprocess.Popen(**program("opens_file", store.working), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert analyst.stdout is not None
+    assert analyst.stdout.readline() == "ready\n"
+    return analyst
+
+
 def test_a_working_file_open_elsewhere_stops_it(store: Store) -> None:
     begin_second(store)
-    code = f"import duckdb\nc = duckdb.connect({str(store.working)!r})\nprint(1, flush=True)\ninput()"
-    analyst = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    analyst = analyst_of(store)
     try:
-        assert analyst.stdout is not None
-        analyst.stdout.readline()
         with pytest.raises(WarehouseError, match=f"Process {analyst.pid} has"):
             store.publish("run-2", verify)
     finally:
@@ -805,17 +811,8 @@ def test_a_working_file_opened_between_checkpoint_and_copy_stops_it(
 ) -> None:
     begin_second(store)
     analysts: list[subprocess.Popen[str]] = []
-
-    def open_it() -> None:
-        code = f"import duckdb\nc = duckdb.connect({str(store.working)!r})\nprint(1, flush=True)\ninput()"
-        analyst = subprocess.Popen(
-            [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        analysts.append(analyst)
-        assert analyst.stdout is not None
-        analyst.stdout.readline()
-
-    monkeypatch.setattr(PROCESS, "fault_hook", hook_at("publish.detached", open_it))
+    hook = hook_at("publish.detached", lambda: analysts.append(analyst_of(store)))
+    monkeypatch.setattr(PROCESS, "fault_hook", hook)
     try:
         with pytest.raises(WarehouseError, match="Another process opened"):
             store.publish("run-2", verify)
@@ -832,9 +829,8 @@ def test_nobody_can_write_the_working_file_while_it_is_copied(store: Store, monk
 
     def try_to_write() -> None:
         if not said:
-            code = f"import duckdb\nduckdb.connect({str(store.working)!r})"
-            child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-            said.append(child.stderr)
+            started = program("opens_file", store.working)
+            said.append(subprocess.run(**started, input="", capture_output=True, check=False).stderr)
 
     store.hold("run-1", "nightly")
     fill(store, "run-1")

@@ -1,12 +1,12 @@
 """The published file's name: two links that change as one, and a warehouse that was published under the former one."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
 import pytest
-from test_publish import RUNS, digest, fill, killed_at, night, served, strangers, verify, whole
+from test_publish import digest, fill, killed_at, night, served, strangers, verify, warehouse, whole
 
 from pipelines.models.model import SCHEMAS
 from pipelines.publishing.naming import CATALOG_CLASHES, name_warning
@@ -21,13 +21,7 @@ SWAPPED = FAULT_POINTS.index("publish.swapped")
 PUBLISHING = tuple(point for point in FAULT_POINTS if point.startswith("publish."))
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    """A warehouse with the default name, of which nothing is there yet."""
-    made = Store(tmp_path / "house" / PUBLISHED_NAME, patience=0.3)
-    yield made
-    for run_id in RUNS:
-        made.release(run_id)
+store = pytest.fixture(warehouse)
 
 
 def in_older_release(store: Store, work: Callable[[Store], object]) -> None:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-import itertools
 import json
 import os
 import subprocess
-import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
@@ -25,6 +23,7 @@ import psutil
 import pytest
 from botocore.config import Config
 from conftest import MakeOrganisation, lead_to, policies
+from nights import program
 
 from simulator.client import Simulator, SimulatorError, is_foreign, start
 
@@ -425,19 +424,6 @@ def test_every_grouping_adds_up_to_the_last_digit(organisation: Simulator, group
     assert summed({**request, "Granularity": "MONTHLY"}) == monthly
 
 
-def test_a_day_may_be_split_over_two_pages(organisation: Simulator) -> None:
-    request = bill(organisation.truth(), **group_by(("SERVICE", "LINKED_ACCOUNT")))
-    whole = summed(request)
-    organisation.configure(page_sizes={"ce:GetCostAndUsage": 37})
-    found = list(cost_pages(request))
-    days = [{period["TimePeriod"]["Start"] for period in page["ResultsByTime"]} for page in found]
-    assert any(before & after for before, after in itertools.pairwise(days))
-    assert summed(request) == whole
-    assert error_of(lambda: list(cost_pages({**request, "NextPageToken": "made up"})))[0] == (
-        "InvalidNextTokenException"
-    )
-
-
 def test_all_metrics_are_exact_and_differ(organisation: Simulator) -> None:
     columns = {
         "UnblendedCost": "unblended_cost",
@@ -602,8 +588,10 @@ def test_cloudtrail_returns_two_lookups_a_second(organisation: Simulator) -> Non
     trail = client(workloads(truth)[0]["profile"], "cloudtrail", truth["regions"][0])
     trail.lookup_events()
     trail.lookup_events()
+    # A busy machine may take longer than a second for three, but not always.
+    until = time.monotonic() + 300
     with pytest.raises(botocore.exceptions.ClientError, match="ThrottlingException"):
-        for _ in range(20):
+        while time.monotonic() < until:
             trail.lookup_events()
     time.sleep(1.1)
     trail.lookup_events()
@@ -752,7 +740,9 @@ def test_throttle_passes_at_the_third_try(organisation: Simulator) -> None:
 
 
 def test_an_unknown_lie_is_refused_with_those_that_exist(organisation: Simulator) -> None:
-    with pytest.raises(SimulatorError, match="silent_zero, denied, same_account_twice"):
+    with pytest.raises(
+        SimulatorError, match="there is no lie white; there are silent_zero, denied, same_account_twice"
+    ):
         organisation.lie("white")
 
 
@@ -773,18 +763,22 @@ def test_an_unknown_lie_is_refused_with_those_that_exist(organisation: Simulator
 )
 def test_broken_responses(organisation: Simulator, rule: Record, error: type[Exception]) -> None:
     truth = organisation.truth()
-    hasty = ONCE.merge(Config(read_timeout=1))
-    ec2 = client(workloads(truth)[0]["profile"], "ec2", truth["regions"][0], hasty)
+    place = (workloads(truth)[0]["profile"], "ec2", truth["regions"][0])
+    ec2, hasty = client(*place), client(*place, ONCE.merge(Config(read_timeout=1)))
     ec2.describe_instances()
     organisation.clear_log()
     organisation.faults([{"service": "ec2", "op": "DescribeInstances", "times": 1, **rule}])
+    # Only who waits for what is delayed is in haste: a busy machine delays everything.
     with pytest.raises(error):
-        ec2.describe_instances()
+        (hasty if rule["action"] == "delay" else ec2).describe_instances()
     assert ec2.describe_instances()["Reservations"]
     until = time.monotonic() + 300
-    while len(log := organisation.log()) < 2 and time.monotonic() < until:
-        time.sleep(0.1)  # a delayed answer is written down after the one that overtook it
-    assert {entry["fault"] for entry in log} == {rule["action"], None}
+    faults: list[str | None] = []
+    while len(faults) < 2 and time.monotonic() < until:
+        time.sleep(0.1)
+        # A delayed answer is written down after the one that overtook it.
+        faults = [call["fault"] for call in organisation.log() if call["operation"] == "DescribeInstances"]
+    assert set(faults) == {rule["action"], None}
 
 
 def test_a_truncated_listing_has_no_token(organisation: Simulator) -> None:
@@ -939,22 +933,8 @@ def test_start_up_takes_little_cpu(make_organisation: MakeOrganisation) -> None:
 
 
 def test_it_ends_with_its_parent(tmp_path: Path) -> None:
-    script = (
-        "import json, os, sys, pathlib\n"
-        "from simulator.client import start\n"
-        "simulator = start(pathlib.Path(sys.argv[1]), json.loads(sys.argv[2]), accounts=1, resources=1)\n"
-        "print(simulator.pid, flush=True)\n"
-        "os._exit(1)\n"
-    )
-    root = Path(__file__).parent.parent
-    output = subprocess.run(
-        [sys.executable, "-c", script, str(tmp_path), json.dumps(policies())],
-        capture_output=True,
-        text=True,
-        cwd=root,
-        env={**os.environ, "PYTHONPATH": str(root)},
-    ).stdout
-    pid = int(output)
+    started = program("simulator_alone", tmp_path, json.dumps(policies()))
+    pid = int(subprocess.run(**started, capture_output=True, check=False).stdout)
     until = time.monotonic() + 300
     while time.monotonic() < until:
         try:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import duckdb
 import pytest
-from nights import REPOSITORY
+from nights import program
 
 from resources.store.files import atomic_write, atomic_writes
 from resources.store.sql import exists, identifier, literal
@@ -79,12 +78,7 @@ def test_no_file_is_put_in_place_before_all_are_on_the_disk(tmp_path: Path, monk
 
 def test_who_is_killed_leaves_what_was_there_and_hidden_files_alone(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("old")
-    program = (
-        "import os, sys\nfrom pathlib import Path\nfrom resources.store.files import atomic_write\n"
-        "with atomic_write(Path(sys.argv[1])) as file:\n    file.write('new')\n    file.flush()\n"
-        "    os.kill(os.getpid(), 9)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", program, str(tmp_path / "a")], cwd=REPOSITORY, check=False)
+    done = subprocess.run(**program("killed_file", tmp_path / "a"), check=False)
     assert done.returncode == -9
     assert (tmp_path / "a").read_text() == "old"
     left = [path for path in tmp_path.iterdir() if path.name != "a"]

@@ -7,7 +7,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -44,27 +43,17 @@ def store(tmp_path: Path) -> Iterator[Store]:
         made.release(run_id)
 
 
-def start(code: str, *arguments: str) -> "subprocess.Popen[str]":
-    """A process of its own that prints `ready` when it has done its part, then waits for its end."""
-    program = (
-        "import os, sys, time, duckdb\nfrom pathlib import Path\nfrom resources import warehouse\n"
-        "from resources.store.store import Store\n" + code + "\nprint('ready', flush=True)\nsys.stdin.read()\n"
-    )
-    child = subprocess.Popen(
-        [sys.executable, "-c", program, *arguments],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+def start(name: str, *arguments: object) -> "subprocess.Popen[str]":
+    """A program of tests/programs that prints `ready` when it has done its part, then waits for its end."""
+    child = subprocess.Popen(**program(name, *arguments), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert child.stdout is not None
     assert child.stdout.readline() == "ready\n"
     return child
 
 
 @contextmanager
-def process(code: str, *arguments: str) -> "Iterator[subprocess.Popen[str]]":
-    child = start(code, *arguments)
+def process(name: str, *arguments: object) -> "Iterator[subprocess.Popen[str]]":
+    child = start(name, *arguments)
     try:
         yield child
     finally:
@@ -72,7 +61,9 @@ def process(code: str, *arguments: str) -> "Iterator[subprocess.Popen[str]]":
         child.communicate()
 
 
-HOLDER = "Store(Path(sys.argv[1])).hold(sys.argv[2], 'nightly')"
+def killed_writer(store: Store) -> None:
+    """What a writer leaves that is killed between two rows."""
+    assert subprocess.run(**program("killed_writer", store.database), check=False).returncode == -9
 
 
 # ------------------------------------------------------------------------------------------------------- lock
@@ -80,7 +71,7 @@ HOLDER = "Store(Path(sys.argv[1])).hold(sys.argv[2], 'nightly')"
 
 def test_a_second_run_is_refused_at_once_and_told_who_holds_it(store: Store) -> None:
     with (
-        process(HOLDER, str(store.database), "run-1") as child,
+        process("holds_lock", store.database, "run-1") as child,
         pytest.MonkeyPatch.context() as patched,
         pytest.raises(LockHeld) as refused,
     ):
@@ -91,22 +82,15 @@ def test_a_second_run_is_refused_at_once_and_told_who_holds_it(store: Store) -> 
 
 
 def test_a_killed_holder_frees_the_lock(store: Store) -> None:
-    child = start(HOLDER, str(store.database), "run-1")
+    child = start("holds_lock", store.database, "run-1")
     child.kill()
     child.communicate()
     store.hold("run-2", "nightly")
 
 
 def test_the_lock_dies_with_a_holder_that_has_forked(store: Store) -> None:
-    forking = HOLDER + "\nif os.fork() == 0:\n    print(os.getpid(), flush=True)\n    time.sleep(30)\n    os._exit(0)"
-    program = "import os, sys, time\nfrom pathlib import Path\nfrom resources.store.store import Store\n" + forking
-    child = subprocess.Popen(
-        [sys.executable, "-c", program + "\nsys.stdin.read()", str(store.database), "run-1"],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    started = program("holds_lock", store.database, "run-1", "forked")
+    child = subprocess.Popen(**started, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert child.stdout is not None
     grandchild = int(child.stdout.readline())
     try:
@@ -123,7 +107,7 @@ def test_the_lock_dies_with_a_holder_that_has_forked(store: Store) -> None:
 
 
 def test_another_process_of_the_same_run_is_waited_for(store: Store) -> None:
-    child = start(HOLDER, str(store.database), "run-1")
+    child = start("holds_lock", store.database, "run-1")
     threading.Timer(0.5, child.kill).start()
     begun = time.monotonic()
     store.hold("run-1", "nightly")
@@ -133,7 +117,7 @@ def test_another_process_of_the_same_run_is_waited_for(store: Store) -> None:
 
 def test_the_wait_for_the_same_run_ends(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lock, "SAME_RUN_WAIT", 0.3)
-    with process(HOLDER, str(store.database), "run-1"), pytest.raises(LockHeld, match="run-1"):
+    with process("holds_lock", store.database, "run-1"), pytest.raises(LockHeld, match="run-1"):
         store.hold("run-1", "nightly")
 
 
@@ -411,22 +395,8 @@ def test_a_working_file_that_was_open_to_the_world_is_closed(store: Store) -> No
     assert store.working.stat().st_mode & 0o777 == 0o640
 
 
-KILLED_WRITER = """
-store = Store(Path(sys.argv[1]))
-store.hold('run-1', 'nightly')
-with store.write():
-    pass
-with store.write() as c:
-    c.execute("insert into audit.run (run_id) values ('kept')")
-    c.execute('begin')
-    c.execute("insert into audit.run (run_id) values ('lost')")
-    os.kill(os.getpid(), 9)
-"""
-
-
 def test_a_killed_writer_loses_nothing_that_was_committed(store: Store) -> None:
-    with pytest.raises(AssertionError):
-        start(KILLED_WRITER, str(store.database))
+    killed_writer(store)
     with store.read() as connection:
         assert connection.execute("select run_id from audit.run").fetchall() == [("kept",)]
     store.hold("run-2", "nightly")
@@ -444,8 +414,7 @@ def broken_off(store: Store, pages: int) -> bytes:
     Made of the file before a checkpoint and of the blocks that DuckDB itself writes over in one; returns the blocks as
     they have to be. The log, with what was committed since, stays.
     """
-    with pytest.raises(AssertionError):
-        start(KILLED_WRITER, str(store.database))
+    killed_writer(store)
     before = store.working.read_bytes()
     aside = store.working.with_name("aside.duckdb")
     for ending in ("", ".wal"):
@@ -1044,7 +1013,7 @@ def test_a_working_file_open_elsewhere_names_the_process_and_the_cure(store: Sto
     store.hold("run-1", "nightly")
     with store.write():
         pass
-    with process("c = duckdb.connect(sys.argv[1])", str(store.working)) as analyst:
+    with process("opens_file", store.working) as analyst:
         for connect in (store.write, store.read):
             with (
                 pytest.raises(WarehouseError, match=rf"Process {analyst.pid} has .* open.*Close it there"),
@@ -1060,8 +1029,7 @@ def test_a_connection_of_milliseconds_elsewhere_is_waited_for(store: Store) -> N
     patient.hold("run-1", "nightly")
     with patient.write():
         pass
-    code = "import threading\nc = duckdb.connect(sys.argv[1])\nthreading.Timer(0.5, c.close).start()"
-    with process(code, str(store.working)), patient.write() as connection:
+    with process("opens_file", store.working, 0.5), patient.write() as connection:
         connection.execute("insert into audit.run (run_id) values ('after')")
 
 
@@ -1098,8 +1066,7 @@ def test_a_lost_working_file_is_made_anew_from_the_published_version(store: Stor
 
 
 def test_a_log_without_its_file_is_not_replayed_into_a_new_one(store: Store) -> None:
-    with pytest.raises(AssertionError):
-        start(KILLED_WRITER, str(store.database))
+    killed_writer(store)
     assert Path(f"{store.working}.wal").exists()
     store.working.unlink()
     store.hold("run-2", "nightly")
