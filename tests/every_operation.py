@@ -7,6 +7,8 @@ from typing import NamedTuple
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
 
+from resources.contract import ContractViolation, Role, check
+
 
 class Operation(NamedTuple):
     service: str
@@ -23,6 +25,15 @@ def every_operation() -> tuple[Operation, ...]:
 @cache
 def signing_names() -> dict[tuple[str, str], str]:
     return {(operation.service, operation.name): operation.signing_name for operation in every_operation()}
+
+
+def is_let_through(role: Role, signing_name: str, operation: str) -> bool:
+    """Whether the guard lets a role send it."""
+    try:
+        check(role, signing_name, operation)
+    except ContractViolation:
+        return False
+    return True
 
 
 def _operations() -> Iterator[Operation]:

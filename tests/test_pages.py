@@ -231,9 +231,10 @@ def arn(account: str) -> str:
 
 
 @pytest.mark.parametrize("owner", [OWN, arn(OWN), "aws", arn("aws"), arn("")])
-def test_ones_own_records_aws_own_and_those_of_nobody_are_taken(owner: str) -> None:
+@pytest.mark.parametrize("is_optional", [False, True])
+def test_ones_own_records_aws_own_and_those_of_nobody_are_taken(owner: str, is_optional: bool) -> None:
     record = {"Of": {"Owner": owner}}
-    assert taken(listing(owner="Of.Owner"), {"Things": [record]}) == [record]
+    assert taken(listing(owner="Of.Owner", is_owner_optional=is_optional), {"Things": [record]}) == [record]
 
 
 @pytest.mark.parametrize("owner", [OTHER, arn(OTHER)])

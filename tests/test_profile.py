@@ -809,39 +809,6 @@ def test_a_record_of_another_account_spoils_the_cell(aws: ScriptedAws, make_reac
     assert TWO in str(answer.error_message)
 
 
-def test_a_record_that_names_no_owner_is_not_trusted(aws: ScriptedAws, make_reach: MakeReach) -> None:
-    anonymous = "<item><instancesSet><item><instanceId>i-1</instanceId></item></instancesSet></item>"
-    aws.script = pages(xml("DescribeInstances", f"<reservationSet>{anonymous}</reservationSet>"))
-    answer = make_reach().fetch(question())
-    assert (answer.outcome, answer.error_code) == ("failed", "OwnerUnknown")
-
-
-def test_a_record_may_lack_its_owner_where_the_listing_says_so_but_not_name_another(
-    aws: ScriptedAws, make_reach: MakeReach
-) -> None:
-    def volumes(owner: str) -> Reply:
-        return xml("DescribeVolumes", f"<volumeSet><item><volumeId>vol-1</volumeId>{owner}</item></volumeSet>")
-
-    listing = Listing(
-        "ec2_volume",
-        "ec2:DescribeVolumes",
-        roles=("workload",),
-        zero="ordinary",
-        records="Volumes",
-        owner="OwnerId",
-        is_owner_optional=True,
-    )
-    reach = make_reach()
-    for owner, outcome in (
-        ("", "found"),
-        (f"<ownerId>{ONE}</ownerId>", "found"),
-        (f"<ownerId>{TWO}</ownerId>", "wrong_account"),
-        ("<ownerId>nobody</ownerId>", "failed"),
-    ):
-        aws.script = pages(volumes(owner))
-        assert reach.fetch(question(listing)).outcome == outcome, owner
-
-
 def test_an_owner_within_an_arn(aws: ScriptedAws, make_reach: MakeReach) -> None:
     def account(owner: str) -> dict[str, str]:
         return {"Id": TWO, "Arn": f"arn:aws:organizations::{owner}:account/o-1/{TWO}"}

@@ -12,7 +12,7 @@ import itertools
 import os
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -22,6 +22,7 @@ import botocore.session
 import pytest
 from botocore.config import Config
 from conftest import lead_to, policies, sign_in
+from test_simulator_governance import code_of
 
 from simulator.client import Simulator, SimulatorError, start
 from simulator.explorer import Explorer
@@ -74,12 +75,6 @@ def _client(_proxy: str, profile: str, service: str) -> Any:
 
 def client(service: str, profile: str = "acmeBilling") -> Any:
     return _client(os.environ["HTTP_PROXY"], profile, service)
-
-
-def code_of(call: Callable[[], Any]) -> str:
-    with pytest.raises(botocore.exceptions.ClientError) as caught:
-        call()
-    return str(caught.value.response["Error"]["Code"])
 
 
 def question(start_day: dt.date, end_day: dt.date, *by: str, **more: Any) -> Record:

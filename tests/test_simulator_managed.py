@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from test_simulator_issue3 import client, code_of, listed, pages, profiles, tags_of
+from test_simulator_governance import client, code_of, listed, pages, profiles, tags_of
 
 from simulator.client import Simulator, SimulatorError
 

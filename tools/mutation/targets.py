@@ -178,7 +178,7 @@ TARGETS: Mapping[str, Target] = {
         (
             "tests/test_profile.py",
             "tests/test_batches.py",
-            "tests/test_each.py",
+            "tests/test_listings_for_each.py",
             "tests/test_answers.py::test_a_wrong_clock_of_this_machine_is_called_that",
             "tests/test_answers.py::test_empty_pages_without_end_have_one",
             "tests/test_answers.py::test_after_a_page_with_records_the_empty_ones_are_counted_from_the_first",

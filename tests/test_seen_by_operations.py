@@ -63,7 +63,9 @@ def test_every_tagged_resource_is_there_and_none_is_taken_for_an_inventory(witne
 def test_the_fill_rate_counts_every_item_of_which_the_tags_are_known(witnessed_night: Witness) -> None:
     items = shown(witnessed_night, "select tags from cmdb.resource where status <> 'retired'")
     known = [row["tags"] for row in items if row["tags"] is not None]
-    for row in shown(witnessed_night, "select * from cmdb.tag_fill_rate"):
+    rates = shown(witnessed_night, "select * from cmdb.tag_fill_rate")
+    assert rates
+    for row in rates:
         filled = sum(bool(tags.get(row["tag_key"])) for tags in known)
         empty = sum(tags.get(row["tag_key"]) == "" for tags in known)
         assert (row["filled_count"], row["empty_count"]) == (filled, empty)
