@@ -24,7 +24,8 @@ Every check by the name that a refusal, `audit.check_result` and Dagster show. O
 anything that depends on what it is about; the published file stays. One that *warns* is published with its sentence.
 `cmdb coverage --blocked` shows the sentence and the cells of the last run, [a run failed](../howto/failed-run.md) what
 to do. *Requested again* is what the next run, or `cmdb nightly --only-untrusted`, requests whole where the check has
-failed; *its cells* are those of the rows at fault; what a check of the pre-flight or of a listing refused is requested anyway (–).
+failed; *its cells* are those of the rows at fault; what the pre-flight or the check of a listing refused is requested
+anyway (–).
 
 | check | about | failed, it | what it says when it fails, or what must hold | requested again |
 | --- | --- | --- | --- | --- |
