@@ -19,9 +19,6 @@ from chaos.processes import end_all, load
 
 HERE = Path(__file__).parent
 
-EACH_PUSH = "test_each_push.py"
-"""The file that is no part of `make faults`: `make test` runs it."""
-
 REGIONS = ("us-east-1", "ap-southeast-2")
 """Of the organisation: two, so that one can be lied about and the other not, in runs as short as can be."""
 
@@ -31,11 +28,10 @@ LONGEST = 7200
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what stands in this folder, but for what each push runs."""
+    """Mark what stands in this folder."""
     for item in items:
         if item.path.is_relative_to(HERE):
-            if item.path.name != EACH_PUSH:
-                item.add_marker(pytest.mark.chaos)
+            item.add_marker(pytest.mark.chaos)
             item.add_marker(pytest.mark.timeout(LONGEST))
 
 

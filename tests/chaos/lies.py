@@ -700,30 +700,3 @@ PAIRS: tuple[Lie, ...] = (
 )
 
 LIES = (*ALONE, *PAIRS)
-
-def brisk() -> None:
-    """Request again within hundredths of a second, and wait for an answer for four seconds."""
-    give(client, "Retry", functools.partial(retry.Retry, first_delay=0.02))
-    impatient()
-
-
-PASSING = (
-    Lie(("throttle", "error_500", "html_503", "reset"), "survived", prepare=brisk),
-    Lie(("empty_page", "cut", "garbage", "slow"), "survived", prepare=brisk),
-)
-"""What passes, as often at once as a page is requested again: four times, and however often AWS throttles."""
-
-
-def _each_once() -> tuple[Lie, ...]:
-    told: set[str] = set()
-    found = []
-    for lie in (*PASSING, *sorted(ALONE, key=lambda lie: lie.late)):
-        names = {name.partition("@")[0] for name in lie.told}
-        if names - told:
-            told |= names
-            found.append(replace(lie, mends=False))
-    return tuple(found)
-
-
-EACH_ONCE = _each_once()
-"""Each fault in one run, in as few runs as tell them apart; in those of CloudTrail's delay only what needs it."""

@@ -29,11 +29,6 @@ SIGN_IN = ("sts", "sso")
 
 @pytest.mark.parametrize("lie", [pytest.param(lie, id=lie.name) for lie in LIES])
 def test_whatever_aws_says_what_is_published_is_true(ground: Ground, known: Known, database: Path, lie: Lie) -> None:
-    must_come_of(lie, ground, known, database)
-
-
-def must_come_of(lie: Lie, ground: Ground, known: Known, database: Path) -> None:
-    """Tell the lie in a run, and hold what is published against what must come of it."""
     was = fingerprint(database)
     truth = ground.simulator.truth()
     words = {**truth["central"], "first": truth["regions"][0], "last": truth["regions"][-1], "account": ""}
