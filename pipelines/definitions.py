@@ -23,10 +23,10 @@ from pipelines.models.query_facts import forget_trees, lineage_of, record_rules_
 from pipelines.preflight_assets import PREFLIGHT_KEY, caller_identity
 from pipelines.publishing.assets import published_asset, published_copy
 from pipelines.report.assets import report
-from pipelines.settings import SIMULATED, Settings, SettingsError, read_settings
+from pipelines.settings import Settings, SettingsError, read_settings
 from pipelines.trust.role_resources import aws_roles
 from resources import release
-from resources.installation import IS_CHECKOUT, code_version
+from resources.installation import IS_CHECKOUT, SIMULATED, code_version
 from resources.warehouse import Warehouse
 
 NIGHTLY = "nightly"

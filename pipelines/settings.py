@@ -25,9 +25,6 @@ from resources.objects.object_store import URL, ObjectStore
 
 REPOSITORY = PRODUCT_FOLDER
 WAREHOUSE_FOLDER = SQL_FOLDER
-SIMULATED = "SIMULATED_ORGANISATION"
-"""Set in a process whose AWS clients all lead to a simulated organisation."""
-
 DEMO_DATABASE = WORKING_FOLDER / "warehouse" / "demo" / "aws_org.duckdb"
 
 MAX_UNTRUSTED_TOLERANCE = Decimal("0.25")

@@ -18,6 +18,9 @@ SQL_FOLDER = PRODUCT_FOLDER / "warehouse"
 IS_CHECKOUT = (PRODUCT_FOLDER / "pyproject.toml").is_file()
 """Whether the product runs from a checkout, as an editable installation does too."""
 
+SIMULATED = "SIMULATED_ORGANISATION"
+"""Set in a process whose AWS clients all lead to a simulated organisation."""
+
 
 def working_folder() -> Path:
     """The folder of the warehouse and of Dagster's records; a relative `CMDB_DATABASE` is relative to it."""

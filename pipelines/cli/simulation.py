@@ -19,7 +19,7 @@ import click
 
 from pipelines.cli.command import Misused
 from resources.contract import ROLES, policy
-from resources.installation import IS_CHECKOUT, WORKING_FOLDER
+from resources.installation import IS_CHECKOUT, SIMULATED, WORKING_FOLDER
 
 if TYPE_CHECKING:
     from simulator.client import Simulator as Simulator
@@ -118,7 +118,7 @@ def simulated(
         from simulator import client
     except ImportError as error:
         raise NoSimulator(f"The simulator cannot be loaded ({error}). Nothing was run.") from error
-    from pipelines.settings import DEMO_DATABASE, SIMULATED
+    from pipelines.settings import DEMO_DATABASE
 
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cmdb-demo-")))
@@ -149,7 +149,7 @@ def simulates_demo(command: Callable[P, None]) -> Callable[P, None]:
 
     @wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
-        from pipelines.settings import DEMO_DATABASE, SIMULATED
+        from pipelines.settings import DEMO_DATABASE
 
         if not kwargs.get("demo") or os.environ.get(SIMULATED):
             command(*args, **kwargs)
