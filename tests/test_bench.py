@@ -357,16 +357,16 @@ def test_every_night_of_a_multiplied_organisation_is_as_its_file_was(
     truthful_night: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Two nights; how much they take is no matter here, but their rows are."""
-    where = [str(truthful_night / DATABASE), "--items", "8000", "--folder", str(tmp_path)]
+    where = [str(truthful_night / DATABASE), "--items", "24000", "--folder", str(tmp_path)]
     any_night.main([*where, "--nights", "2", "--compared", "2"])
     said = capsys.readouterr()
     assert "2 nights compared, unlike: none" in said.err
-    assert said.out.splitlines()[-1].startswith("| 8,000 | 2 |")
+    assert said.out.splitlines()[-1].startswith("| 24,000 | 2 |")
     # What is there is gone on with.
     any_night.main([*where, "--nights", "3", "--compared", "1"])
     said = capsys.readouterr()
     assert "night 2" not in said.err and "unlike: none" in said.err
-    assert said.out.splitlines()[-1].startswith("| 8,000 | 3 |")
+    assert said.out.splitlines()[-1].startswith("| 24,000 | 3 |")
 
 
 def test_only_slow_views_are_shown_beside_the_table_that_they_read(truthful_night: Path) -> None:
