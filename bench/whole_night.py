@@ -2,8 +2,8 @@
 
 A cell is a question that a night has an answer to: role, account, region and listing. A first night requests all of
 them; a later one, on the next day of a clock of libfaketime, those that are due. Under libfaketime a night takes
-several times the CPU and the wall (60 × 3: 190 instead of 75 s), so compare such nights with each other alone;
-requests, memory and disk are as without it.
+several times the CPU and the wall (60 × 3: 190 s of wall; without it 60 s of CPU), so compare such nights with
+each other alone; requests, memory and disk are as without it.
 """
 
 import json
