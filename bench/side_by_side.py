@@ -150,12 +150,15 @@ RAW = Peer("raw HTTP", lambda stage: [*_python("bench.raw_loop")(stage), str(sta
 NIGHT = Peer("whole night", lambda stage: [sys.executable, "-m", "pipelines.cli.main", "nightly"], None)
 
 
-def measure(peer: Peer, stage: Stage, timeout: float = 900.0, is_first: bool = True) -> tuple[Reading, Result | None]:
+def measure(
+    peer: Peer, stage: Stage, timeout: float = 900.0, is_first: bool = True, watched: Path | None = None
+) -> tuple[Reading, Result | None]:
     """Run one peer once.
 
     Args:
         timeout: seconds.
         is_first: whether it finds nothing of an earlier run.
+        watched: a folder whose size the samples have.
 
     Raises:
         Refused: it failed.
@@ -165,9 +168,7 @@ def measure(peer: Peer, stage: Stage, timeout: float = 900.0, is_first: bool = T
         shutil.rmtree(stage.folder / left, ignore_errors=True)
     command = peer.command(stage)
     stage.reset()
-    ran = tree.run(
-        command, {**stage.environment, **peer.environment}, stage.folder, timeout, stage.folder / "warehouse"
-    )
+    ran = tree.run(command, {**stage.environment, **peer.environment}, stage.folder, timeout, watched)
     counted = stage.counters()
     if ran.code != 0:
         raise Refused(f"{peer.name} ended with {ran.code}: {ran.said[-300:]} {ran.complained[-1500:]}")

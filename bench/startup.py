@@ -94,15 +94,26 @@ def table(starts: dict[str, list[Start]]) -> list[str]:
     return lines
 
 
-def main() -> int:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def asked(about: str | None, rounds: int) -> argparse.Namespace:
+    """What was asked of a program that measures something of a published file.
+
+    Args:
+        about: what its help says.
+        rounds: as many, unless others are asked for.
+    """
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", nargs="?", type=Path, default=DEMO, help="a published file")
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rounds", type=int, default=rounds)
     parser.add_argument("--write", type=Path, help="page to put the table into, between its marks")
     arguments = parser.parse_args()
     if not arguments.file.exists():
         parser.error(f"{arguments.file} is not there; `make demo` makes the demo's.")
+    return arguments
+
+
+def main() -> int:
+    """Measure and print."""
+    arguments = asked(__doc__, 9)
     before = pressure()
     starts: dict[str, list[Start]] = {program.name: [] for program in programs()}
     # The first round reads from the disk what the others have in memory.

@@ -66,31 +66,31 @@ def times(environment: Mapping[str, str]) -> dict[str, tuple[float, float]]:
     return {name: (began, ended) for name, began, ended in json.loads(said.stdout)}
 
 
-def between(samples: Sequence[Sample], name: str, began: float, ended: float) -> Step:
-    """What the tree took from one moment to another; between two samples it grows evenly."""
-    moments = [sample.at for sample in samples]
-    cpu, disk = [sample.cpu for sample in samples], [sample.disk for sample in samples]
-    inside = samples[max(bisect_left(moments, began) - 1, 0) : bisect_left(moments, ended) + 1]
-    return Step(
-        name,
-        ended - began,
-        float(np.interp(ended, moments, cpu) - np.interp(began, moments, cpu)),
-        max(sample.memory for sample in inside),
-        round(np.interp(ended, moments, disk) - np.interp(began, moments, disk)),
-    )
-
-
 def steps(samples: Sequence[Sample], found: Mapping[str, tuple[float, float]], ahead: float) -> list[Step]:
     """The steps of a run in their order, and what is left outside them.
 
     Args:
         ahead: seconds by which the clock of the run was ahead of that of the samples.
     """
+    moments = [sample.at for sample in samples]
+    cpu, disk = [sample.cpu for sample in samples], [sample.disk for sample in samples]
+
+    def between(name: str, began: float, ended: float) -> Step:
+        """What the tree took from one moment to another; between two samples it grows evenly."""
+        during = samples[max(bisect_left(moments, began) - 1, 0) : bisect_left(moments, ended) + 1]
+        return Step(
+            name,
+            ended - began,
+            float(np.interp(ended, moments, cpu) - np.interp(began, moments, cpu)),
+            max(sample.memory for sample in during),
+            round(np.interp(ended, moments, disk) - np.interp(began, moments, disk)),
+        )
+
     inside = [
-        between(samples, name, began - ahead, ended - ahead)
+        between(name, began - ahead, ended - ahead)
         for name, (began, ended) in sorted(found.items(), key=lambda step: step[1])
     ]
-    whole = between(samples, BETWEEN, samples[0].at, samples[-1].at)
+    whole = between(BETWEEN, moments[0], moments[-1])
     outside = Step(
         BETWEEN,
         whole.wall - sum(step.wall for step in inside),

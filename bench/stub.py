@@ -165,6 +165,7 @@ class Stub:
         if caller is None:
             return self._control(head)
         account, region, service = caller.groups()
+        place = account.decode(), region.decode()
         operation = self._operation(head, body, service)
         self.requests[operation] += 1
         if (
@@ -174,15 +175,12 @@ class Stub:
         ):
             self.throttled += 1
             return response(*_error(service, 503 if service == b"ec2" else 400, _THROTTLED.get(service, "Throttling")))
-        status, kind, said = self._said(operation, account.decode(), region.decode(), service, body)
+        status, kind, said = self._said(operation, *place, service, body)
         self.refused += status != 200
         self.sent += len(said)
         request_id = b"%036d" % next(_REQUEST_IDS)
-        self.trail.record(
-            account.decode(),
-            region.decode(),
-            Event(time.time(), service.decode(), operation, request_id.decode(), status != 200),
-        )
+        event = Event(time.time(), service.decode(), operation, request_id.decode(), status != 200)
+        self.trail.record(*place, event)
         return response(status, kind, said.replace(NO_ID, b">%s</" % request_id, 1), request_id)
 
     def _is_throttled(self, key: bytes, now: float) -> bool:

@@ -8,19 +8,17 @@ milliseconds do. Prints a table in Markdown, or writes it into a page. Exits wit
 machine that nobody else uses by more than a tenth.
 """
 
-import argparse
 import statistics
 import sys
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
-from pathlib import Path
 
 import duckdb
 
 from bench.side_by_side import MISSED_BY, pressure, write
-from bench.startup import DEMO
+from bench.startup import asked
 
 MARKS = "<!-- views:begin -->", "<!-- views:end -->"
 
@@ -69,13 +67,7 @@ def table(taken: Mapping[str, Sequence[float]]) -> list[str]:
 
 def main() -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("file", nargs="?", type=Path, default=DEMO, help="a published file")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--write", type=Path, help="page to put the table into, between its marks")
-    arguments = parser.parse_args()
-    if not arguments.file.exists():
-        parser.error(f"{arguments.file} is not there; `make demo` makes the demo's.")
+    arguments = asked(__doc__, 5)
     before = pressure()
     taken: dict[str, list[float]] = defaultdict(list)
     with duckdb.connect(str(arguments.file), read_only=True) as connection:

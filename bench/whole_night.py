@@ -89,7 +89,8 @@ def night(stage: Stage, number: int = 1) -> Night:
     ahead = timedelta(days=number - 1)
     if number > 1:
         stage.advance(ahead)
-    reading, _ = measure(NIGHT, stage, LONGEST, is_first=number == 1)
+    warehouse = stage.folder / "warehouse"
+    reading, _ = measure(NIGHT, stage, LONGEST, is_first=number == 1, watched=warehouse)
     said = subprocess.run(
         [sys.executable, "-m", "pipelines.cli.main", "sql", COUNTED, "--json"],
         env=stage.environment, cwd=REPOSITORY, capture_output=True, text=True, timeout=600,
@@ -104,7 +105,7 @@ def night(stage: Stage, number: int = 1) -> Night:
         counted["cells"],
         counted["requested"],
         counted["items"],
-        tree.size_of(stage.folder / "warehouse"),
+        tree.size_of(warehouse),
         reading,
         steps.steps(reading.ran.samples, steps.times(stage.environment), ahead.total_seconds()),
     )
@@ -114,7 +115,8 @@ def nights(accounts: Sequence[int], regions: Sequence[str], latency: float, coun
     """So many nights of each size, one size after the other; `latency` in seconds.
 
     Raises:
-        Refused: one was not published, or no clock can be set for a second one.
+        Refused: one was not published.
+        FileNotFoundError: no clock can be set for a second one.
         TimeoutError: one took longer than four hours.
     """
     found = []

@@ -180,13 +180,12 @@ def truth(world: World) -> Iterator[Any]:
     kept: dict[Question, Answer] = {}
     with over_stdio(world.database) as asking:
 
-        def told(question: Question) -> Answer:
+        def once(question: Question) -> Answer:
             if question not in kept:
                 kept[question] = question.put(asking)
             return kept[question]
 
-        told.asking = asking  # type: ignore[attr-defined]  # for questions that are asked once
-        yield told
+        yield once
 
 
 def rows_of(answer: Answer) -> list[str]:
@@ -240,7 +239,7 @@ def test_of_what_nobody_collects_only_a_plain_sql_server_says_none(world: World,
     assert len(texts) == len(NOT_COLLECTED)
     assert all(query(world.database, text) == [] for text in texts)
     # A name that is of no service and type is none, of the types that are collected.
-    none = ask("search", text="payments-db", account_id=world.accounts[0]).put(truth.asking)
+    none = truth(ask("search", text="payments-db", account_id=world.accounts[0]))
     assert none["answer"].startswith("None: ")
     assert none["answer"].endswith(
         f" Only the {len(collected_types())} resource types that are collected were searched."

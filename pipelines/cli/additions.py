@@ -2,7 +2,7 @@
 
 Such rows are followed from where they are read, through joins, common table expressions, subqueries and unions. They
 may be added up where each occurrence of the relation is narrowed to one value of the column that repeats the money, or
-where the sum is by that column. What cannot be told counts as added up several times.
+where the sum is by that column. What cannot be decided counts as added up several times.
 """
 
 from collections import Counter

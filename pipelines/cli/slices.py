@@ -23,7 +23,7 @@ BILL = frozenset({"cost.daily", "cost.by_tag", "cost.tag_service_daily", "stage.
 def summed_across_slices(connection: "duckdb.DuckDBPyConnection", query: str) -> str:
     """A sentence that names the relations whose money a query adds up several times; empty where it does not.
 
-    Where it cannot be told from the text, the sentence is there.
+    Where the text does not decide it, the sentence is there.
     """
     lowered = query.lower()
     if not any(name in lowered for name in SUMS):

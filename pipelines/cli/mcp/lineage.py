@@ -6,13 +6,14 @@ relation counts; what cannot be named counts as everything that is collected.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import sqlglot
 from sqlglot import exp
 
+from pipelines.cli.added_sources import conjuncts
 from pipelines.cli.slices import nodes_of
 from pipelines.models.queries import argument
 
@@ -141,20 +142,11 @@ def _bound(table: exp.Table, column: str) -> frozenset[str]:
     where = argument(select, "where")
     if where is None:
         return frozenset()
-    for conjunct in _conjuncts(where.this):
+    for conjunct in conjuncts(where.this):
         values = _literals(conjunct, column, table.alias_or_name, is_alone=is_alone)
         if values:
             return values
     return frozenset()
-
-
-def _conjuncts(condition: "exp.Expr") -> "Iterator[exp.Expr]":
-    condition = condition.unnest()
-    if isinstance(condition, exp.And):
-        yield from _conjuncts(condition.this)
-        yield from _conjuncts(condition.expression)
-    else:
-        yield condition
 
 
 def _literals(condition: "exp.Expr", column: str, alias: str, *, is_alone: bool) -> frozenset[str]:
