@@ -178,7 +178,27 @@ ANOMALIES = """
 """
 
 
-def test_what_began_since_the_run_before_comes_first(published: duckdb.DuckDBPyConnection) -> None:
+def new_line(monkeypatch: pytest.MonkeyPatch, *rows: Any, of_count: int = 0, **judged: Any) -> str:
+    """The line of the last screen about these anomalies, of a bill whose slice service was judged."""
+    counted_rows = [{**row, "of_count": of_count or len(rows)} for row in rows]
+    figures = {
+        "anomalies": figure("anomalies", *counted_rows, scope=judged.get("scope")),
+        "anomalies_judged": figure("anomalies_judged", {"slice": "service", "first_date": judged.get("since", 1)}),
+    }
+    monkeypatch.setattr(digest, "query_figures", lambda store, names: figures)
+    return digest.new_anomalies(Store(Path("anything.duckdb")))
+
+
+def test_none_is_new_only_where_everything_was_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert new_line(monkeypatch) == "none new"
+    assert new_line(monkeypatch, since=None) == "unknown by service, whose bill has too few complete days"
+    some = Scope(3, 1, "denied 1")
+    assert new_line(monkeypatch, scope=some) == f"none new in what was judged; {some}"
+
+
+def test_what_began_since_the_run_before_comes_first(
+    published: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (through,) = published.execute(
         "select (max(ended_at) at time zone 'UTC')::date - 2 from audit.collection "
         "where is_trusted and starts_with(listing, 'cost_daily:service:')"
@@ -191,8 +211,15 @@ def test_what_began_since_the_run_before_comes_first(published: duckdb.DuckDBPyC
 
     # Without a run before, nobody knows what is new.
     assert found() == [("running", None), ("old", None), ("newer", None), ("new", None)]
+    first = new_line(monkeypatch, *read(published, "anomalies").rows)
+    assert first.startswith("4 in cost.anomaly, such as 111111111111, running, +")
     published.execute(LATER_RUN)
     assert found() == [("newer", True), ("new", True), ("running", False), ("old", False)]
+    # The last screen of a run says the same in a line.
+    rows = read(published, "anomalies").rows
+    assert new_line(monkeypatch, *rows).startswith("2 new, in cost.anomaly: 111111111111, newer, ")
+    assert new_line(monkeypatch, *rows[2:]) == "none new"
+    assert new_line(monkeypatch, *rows[:1] * 8, of_count=9).startswith("8 or more new, in cost.anomaly: 111111111111")
     # What the run before could not judge at all, for it had no trusted response of the bill, is new.
     published.execute("update audit.collection set is_trusted = false where starts_with(listing, 'cost_daily:')")
     assert {is_new for _, is_new in found()} == {True}

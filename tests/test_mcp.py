@@ -449,6 +449,14 @@ def test_every_response_says_how_much_of_its_scope_is_known(asking: Asking, trut
     assert answer["rows"] == [[query(database, "select count(*) from aws.ec2_instance")[0][0]]]
 
 
+def test_of_the_demo_what_mends_can_be_typed_as_it_stands(published: Published) -> None:
+    of_demo = replace(published, demo=True).free_answer("select count(*) from aws.ec2_instance")
+    plain = published.free_answer("select count(*) from aws.ec2_instance")
+    assert "`cmdb profiles --demo`" in of_demo.answer
+    assert any("`cmdb profiles --demo`" in remedy for remedy in of_demo.to_mend)
+    assert "--demo" not in f"{plain.answer} {plain.to_mend}"
+
+
 def test_of_one_account_that_is_known_none_is_said(asking: Asking, truthful_night: Path) -> None:
     ((known,), *_) = query(
         truthful_night / DATABASE,

@@ -77,6 +77,15 @@ def test_what_is_no_arn_of_this_partition_leads_nowhere(arn: str | None) -> None
     assert console_address(arn) is None
 
 
+def test_what_is_open_widest_leads_to_the_console(page_file: Path, figures: Figures) -> None:
+    page = page_file.read_text(encoding="utf-8")
+    section = page[page.index('data-csv="exposure_widest"') : page.index("</section>", page.index('id="exposure"'))]
+    rows = figures["exposure_widest"].rows
+    assert rows
+    for row in rows:
+        assert f'<a href="{console_address(row["arn"])}"' in section
+
+
 # ------------------------------------------------------------------------------------------------ in a browser
 
 

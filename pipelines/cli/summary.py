@@ -50,7 +50,11 @@ class PaidApi:
 
 @dataclass(frozen=True)
 class Summary:
-    """The published dataset in a few figures."""
+    """The published dataset in a few figures.
+
+    Attributes:
+        anomalies: how many are new, or why that is not known.
+    """
 
     accounts: int
     active_accounts: int
@@ -59,6 +63,7 @@ class Summary:
     month_to_date: Decimal
     currency: str
     through: str
+    anomalies: str
     cells: dict[str, int]
     requests: int
     api_cost_usd: Decimal
@@ -85,6 +90,8 @@ def summarise(store: "Store") -> Summary:
     Raises:
         WarehouseError: nothing is published yet.
     """
+    from pipelines.report.digest import new_anomalies
+
     store.require_current_schema()
     with store.published() as connection:
 
@@ -129,6 +136,7 @@ def summarise(store: "Store") -> Summary:
         month_to_date=cost[0] or Decimal(0),
         currency=cost[1] or "",
         through=str(cost[2] or "never"),
+        anomalies=new_anomalies(store),
         cells=dict(cells),
         requests=run[0],
         api_cost_usd=run[1],

@@ -207,6 +207,7 @@ def summary_lines(
             f"  resources      {summary.resources:,} in {summary.resource_accounts:,} accounts"
             + (f", {summary.stale:,} of them stale" if summary.stale else ""),
             f"  month to date  {summary.month_to_date:,.2f} {summary.currency} unblended, through {summary.through}",
+            f"  anomalies      {plain(summary.anomalies)}",
             f"  cells          {_counts(summary.cells)}",
             f"  requests       {summary.requests:,}, for which AWS charges {summary.api_cost_usd:,.2f} USD",
         ]

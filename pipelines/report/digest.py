@@ -59,6 +59,29 @@ def read_digest(store: Store) -> Digest:
     return Digest(str(run["run_id"]), _title(run["finished_at"], figures), tuple(lines))
 
 
+def new_anomalies(store: Store) -> str:
+    """How many anomalies no earlier run knew, and the first of them; "none" only where all of it was judged.
+
+    Raises:
+        WarehouseError: nothing is published, or what is was published by another version of the product.
+    """
+    figures = query_figures(store, ("anomalies", "anomalies_judged"))
+    found = figures["anomalies"]
+    if found.first is not None and found.first["is_new"] is None:
+        count = len(found) + found.left_out
+        return f"{count:,} in cost.anomaly, such as {_anomaly(found.first)}; which are new shows from the next run on"
+    new = [row for row in found.rows if row["is_new"]]
+    if new:
+        # New ones come first, so that only where all rows are new there may be more among those left out.
+        more = " or more" if found.left_out and len(new) == len(found.rows) else ""
+        return f"{len(new):,}{more} new, in cost.anomaly: {_anomaly(new[0])}{' …' if len(new) > 1 or more else ''}"
+    if unjudged := _unjudged_slices(figures):
+        return f"unknown by {unjudged}, whose bill has too few complete days"
+    if found.scope is not None and found.scope.unknown:
+        return f"none new in what was judged; {found.scope}"
+    return "none new"
+
+
 def _title(finished_at: datetime, figures: Mapping[str, Figure]) -> str:
     scope = figures["scope"].first
     judged = f"{scope['judged_count']:,} of {scope['cell_count']:,} cells judged" if scope else "nothing was judged"
@@ -114,23 +137,28 @@ def _change(row: Mapping[str, Any]) -> str:
 def _anomalies(figures: Mapping[str, Figure]) -> Iterator[str]:
     found = figures["anomalies"]
     for row in found.rows[:ANOMALIES_NAMED]:
-        where = plain(row["account_name"] or row["account_id"])
-        state = f"{'new, ' if row['is_new'] else ''}{row['state']}"
-        yield (
-            f"Anomaly, {state}: {where}, {plain(row['dimension_value'])}, {_change_of(row)} from {row['usage_date']}."
-        )
+        yield f"Anomaly, {'new, ' if row['is_new'] else ''}{row['state']}: {_anomaly(row)}."
     left = max(0, len(found) - ANOMALIES_NAMED) + found.left_out
     if left:
         yield f"And {left:,} more anomal{'y' if left == 1 else 'ies'}, in cost.anomaly."
-    unjudged = [row["slice"] for row in figures["anomalies_judged"] if row["first_date"] is None]
-    if unjudged:
-        yield f"Anomalies: unknown by {' and '.join(map(plain, unjudged))}, whose bill has too few complete days."
+    if unjudged := _unjudged_slices(figures):
+        yield f"Anomalies: unknown by {unjudged}, whose bill has too few complete days."
     elif found.rows:
         return
     elif found.scope is not None and found.scope.unknown:
         yield f"Anomalies: none in what was judged; {found.scope}."
     else:
         yield "Anomalies: none."
+
+
+def _anomaly(row: Mapping[str, Any]) -> str:
+    where = plain(row["account_name"] or row["account_id"])
+    return f"{where}, {plain(row['dimension_value'])}, {_change_of(row)} from {row['usage_date']}"
+
+
+def _unjudged_slices(figures: Mapping[str, Figure]) -> str:
+    unjudged = [row["slice"] for row in figures["anomalies_judged"] if row["first_date"] is None]
+    return " and ".join(map(plain, unjudged))
 
 
 def _change_of(row: Mapping[str, Any]) -> str:

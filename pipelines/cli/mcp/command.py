@@ -44,7 +44,7 @@ def mcp(http: bool, port: int, demo: bool) -> None:
     from pipelines.cli.mcp.queries import Published
     from pipelines.cli.mcp.server import server_of
 
-    server = server_of(Published(store), version("aws-org-cmdb"))
+    server = server_of(Published(store, demo=demo), version("aws-org-cmdb"))
     if not http:
         server.run("stdio")
         return

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from pipelines.cli.command import as_typed
 from pipelines.cli.mcp.answer import Answer, answer_of, is_nothing
 from pipelines.cli.mcp.bounds import bounds_of
 from pipelines.cli.mcp.lineage import NARROWING, NotOneQuery, Read, reads_of
@@ -41,10 +42,12 @@ class Published:
 
     Attributes:
         seconds: how long a query may take.
+        demo: the file is the demo's, so that a command that mends needs `--demo`.
     """
 
     store: "Store"
     seconds: float = SECONDS
+    demo: bool = False
 
     @contextmanager
     def opened(self) -> "Iterator[duckdb.DuckDBPyConnection]":
@@ -87,7 +90,7 @@ class Published:
             limit: rows that are shown.
         """
         with self.opened() as connection:
-            return _answer(connection, query, parameters, reads, mentions, limit, _columns(connection))
+            return self._typed(_answer(connection, query, parameters, reads, mentions, limit, _columns(connection)))
 
     def free_answer(self, query: str, limit: int = ROWS) -> Answer:
         """The answer to a query that somebody wrote: one SELECT, and its scope is that of all that it reads.
@@ -102,9 +105,13 @@ class Published:
                 doubt = summed_across_slices(connection, query)
                 if doubt:
                     raise QueryRefused(f"{doubt} Nothing ran.")
-                return _answer(connection, query, {}, reads, mentions_of(query), limit, columns)
+                return self._typed(_answer(connection, query, {}, reads, mentions_of(query), limit, columns))
             except NotOneQuery as error:
                 raise QueryRefused(str(error)) from error
+
+    def _typed(self, answer: Answer) -> Answer:
+        remedies = [as_typed(remedy, demo=self.demo) for remedy in answer.to_mend]
+        return answer.model_copy(update={"answer": as_typed(answer.answer, demo=self.demo), "to_mend": remedies})
 
 
 def _answer(

@@ -1,6 +1,7 @@
 -- What the internet reaches, the widest audience and the worst ports first, each opening with its path.
 select
     coalesce(opening.name, opening.entry) as name,
+    opening.arn,
     opening.account_id,
     opening.opening,
     opening.audience,
