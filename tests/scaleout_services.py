@@ -1,4 +1,4 @@
-"""Real servers for the tests marked `scaleout`: S3, RabbitMQ and PostgreSQL, on 127.0.0.1 and in folders of their own.
+"""Real servers for the tests marked `scaleout`: S3, RabbitMQ, Redis, PostgreSQL; on 127.0.0.1, in folders of their own.
 
 Each is a context manager. It starts the server, waits until it answers, and ends it by its process id.
 """
@@ -307,6 +307,33 @@ def rabbitmq(folder: Path) -> Iterator[RabbitMQ]:
     """A broker; the test is skipped where RabbitMQ is not installed."""
     with RabbitMQ(folder) as server:
         yield server
+
+
+class Redis(Service):
+    """A Redis server that writes down each message before it answers.
+
+    Attributes:
+        url: of the broker, for Celery.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        server = program("redis-server", "/usr/bin")
+        folder.mkdir(parents=True)
+        port = free_port()
+        self.url = f"redis://127.0.0.1:{port}/0"
+        command = [server, "--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder), "--save", ""]
+        super().__init__(folder, [*command, "--appendonly", "yes", "--appendfsync", "always"], {"HOME": str(folder)})
+
+    def answers(self) -> bool:
+        """Whether a client is let in."""
+        import redis
+
+        with redis.Redis.from_url(self.url, socket_timeout=5) as client, suppress(redis.RedisError):
+            return bool(client.ping())
+        return False
+
+
+Broker = RabbitMQ | Redis
 
 
 # ----------------------------------------------------------------------------------------- PostgreSQL

@@ -20,7 +20,7 @@ import psutil
 import pytest
 from nights import DATABASE, REPOSITORY, copy_of, query, run_night
 from remote_parts import KEY, NAMES, ONE_PLACE, of_one_process, rows
-from scaleout_services import BUCKET, S3, RabbitMQ, awaited, rabbitmq, s3_server
+from scaleout_services import BUCKET, S3, Broker, Redis, awaited, rabbitmq, s3_server
 from steps import asked
 from test_parts import everything
 
@@ -38,15 +38,20 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
 
 
 @pytest.fixture(scope="module")
-def queue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
-    with rabbitmq(tmp_path_factory.mktemp("rabbit") / "server") as server:
+def queue(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """RabbitMQ, or what a test says: `BOTH` are all that there are."""
+    start = getattr(request, "param", rabbitmq)
+    with start(tmp_path_factory.mktemp("queue") / "server") as server:
         yield server
+
+
+BOTH = pytest.mark.parametrize("queue", [rabbitmq, Redis], ids=["rabbitmq", "redis"], indirect=True)
 
 
 class Workers:
     """Workers in mount namespaces of their own, and the settings by which a coordinator finds them."""
 
-    def __init__(self, folder: Path, simulator: Simulator, s3: S3, queue: RabbitMQ, patch: pytest.MonkeyPatch) -> None:
+    def __init__(self, folder: Path, simulator: Simulator, s3: S3, queue: Broker, patch: pytest.MonkeyPatch) -> None:
         self.folder = folder
         self._s3 = s3
         objects = s3.environment(folder.name)
@@ -112,7 +117,7 @@ class Workers:
 
 @contextmanager
 def workers_on(
-    folder: Path, simulator: Simulator, s3: S3, queue: RabbitMQ, patch: pytest.MonkeyPatch
+    folder: Path, simulator: Simulator, s3: S3, queue: Broker, patch: pytest.MonkeyPatch
 ) -> Iterator[Workers]:
     (folder / "warehouses").mkdir()
     workers = Workers(folder, simulator, s3, queue, patch)
@@ -124,7 +129,7 @@ def workers_on(
 
 @pytest.fixture
 def workers(
-    organisation: Simulator, tmp_path: Path, s3: S3, queue: RabbitMQ, monkeypatch: pytest.MonkeyPatch
+    organisation: Simulator, tmp_path: Path, s3: S3, queue: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Workers]:
     with workers_on(tmp_path, organisation, s3, queue, monkeypatch) as made:
         yield made
@@ -161,14 +166,17 @@ def meanwhile(what: Callable[[], None]) -> Iterator[None]:
         done.result()
 
 
+@BOTH
 @pytest.mark.parametrize("count", [1, 2, 4])
 def test_the_rows_are_those_of_one_machine(
-    organisation: Simulator, database: Path, workers: Workers, in_one_go: dict[str, Any], count: int
+    organisation: Simulator, database: Path, workers: Workers, in_one_go: dict[str, Any], count: int, queue: Broker
 ) -> None:
+    # Redis cannot say how many there are.
+    is_counted = not isinstance(queue, Redis)
     for number in range(count):
-        assert workers.counted() == number
+        assert workers.counted() == number * is_counted
         workers.start(f"worker-{number}")
-    assert workers.counted() == count
+    assert workers.counted() == count * is_counted
 
     assert collected(organisation, database, workers, CMDB_PART_CELLS="4") == in_one_go
 
@@ -226,35 +234,36 @@ def test_a_whole_first_night_with_workers_is_that_of_one_machine(
         assert query(database, text) == query(truthful_night / DATABASE, text), name
 
 
-def a_whole_worker(workers: Workers, s3: S3, queue: RabbitMQ) -> None:
+def a_whole_worker(workers: Workers, s3: S3, queue: Broker) -> None:
     os.killpg(workers.running[0].pid, signal.SIGKILL)
 
 
-def the_process_with_the_part(workers: Workers, s3: S3, queue: RabbitMQ) -> None:
+def the_process_with_the_part(workers: Workers, s3: S3, queue: Broker) -> None:
     """Celery's own child; the worker starts another one."""
     for child in psutil.Process(workers.running[0].pid).children(recursive=True):
         if not child.children():
             child.kill()
 
 
-def the_broker(workers: Workers, s3: S3, queue: RabbitMQ) -> None:
+def the_broker(workers: Workers, s3: S3, queue: Broker) -> None:
     queue.kill()
     time.sleep(2)
     queue.start()
 
 
-def the_store_for_ten_seconds(workers: Workers, s3: S3, queue: RabbitMQ) -> None:
+def the_store_for_ten_seconds(workers: Workers, s3: S3, queue: Broker) -> None:
     s3.kill()
     time.sleep(10)
     s3.start()
 
 
-def what_is_in_the_queue(workers: Workers, s3: S3, queue: RabbitMQ) -> None:
+def what_is_in_the_queue(workers: Workers, s3: S3, queue: Broker) -> None:
     with kombu.Connection(queue.url) as connection:
         broker_queue = kombu.Queue("cmdb")(connection.default_channel)
         broker_queue.purge()
 
 
+@BOTH
 @pytest.mark.parametrize(
     "kill", [a_whole_worker, the_process_with_the_part, the_broker, the_store_for_ten_seconds, what_is_in_the_queue]
 )
@@ -264,8 +273,8 @@ def test_whatever_is_killed_the_rows_are_the_same(
     workers: Workers,
     in_one_go: dict[str, Any],
     s3: S3,
-    queue: RabbitMQ,
-    kill: Callable[[Workers, S3, RabbitMQ], None],
+    queue: Broker,
+    kill: Callable[[Workers, S3, Broker], None],
     seed: int,
 ) -> None:
     for number in range(2):
