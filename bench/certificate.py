@@ -1,4 +1,4 @@
-"""A certificate for 127.0.0.1 that lasts a day, so that what is measured speaks TLS as with AWS."""
+"""A certificate for 127.0.0.1, valid for a week before and after, so that what is measured speaks TLS as with AWS."""
 
 import ipaddress
 from datetime import UTC, datetime, timedelta
@@ -20,7 +20,7 @@ def make(folder: Path) -> tuple[Path, Path]:
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_before(now - timedelta(days=7))
         .not_valid_after(now + timedelta(days=7))
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)

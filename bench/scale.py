@@ -519,7 +519,7 @@ def main(arguments: list[str] | None = None) -> int:
             nights = whole_night.nights(
                 asked.night_accounts, REGIONS[: asked.regions], asked.latency_ms / 1000, asked.night_count
             )
-        except (Refused, TimeoutError, FileNotFoundError) as error:
+        except (Refused, TimeoutError) as error:
             print(f"No whole nights are reported. {error}", file=sys.stderr)
             return 2
         rows, targets = whole_night.report(nights)

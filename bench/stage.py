@@ -5,12 +5,10 @@ import os
 import ssl
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,9 @@ from bench.canned import BILLING, LISTINGS, MANAGEMENT, OPERATIONS, workload_acc
 from bench.work import BASE_PROFILE, Work, profile_of, role_arn
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+CLOCK = REPOSITORY / "bench" / "clock"
+"""Where Python finds what sets its clock."""
 
 CENTRAL = {
     "benchManagement": role_arn(MANAGEMENT, "OrgReader"),
@@ -32,8 +33,6 @@ class Stage:
 
     Attributes:
         environment: leads any AWS tool to it, unpatched.
-        clock: the file of libfaketime that sets the clock of the stub and of what has `environment`; None where all
-            have the machine's.
     """
 
     folder: Path
@@ -43,7 +42,6 @@ class Stage:
     regions: list[str]
     latency: float
     environment: dict[str, str]
-    clock: Path | None = None
 
     def counters(self) -> dict[str, Any]:
         """What the stub has counted since the last `reset`."""
@@ -54,15 +52,11 @@ class Stage:
         """Count from nothing."""
         self._control("/_bench/reset", "POST")
 
-    def advance(self, ahead: timedelta) -> None:
-        """Set the clock so far ahead of the machine's."""
-        assert self.clock is not None, "the stage has no clock of its own"
-        new = self.clock.with_suffix(".new")
-        new.write_text(f"{ahead.total_seconds():+.0f}")
-        # libfaketime ends a process that finds the file empty.
-        new.replace(self.clock)
-        # What runs looks at it every second.
-        time.sleep(2)
+    def set_back(self, days: int) -> dict[str, str]:
+        """Set the stub's clock to so many days ago; the variables by which a Python program has the same."""
+        seconds = days * 86400
+        self._control(f"/_bench/ahead/{-seconds}", "POST")
+        return {"PYTHONPATH": str(CLOCK), "BENCH_BEHIND": str(seconds)} if days else {}
 
     def _control(self, path: str, method: str) -> bytes:
         context = ssl.create_default_context(cafile=self.certificate)
@@ -98,24 +92,6 @@ class Stage:
         return path
 
 
-def faketime(clock: Path) -> dict[str, str]:
-    """The variables by which a process has the clock of a file. Waiting takes as long as ever.
-
-    Raises:
-        FileNotFoundError: libfaketime is not installed.
-    """
-    found = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
-    if not found:
-        raise FileNotFoundError("A second night needs libfaketime (Debian's package of that name), which is missing.")
-    return {
-        "LD_PRELOAD": str(found[0]),
-        "FAKETIME_TIMESTAMP_FILE": str(clock),
-        "FAKETIME_CACHE_DURATION": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        "NO_FAKE_STAT": "1",
-    }
-
-
 @contextmanager
 def staged(
     folder: Path,
@@ -124,39 +100,28 @@ def staged(
     regions: list[str],
     latency: float,
     *more: str,
-    has_clock: bool = False,
 ) -> Iterator[Stage]:
     """Start a stub for so many accounts, and stop it.
 
     Args:
         latency: seconds.
         more: further arguments of the stub.
-        has_clock: whether its clock can be set.
-
-    Raises:
-        FileNotFoundError: its clock is to be set, and libfaketime is missing.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    clock = folder / "clock" if has_clock else None
-    by_clock = {} if clock is None else faketime(clock)
-    if clock is not None:
-        clock.write_text("+0")
     cert, key = certificate
     command = [
         sys.executable, "-m", "bench.stub", "--certificate", str(cert), "--key", str(key), "--accounts", str(accounts),
         "--regions", ",".join(regions), "--latency-ms", str(latency * 1000), *more,
     ]  # fmt: skip
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY, env={**os.environ, **by_clock}
-    )
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY)
     try:
         assert process.stdout is not None, "it is a pipe"
         said = json.loads(process.stdout.readline())
         url = said["url"]
         names = workload_accounts(accounts)
         _write_profiles(folder, names)
-        environment = _environment(folder, url, said["proxy"], cert) | by_clock
-        yield Stage(folder, url, cert, names, regions, latency, environment, clock)
+        environment = _environment(folder, url, said["proxy"], cert)
+        yield Stage(folder, url, cert, names, regions, latency, environment)
     finally:
         process.terminate()
         process.wait(timeout=30)

@@ -34,6 +34,7 @@ TARGET = re.compile(rb"\r\nX-Amz-Target: *[\w.]*?\.?(\w+)\r\n", re.IGNORECASE)
 ACTION = re.compile(rb"(?:^|&)Action=(\w+)")
 ENGINE = re.compile(rb"(?:^|&)Engine=([^&]+)")
 ROLE_ARN = re.compile(rb"RoleArn=([^&]+)")
+AHEAD = re.compile(rb"POST /_bench/ahead/(-?\d+) ")
 
 REST: dict[tuple[bytes, bytes, bytes], str] = {
     (b"lambda", b"GET", b"/2015-03-31/functions"): "ListFunctions20150331",
@@ -179,9 +180,12 @@ class Stub:
         self.refused += status != 200
         self.sent += len(said)
         request_id = b"%036d" % next(_REQUEST_IDS)
-        event = Event(time.time(), service.decode(), operation, request_id.decode(), status != 200)
+        event = Event(self._time(), service.decode(), operation, request_id.decode(), status != 200)
         self.trail.record(*place, event)
         return response(status, kind, said.replace(NO_ID, b">%s</" % request_id, 1), request_id)
+
+    def _time(self) -> float:
+        return time.time() + self.organisation.ahead.total_seconds()
 
     def _is_throttled(self, key: bytes, now: float) -> bool:
         bucket = self.buckets.get(key)
@@ -226,7 +230,7 @@ class Stub:
         if operation == "ListMultiRegionAccessPoints":
             return 200, XML, NO_ACCESS_POINTS
         if operation == "LookupEvents":
-            found = self.trail.look_up(account, region, _caller(account), time.time(), json.loads(body))
+            found = self.trail.look_up(account, region, _caller(account), self._time(), json.loads(body))
             return 200, JSON, json.dumps(found).encode()
         empty = empty_answer(service.decode(), operation)
         if empty is not None:
@@ -249,7 +253,7 @@ class Stub:
                 return _error(b"sts", 400, "ValidationError")
             role = unquote_plus(arn[1].decode())
             account, name = role.split(":")[4], role.rpartition("/")[2]
-            expires = (datetime.now(UTC) + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+            expires = datetime.fromtimestamp(self._time() + 3600, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
             said = (
                 f"<AssumedRoleUser><Arn>arn:aws:sts::{account}:assumed-role/{name}/bench</Arn>"
                 f"<AssumedRoleId>AROABENCH:bench</AssumedRoleId></AssumedRoleUser><Credentials>"
@@ -272,6 +276,9 @@ class Stub:
             return response(200, b"application/json", json.dumps(self.counters()).encode())
         if line.startswith(b"POST /_bench/reset "):
             self.reset()
+            return response(200, b"application/json", b"{}")
+        if ahead := AHEAD.match(line):
+            self.organisation.ahead = timedelta(seconds=int(ahead[1]))
             return response(200, b"application/json", b"{}")
         return response(
             403, XML, b"<ErrorResponse><Error><Code>MissingAuthenticationToken</Code></Error></ErrorResponse>"

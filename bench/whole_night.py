@@ -1,9 +1,8 @@
 """Whole nights of organisations of different sizes on the stub, what a cell costs in each, and what each step took.
 
 A cell is a question that a night has an answer to: role, account, region and listing. A first night requests all of
-them; a later one, on the next day of a clock of libfaketime, those that are due. Under libfaketime a night takes
-several times the CPU and the wall (60 × 3: 190 s of wall; without it 60 s of CPU), so compare such nights with
-each other alone; requests, memory and disk are as without it.
+them; a later one, on the next day, those that are due. The last night has the machine's clock, those before it have
+one that is days behind (`bench/clock`).
 """
 
 import json
@@ -11,8 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench import certificate, steps, tree
@@ -79,18 +77,18 @@ MEASURES: dict[str, Callable[[Reading], float]] = {
 }
 
 
-def night(stage: Stage, number: int = 1) -> Night:
-    """Run one, the first from nothing: Dagster, models, checks and publishing included.
+def night(stage: Stage, number: int = 1, count: int = 1) -> Night:
+    """Run one of `count`, the first from nothing: Dagster, models, checks and publishing included.
 
     Raises:
         Refused: it was not published.
         TimeoutError: it took longer than four hours.
     """
-    ahead = timedelta(days=number - 1)
-    if number > 1:
-        stage.advance(ahead)
+    behind = count - number
+    clock = stage.set_back(behind)
     warehouse = stage.folder / "warehouse"
-    reading, _ = measure(NIGHT, stage, LONGEST, is_first=number == 1, watched=warehouse)
+    peer = replace(NIGHT, environment={**NIGHT.environment, **clock})
+    reading, _ = measure(peer, stage, LONGEST, is_first=number == 1, watched=warehouse)
     said = subprocess.run(
         [sys.executable, "-m", "pipelines.cli.main", "sql", COUNTED, "--json"],
         env=stage.environment, cwd=REPOSITORY, capture_output=True, text=True, timeout=600,
@@ -107,7 +105,7 @@ def night(stage: Stage, number: int = 1) -> Night:
         counted["items"],
         tree.size_of(warehouse),
         reading,
-        steps.steps(reading.ran.samples, steps.times(stage.environment), ahead.total_seconds()),
+        steps.steps(reading.ran.samples, steps.times(stage.environment), -behind * 86400),
     )
 
 
@@ -116,15 +114,14 @@ def nights(accounts: Sequence[int], regions: Sequence[str], latency: float, coun
 
     Raises:
         Refused: one was not published.
-        FileNotFoundError: no clock can be set for a second one.
         TimeoutError: one took longer than four hours.
     """
     found = []
     with tempfile.TemporaryDirectory(prefix="cmdb-nights-") as name:
         pair = certificate.make(Path(name))
         for size in accounts:
-            with staged(Path(name, str(size)), pair, size, list(regions), latency, has_clock=count > 1) as stage:
-                found += [night(stage, number) for number in range(1, count + 1)]
+            with staged(Path(name, str(size)), pair, size, list(regions), latency) as stage:
+                found += [night(stage, number, count) for number in range(1, count + 1)]
     return found
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import botocore.session
 import pytest
@@ -44,3 +47,23 @@ def test_the_stub_responds_every_listing_of_the_product_or_refuses_it_as_not_gra
         except BotoCoreError as error:  # A connection that ends is no answer either.
             unknown.append(f"{call}: {error}")
     assert not unknown
+
+
+def test_a_program_and_the_stub_have_the_clock_of_some_days_ago(stage: Stage) -> None:
+    def clocks() -> tuple[datetime, datetime]:
+        """The program's, and the stub's by when credentials that it gives for an hour expire."""
+        program = [sys.executable, "-c", "from datetime import *; print(datetime.now(UTC).isoformat())"]
+        said = subprocess.run(
+            program, env={**stage.environment, **clock}, capture_output=True, text=True, check=True, timeout=60
+        )
+        sts = stage.client("sts", "111111111111", REGION)
+        given = sts.assume_role(RoleArn="arn:aws:iam::111111111111:role/CMDBReader", RoleSessionName="test")
+        return datetime.fromisoformat(said.stdout.strip()), given["Credentials"]["Expiration"] - timedelta(hours=1)
+
+    clock = stage.set_back(3)
+    try:
+        assert all(timedelta(days=3) <= datetime.now(UTC) - at < timedelta(days=3, hours=1) for at in clocks())
+    finally:
+        clock = stage.set_back(0)
+    assert not clock
+    assert all(datetime.now(UTC) - at < timedelta(hours=1) for at in clocks())
