@@ -15,26 +15,26 @@
 -- last_seen_at: When it was stated last, UTC.
 -- ended_at: When a trusted response first lacked it, UTC; NULL while it holds.
 -- is_stale: True when the newest response of its cell is not trusted: it held at last_seen_at.
-with known_application as (
-    select distinct to_arn
-    from cmdb.relationship
-    where from_resource_type = 'Application' and source = 'resource tag' and ended_at is null
+-- Where the tags of an item cannot be read, its applications stay what they were.
+with unreadable as (
+    select distinct known.to_arn
+    from cmdb.relationship as known
+    left join cmdb.resource as item on known.to_arn = item.arn
+    where
+        known.from_resource_type = 'Application'
+        and known.source = 'resource tag'
+        and known.ended_at is null
+        and item.tags is null
 ),
 
--- Held once: else the window function has a state of some megabytes for each part of the union that it reads.
+-- Each of these is held once, and may be spilled: what is read in one go keeps every table that it joins in memory.
 stated as materialized (
     select stated.*
     from stage.observed_relationship as stated
-    left join cmdb.resource as item on stated.to_arn = item.arn
-    left join known_application as known on stated.to_arn = known.to_arn
-    where
-        -- Where the tags of an item cannot be read, its applications stay what they were.
-        stated.from_resource_type <> 'Application'
-        or item.tags is not null
-        or known.to_arn is null
+    anti join unreadable on stated.from_resource_type = 'Application' and stated.to_arn = unreadable.to_arn
 ),
 
-observed as (
+observed as materialized (
     select *
     from stated
     -- Several records may state it; a fresh one counts before a stale one.
