@@ -269,7 +269,7 @@ class Access:
     def sso_role_credentials(self, call: Call) -> dict[str, Any]:
         """sso:GetRoleCredentials, against the token that the sign-in has left in the cache."""
         account_id, role_name = str(call.parameters.get("accountId")), str(call.parameters.get("roleName"))
-        if call.environ.get("HTTP_X_AMZ_SSO_BEARER_TOKEN") != SSO_TOKEN:
+        if call.parameters.get("accessToken") != SSO_TOKEN:
             raise AwsError("UnauthorizedException", "Session token not found or invalid", 401)
         if not self.has_role(account_id, role_name):
             raise AwsError("ForbiddenException", "No access", 403)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from simulator.network import NAT_INTERFACE, Interface, Network, Owned, made_id
-from simulator.pages import Handler, Output, Settings, bad_request
+from simulator.pages import Handler, Output, Settings
 from simulator.storage import given, tag_list
 from simulator.wire import Call
 from simulator.world import EPOCH, World, WorldError, digest
@@ -241,7 +241,6 @@ class Addressing:
     def _describe_addresses(self, call: Call) -> Output:
         """Not paged: AWS answers all at once."""
         found = self.addresses(call.account_id, call.region)
-        _refuse_filters(call, "Filters", "AllocationIds", "PublicIps")
         return {"Addresses": [self._show(address) for address in found]}
 
     def _show(self, address: Address) -> Output:
@@ -265,7 +264,6 @@ class Addressing:
         }
 
     def _describe_nat_gateways(self, call: Call) -> Output:
-        _refuse_filters(call, "Filter", "NatGatewayIds")
         public = {address.resource_id: address.public_ip for address in self.addresses(call.account_id, call.region)}
         return self._settings.page(
             call,
@@ -274,11 +272,6 @@ class Addressing:
             lambda gateway: _show_gateway(gateway, public),
             default=2,
         )
-
-
-def _refuse_filters(call: Call, *names: str) -> None:
-    if any(call.parameters.get(name) for name in names):
-        raise bad_request("InvalidParameterValue", f"the simulated {call.operation} knows no {', '.join(names)}")
 
 
 def _show_gateway(gateway: NatGateway, public: dict[str, str]) -> Output:

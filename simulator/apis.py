@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
+from simulator import inputs
 from simulator.access import Access
 from simulator.governance import Governance
 from simulator.pages import Handler, Item, Output, Settings
@@ -66,7 +67,11 @@ class Apis:
         if is_for_few and not self._governance.may_read(call.account_id):
             return self._from_a_member(call)
         handler = self.handlers.get((call.service, call.operation))
-        return handler(call) if handler else None
+        if handler is None:
+            return None
+        output = handler(call)
+        inputs.check_support(call)
+        return output
 
     def _page(
         self,

@@ -18,10 +18,11 @@ import botocore.exceptions
 from moto.ec2.models import ec2_backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-from simulator import bounds, instance_options
+from simulator import inputs, instance_options
 from simulator.access import Access, Policy, refusals
 from simulator.aggregator import Aggregation
 from simulator.apis import Apis
+from simulator.asked import plain
 from simulator.buckets import Buckets
 from simulator.budgets import Budgets
 from simulator.databases import Databases
@@ -42,6 +43,7 @@ from simulator.planning import happen
 from simulator.search import Search
 from simulator.second_night import PLAN
 from simulator.seeding import STATE_LOCK, Seeder
+from simulator.shapes import mismatches
 from simulator.trail import Trail
 from simulator.transfers import Transfers
 from simulator.wire import (
@@ -99,10 +101,17 @@ EVERYTHING = (
 OWN_FAILURE = "SimulatorFailure"
 """The error code of a request on which the simulator itself failed. No service of AWS has it."""
 
+LOST = frozenset({"unknown", "missing", "type"})
+"""Mistakes in an answer that would be left out, or sent as something else; tests look for the other kinds."""
+
 MOTOS_OWN = frozenset({"server", "x-amzn-requestid", "x-amz-request-id"})
 """Headers of moto's answers that AWS's do not have, or have otherwise."""
 
 HTML_503 = b"<html><body><b>Http/1.1 Service Unavailable</b></body></html>"
+
+
+class AnswerError(Exception):
+    """An answer of the simulator's own that is not of its operation's shape."""
 
 
 @dataclass(frozen=True)
@@ -287,6 +296,7 @@ class Simulation:
             traceback.print_exc()
             call.error_code, call.error_message = OWN_FAILURE, repr(error)
             response = _json({"__type": OWN_FAILURE, "message": "The simulator failed; its log says how."}, 500)
+        call.parameters = plain(call.parameters)
         request_id = self.trail.record(call, response, started, 1000 * (time.perf_counter() - clock))
         header = "x-amz-request-id" if call.service == "s3" else "x-amzn-RequestId"
         response.headers.setdefault(header, request_id)
@@ -323,7 +333,7 @@ class Simulation:
                 if response := self._fault(call, rule):
                     return response
             self.access.authorise(call)
-            bounds.check(call)
+            inputs.check(call)
             with STATE_LOCK:
                 response = self._serve(call)
         except AwsError as error:
@@ -396,7 +406,10 @@ class Simulation:
     def _serve(self, call: Call) -> Response:
         output = self.apis.answer(call)
         if output is not None:
+            if lost := [str(found) for found in mismatches(call.model.output_shape, output) if found.kind in LOST]:
+                raise AnswerError(f"{call.service}:{call.operation}: {'; '.join(lost)}")
             return call.render(output)
+        inputs.check_motos(call)
         if call.service not in NOT_RENDERED:
             self.seeder.render(call.account_id, call.region)
         if (call.service, call.operation) == ("ec2", "DescribeInstances"):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from simulator.network import Network
-from simulator.pages import Handler, Output, Settings
+from simulator.pages import Handler, Output, Settings, key_writer
 from simulator.wire import AwsError, Call, denied
 from simulator.world import EPOCH, OWNERS, SPARSE, TAG_HEAVY, Account, World, WorldError, digest
 
@@ -138,15 +138,17 @@ class Buckets:
             raise denied("s3", "s3:ListBucket", call.arn, bucket.arn)
         most = call.parameters.get("MaxKeys")
         shown = min(bucket.objects, 1000 if most is None else int(most))
+        written = key_writer(call)
         answer: Output = {
             "Name": bucket.name,
             "Prefix": "",
+            "EncodingType": call.parameters.get("EncodingType"),
             "MaxKeys": 1000 if most is None else int(most),
             "KeyCount": shown,
             "IsTruncated": shown < bucket.objects,
             "Contents": [
                 {
-                    "Key": f"confidential/клиент {number}.csv",
+                    "Key": written(f"confidential/клиент {number}.csv"),
                     "LastModified": bucket.created_at,
                     "ETag": f'"{digest(bucket.name, number)[:32]}"',
                     "Size": 4096,

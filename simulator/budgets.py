@@ -383,14 +383,15 @@ class Budgets:
         )
 
     def _subscribers(self, call: Call) -> Output:
-        _, budget = self._named(call)
+        owner, budget = self._named(call)
         asked = call.parameters.get("Notification") or {}
         for notice in budget.notices:
-            if (notice.kind, notice.operator, notice.threshold) == (
+            if (notice.kind, notice.operator, notice.threshold, notice.threshold_type) == (
                 asked.get("NotificationType"),
                 asked.get("ComparisonOperator"),
                 float(asked.get("Threshold", 0)),
-            ):
+                asked.get("ThresholdType") or "PERCENTAGE",
+            ) and asked.get("NotificationState") in {None, self._state(owner, budget, notice)}:
                 return self._settings.page(
                     call,
                     "Subscribers",

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from simulator import database_options
+from simulator.inputs import unsupported
 from simulator.ledger import OPEN_END, REGION_CODES, Line
 from simulator.network import Network, Place
 from simulator.pages import Handler, Output, Settings
@@ -160,6 +161,11 @@ class Estate:
 
 
 Named = TypeVar("Named", Database, Cluster, Snapshot)
+
+
+def key_arn(account_id: str, region: str) -> str:
+    """The ARN of the key with which an account encrypts its databases in a region."""
+    return f"arn:aws:kms:{region}:{account_id}:key/{digest('key', account_id)[:32]}"
 
 
 def estate_of(network: Network, account_id: str, region: str) -> Estate:
@@ -473,6 +479,9 @@ class Databases:
         missing: str,
         shown: Callable[[Named], Output],
     ) -> Output:
+        for flag in ("IncludeShared", "IncludePublic"):
+            if call.parameters.get(flag):
+                raise unsupported(call, flag)
         name = call.parameters.get(wanted)
         if name:
             items = [item for item in items if name in {item.name, item.arn}]
@@ -550,7 +559,7 @@ class Databases:
 
     @staticmethod
     def _key(item: Database | Cluster | Snapshot) -> str:
-        return f"arn:aws:kms:{item.region}:{item.account_id}:key/{digest('key', item.account_id)[:32]}"
+        return key_arn(item.account_id, item.region)
 
     def _describe_major_versions(self, call: Call) -> Output:
         """Of an engine that RDS does not version so it is a wrong value."""
@@ -640,6 +649,8 @@ class Databases:
 
     def _asked_snapshots(self, call: Call, *, is_of_cluster: bool) -> list[Snapshot]:
         kind = call.parameters.get("SnapshotType")
+        if kind not in {None, "automated", "manual", "awsbackup"}:
+            raise unsupported(call, "SnapshotType")
         source = call.parameters.get("DBClusterIdentifier" if is_of_cluster else "DBInstanceIdentifier")
         return [
             snapshot

@@ -23,7 +23,7 @@ from typing import Any
 import duckdb
 
 from simulator.ledger import METRICS, SHARES, Ledger, month_of, next_month
-from simulator.pages import Handler, Output, Settings
+from simulator.pages import Handler, Output, Settings, key_writer
 from simulator.wire import AwsError, Call, denied
 from simulator.world import WorldError, digest
 
@@ -113,18 +113,22 @@ class DataExport:
         prefix = str(call.parameters.get("Prefix") or "")
         names = sorted(name for name in self._objects if name.startswith(prefix))
         start = str(call.parameters.get("ContinuationToken") or "")
+        if start and start not in self._objects:
+            raise AwsError("InvalidArgument", "The continuation token provided is incorrect", 400)
         after = [name for name in names if name > start]
         size = self._settings.size(call, default=1000)
         shown = after[:size]
+        written = key_writer(call)
         answer: Output = {
             "Name": self.bucket,
-            "Prefix": prefix,
+            "Prefix": written(prefix),
+            "EncodingType": call.parameters.get("EncodingType"),
             "MaxKeys": size,
             "KeyCount": len(shown),
             "IsTruncated": len(shown) < len(after),
             "Contents": [
                 {
-                    "Key": name,
+                    "Key": written(name),
                     "LastModified": self._objects[name].written_at,
                     "ETag": self._objects[name].etag,
                     "Size": len(self._objects[name].content),
@@ -139,6 +143,7 @@ class DataExport:
 
     def _get_object(self, call: Call) -> Output:
         name = str(call.parameters.get("Key"))
+        call.parameters.get("ChecksumMode")  # the objects are without a checksum, which S3 then sends none of
         if call.parameters.get("Bucket") != self.bucket:
             raise denied("s3", "s3:GetObject", call.arn, f"arn:aws:s3:::{call.parameters.get('Bucket')}/{name}")
         self._ask(call, "s3:GetObject")

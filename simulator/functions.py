@@ -214,7 +214,7 @@ class Functions:
             "FunctionArn": function.arn,
             "Role": f"arn:aws:iam::{function.account_id}:role/{function.name}",
             "CodeSize": function.code_bytes,
-            "Description": "",
+            "Description": "Answers what the shop asks" if function.name == "api" else "",
             "Timeout": function.timeout_seconds,
             "MemorySize": function.memory_mb,
             # Lambda writes its times as no other service does.
@@ -261,7 +261,7 @@ class Functions:
         arn = str(call.parameters.get("FunctionName"))
         for function in self.of(call.account_id, call.region):
             if function.arn == arn:
-                return {"FunctionUrlConfigs": [_shown_url(url) for url in _urls(function)]}
+                return self._settings.page(call, "FunctionUrlConfigs", _urls(function), _shown_url)
         raise AwsError("ResourceNotFoundException", f"The resource you requested does not exist: {arn}", 404)
 
     def _list_aliases(self, call: Call) -> Output:

@@ -35,16 +35,16 @@ STACK, GONE = "stack", "stack that is gone"
 GroupOf = tuple[str, str, "str | tuple[tuple[str, tuple[str, ...]], ...]"]
 FIRST_REGION: tuple[GroupOf, ...] = (
     ("payments", "", STACK),
-    ("shared platform", "", (("bc:business-service", ("shared",)),)),
-    ("métering", "", (("bc:business-service", ("metering",)),)),
+    ("shared-platform", "", (("bc:business-service", ("shared",)),)),
+    ("metering", "", (("bc:business-service", ("metering",)),)),
 )
 THIRD_REGION: tuple[GroupOf, ...] = (
     ("network", "All of the network", (("bc:business-service", ("network",)),)),
     ("everything-with-a-name", "", (("Name", ()),)),
-    ("nobody's", "Without an owner", (("bc:business-owner", ("",)),)),
+    ("nobodys_own", "Without an owner", (("bc:business-owner", ("",)),)),
     ("prod", "", (("bc:environment", ("prod",)),)),
     ("non-prod", "", (("bc:environment", ("non-prod",)), ("bc:business-service", ("network", "shared")))),
-    ("🥝 cache", 'a "quoted" name', (("Name", ("🥝-cache 0", "🥝-cache 1")),)),
+    ("kiwi.cache", "two instances", (("Name", ("🥝-cache 0", "🥝-cache 1")),)),
     ("stack-that-is-gone", "", GONE),
 )
 
@@ -204,7 +204,7 @@ class Hub:
     # ------------------------------------------------------------------ answers
 
     def _get_resources(self, call: Call) -> Output:
-        filters = call.parameters.get("TagFilters") or []
+        filters = [dict(wanted) for wanted in call.parameters.get("TagFilters") or []]
         kinds = set(call.parameters.get("ResourceTypeFilters") or [])
         arns = call.parameters.get("ResourceARNList")
         found = [

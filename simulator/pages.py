@@ -5,7 +5,9 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal, TypeVar
+from urllib.parse import quote
 
 from simulator.wire import AwsError, Call, make_token, paging, read_token
 
@@ -104,6 +106,11 @@ class Settings:
 def token_error(call: Call) -> str:
     """The code with which a service refuses a page token that it did not give."""
     return _TOKEN_ERRORS.get(call.service, "InvalidNextTokenException")
+
+
+def key_writer(call: Call) -> Callable[[str], str]:
+    """How S3 writes the keys of a listing: as they are, or as an address holds them."""
+    return partial(quote, safe="/") if call.parameters.get("EncodingType") else str
 
 
 def bad_request(code: str, message: str) -> AwsError:

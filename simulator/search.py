@@ -5,6 +5,7 @@ It indexes instances and resources of other services.
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -114,7 +115,7 @@ class Search:
         return {**self._settings.page(call, "Resources", found, self._shown, default=ON_A_PAGE), "ViewArn": view}
 
     def _shown(self, item: Indexed) -> Output:
-        looked_at = f"{self._world.today}T01:00:00Z"
+        looked_at = dt.datetime.combine(self._world.today, dt.time(1), dt.UTC)
         tags = [{"Key": key, "Value": value} for key, value in item.tags.items()]
         return {
             "Arn": item.arn,

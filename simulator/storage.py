@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from simulator.inputs import unsupported
 from simulator.network import Network, Owned, made_id
 from simulator.pages import Handler, Item, Output, Settings, bad_request
 from simulator.wire import Call
@@ -394,8 +395,6 @@ class Storage:
         empty_page: int | None = None,
     ) -> Output:
         """One page. AWS may answer a page without items and with a token: page number `empty_page` is one."""
-        if call.parameters.get("Filters"):
-            raise bad_request("InvalidParameterValue", f"the simulated {call.operation} knows no filters")
         at = self._settings.size(call)
         slots: list[Item | None] = [*items]
         if empty_page is not None:
@@ -413,7 +412,7 @@ class Storage:
         found = self.snapshots(call.account_id, call.region)
         if not owners & {"self", call.account_id}:
             found = [] if owners else [*found, *_foreign_snapshots(call.region)]
-        if call.parameters.get("RestorableByUserIds") == ["all"]:
+        if _is_public(call, "RestorableByUserIds"):
             found = [snapshot for snapshot in found if snapshot.is_public or snapshot.account_id != call.account_id]
         found = _named(call, "SnapshotIds", found, "InvalidSnapshot.NotFound")
         return self._page(call, "Snapshots", found, _show_snapshot, empty_page=1)
@@ -423,12 +422,20 @@ class Storage:
         found = self.images(call.account_id, call.region)
         if not owners & {"self", call.account_id}:
             found = [] if owners else [*found, _public_image(call.region)]
-        if call.parameters.get("ExecutableUsers") == ["all"]:
+        if _is_public(call, "ExecutableUsers"):
             found = [image for image in found if image.is_public]
         if not call.parameters.get("IncludeDisabled"):
             found = [image for image in found if image.state != "disabled"]
         found = _named(call, "ImageIds", found, "InvalidAMIID.NotFound")
         return self._page(call, "Images", found, _show_image, empty_page=0)
+
+
+def _is_public(call: Call, parameter: str) -> bool:
+    """Whether a call names the public, which is all that is known here of who may use something."""
+    asked = call.parameters.get(parameter)
+    if asked not in (None, ["all"]):
+        raise unsupported(call, parameter)
+    return asked is not None
 
 
 def _named(call: Call, parameter: str, items: Sequence[Any], code: str) -> list[Any]:
@@ -554,6 +561,8 @@ def _show_image(image: Image) -> Output:
         "ImageAllowed": True,
         "BlockDeviceMappings": [*disks, {"DeviceName": "/dev/sdb", "VirtualName": "ephemeral0"}],
         **given(
+            Description=f"Hardened, from {image.created_at:%Y-%m}" if image.name.startswith("golden") else None,
+            TpmSupport="v2.0" if image.is_windows else None,
             Platform="windows" if image.is_windows else None,
             ImdsSupport="v2.0" if image.name.startswith("golden") else None,
             LastLaunchedTime=_stamp(image.last_launched_at),

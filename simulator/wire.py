@@ -30,6 +30,7 @@ from moto.core.serialize import JSONSerializer, get_serializer_class
 from moto.core.utils import get_service_model
 from werkzeug.exceptions import HTTPException
 
+from simulator.asked import Asked
 from simulator.json_writer import PlainJsonSerializer
 from simulator.world import Kind
 
@@ -215,15 +216,6 @@ def enumeration(service: str, shape: str) -> tuple[str, ...]:
     return tuple(_client_model(service).shape_for(shape).enum)
 
 
-@functools.cache
-def input_bounds(service: str, operation: str, name: str) -> tuple[int | None, int | None]:
-    """The least and the most of a number that botocore's model has of an operation; None where it has none."""
-    shape = _client_model(service).operation_model(operation).input_shape
-    member = shape.members.get(name) if shape is not None else None
-    bounds = member.metadata if member is not None else {}
-    return bounds.get("min"), bounds.get("max")
-
-
 # ------------------------------------------------------------------ pages
 
 
@@ -269,6 +261,7 @@ _DAYS = Paging("NextPageToken", "NextPageToken", None, ("ResultsByTime",))
 _FURTHER = {
     ("ce", "GetCostAndUsage"): _DAYS,
     ("ce", "GetCostAndUsageWithResources"): _DAYS,
+    ("rds", "DescribeDBShardGroups"): Paging("Marker", "Marker", "MaxRecords", ("DBShardGroups",)),
     ("ec2", "DescribeApplicationStatus"): _by_token("MaxResults", "Instances"),
     ("ec2", "DescribeApplicationStatusCheckAssociations"): _by_token("MaxResults", "Associations"),
     ("ec2", "DescribeApplicationStatusChecks"): _by_token("MaxResults", "ApplicationStatusChecks"),
@@ -326,7 +319,8 @@ class Call:
     region: str = ""
     operation: str = ""
     uri: dict[str, Any] = field(default_factory=dict)
-    parameters: dict[str, Any] = field(default_factory=dict)
+    parameters: dict[str, Any] = field(default_factory=Asked)
+    is_unreadable: bool = False
     access_key: str = ""
     account_id: str = ""
     role: Kind | None = None
@@ -347,6 +341,11 @@ class Call:
     def protocol(self) -> str:
         """The protocol that this request uses, of those that the service offers."""
         return determine_request_protocol(service_model(self.service), str(self.environ.get("CONTENT_TYPE") or ""))
+
+    @property
+    def query(self) -> str:
+        """The query string."""
+        return str(self.environ.get("QUERY_STRING") or "")
 
     def _request(self) -> Request:
         return Request({**self.environ, "wsgi.input": io.BytesIO(self.body)})
@@ -378,7 +377,10 @@ class Call:
             self.environ["HTTP_HOST"] = f"{prefix}{endpoint}.{self.region}.amazonaws.com"
 
     def read_operation(self) -> bool:
-        """The operation and its parameters; False where the service has no such operation."""
+        """The operation and its parameters; False where the service has no such operation.
+
+        Parameters that cannot be read are none, and `is_unreadable` says so: who may not send them is told that first.
+        """
         target = self.environ.get("HTTP_X_AMZ_TARGET", "")
         form = re.search(rb"(?:^|&)Action=([A-Za-z0-9]+)", self.body)
         try:
@@ -389,15 +391,19 @@ class Call:
             else:
                 operation, self.uri = get_service_router(self.service).match(self._request())
                 self.operation = operation.name
-            self.parameters = self._parse()
+            self.model  # noqa: B018  # whether there is one
         except (HTTPException, botocore.exceptions.BotoCoreError, KeyError):
             return False
+        try:
+            self.parameters = self._parse()
+        except (ValueError, TypeError, AttributeError):
+            self.is_unreadable = True
         return True
 
     def _parse(self) -> dict[str, Any]:
         request = self._request()
-        parser = PROTOCOL_PARSERS[self.protocol](self.model, map_type=dict)
-        return (
+        parser = PROTOCOL_PARSERS[self.protocol](self.model, map_type=Asked)
+        return Asked(
             parser.parse(
                 {
                     "method": request.method,

@@ -288,6 +288,7 @@ def test_tagging_and_resource_groups_respond_in_pages(organisation: Simulator) -
         for item in truth["instances"]
         if item["account_id"] == truth["central"]["operations"] and item["region"] == region and item["tags"]
     }
+    tagged |= {other["arn"]: other["tags"] for other in truth["other_resources"] if "tagging" in other["known_by"]}
     organisation.configure(page_size=1)
     found = pages("acmeOperations", "resourcegroupstaggingapi", "get_resources", region)
     assert len(found) == len(tagged) > 1
@@ -299,8 +300,8 @@ def test_tagging_and_resource_groups_respond_in_pages(organisation: Simulator) -
     groups = pages("acmeOperations", "resource-groups", "list_groups", region)
     assert [group["GroupName"] for page in groups for group in page["GroupIdentifiers"]] == [
         "payments",
-        "shared platform",
-        "métering",
+        "shared-platform",
+        "metering",
     ]
     nothing = client("acmeOperations", "resource-groups", truth["regions"][1]).list_groups()
     assert nothing["GroupIdentifiers"] == []

@@ -8,16 +8,22 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from conftest import sign_in
 
 from simulator.client import Simulator
+
+RUNNING = {"Name": "instance-state-name", "Values": ["running"]}
+DAY = {"TimePeriod": {"Start": "2026-10-01", "End": "2026-10-02"}, "Granularity": "DAILY", "Metrics": ["BlendedCost"]}
+VIEW = "arn:aws:billing::123456789012:billingview/primary"
 
 
 def client(simulator: Simulator, service: str) -> Any:
     truth = simulator.truth()
     profile = next(account["profile"] for account in truth["accounts"] if account["kind"] == "workload")
-    if service == "organizations":
-        profile = simulator.env["AWS_MANAGEMENT_PROFILE"]
-    once = Config(retries={"mode": "standard", "total_max_attempts": 1})
+    if role := {"organizations": "MANAGEMENT", "ce": "BILLING"}.get(service):
+        profile = simulator.env[f"AWS_{role}_PROFILE"]
+        sign_in(simulator)
+    once = Config(retries={"mode": "standard", "total_max_attempts": 1}, parameter_validation=False)
     return boto3.Session(profile_name=profile).client(service, region_name=truth["regions"][0], config=once)
 
 
@@ -42,6 +48,23 @@ def client(simulator: Simulator, service: str) -> Any:
         ),
         ("organizations", "list_accounts", {"MaxResults": 21}, "InvalidInputException"),
         ("s3", "list_buckets", {"MaxBuckets": 10_001}, "InvalidArgument"),
+        # What is missing, or of no kind that the model has.
+        ("ec2", "describe_byoip_cidrs", {}, "MissingParameter"),
+        ("ec2", "describe_volumes", {"MaxResults": "many"}, "InvalidParameterValue"),
+        ("rds", "describe_db_snapshot_attributes", {}, "MissingParameter"),
+        ("organizations", "describe_account", {}, "InvalidInputException"),
+        ("organizations", "list_policies", {"Filter": "NO_POLICY"}, "InvalidInputException"),
+        ("organizations", "describe_policy", {"PolicyId": 7}, "SerializationException"),
+        ("ce", "get_cost_and_usage", {**DAY, "Granularity": "YEARLY"}, "ValidationException"),
+        ("cloudwatch", "get_metric_data", {"MetricDataQueries": []}, "MissingParameter"),
+        # What AWS does and the simulator does not.
+        ("ec2", "describe_instances", {"Filters": [RUNNING]}, "InvalidParameterValue"),
+        ("ec2", "describe_volumes", {"Filters": [RUNNING]}, "InvalidParameterValue"),
+        ("ec2", "describe_route_tables", {"Filters": [RUNNING]}, "InvalidParameterValue"),
+        ("ec2", "describe_images", {"IncludeDeprecated": True}, "InvalidParameterValue"),
+        ("rds", "describe_db_snapshots", {"IncludeShared": True}, "InvalidParameterValue"),
+        ("ce", "get_cost_and_usage", {**DAY, "BillingViewArn": VIEW}, "ValidationException"),
+        ("lambda", "list_functions", {"MasterRegion": "us-east-1"}, "InvalidParameterValueException"),
     ],
 )
 def test_what_aws_refuses_is_refused(

@@ -194,7 +194,7 @@ def test_who_does_not_request_the_own_ones_gets_those_of_others_too(organisation
     assert "999988887777" in {item["OwnerId"] for item in snapshots} & {item["OwnerId"] for item in images}
     # And a disabled image is not there unless it is asked for.
     assert "disabled" not in {item["State"] for item in images}
-    with pytest.raises(ClientError, match="knows no filters"):
+    with pytest.raises(ClientError, match="does not support the parameter Filters"):
         ec2.describe_volumes(Filters=[{"Name": "status", "Values": ["available"]}])
     with pytest.raises(ClientError, match=r"InvalidVolume\.NotFound"):
         ec2.describe_volumes(VolumeIds=["vol-none"])

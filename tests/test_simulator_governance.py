@@ -163,7 +163,7 @@ def test_coverage_is_what_hangs_on_an_account_and_above_it(organisation: Simulat
         (truth["central"]["management"], SCP),
         (truth["central"]["management"], "RESOURCE_CONTROL_POLICY"),
     }
-    assert code_of(lambda: organisations.list_policies_for_target(TargetId="ou-none", Filter=SCP)) == (
+    assert code_of(lambda: organisations.list_policies_for_target(TargetId="ou-none-12345678", Filter=SCP)) == (
         "TargetNotFoundException"
     )
 

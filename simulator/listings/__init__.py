@@ -25,9 +25,10 @@ from collections.abc import Callable, Iterator
 from functools import cache, partial
 from typing import Any, NamedTuple, Protocol, cast
 
+from simulator.inputs import unsupported
 from simulator.ledger import REGION_CODES, Line, Mode
 from simulator.network import Network
-from simulator.pages import Handler, Output, Settings, bad_request
+from simulator.pages import Handler, Output, Settings
 from simulator.wire import AwsError, Call
 
 Row = dict[str, Any]
@@ -96,19 +97,14 @@ class Listings:
         self.handlers: dict[tuple[str, str], Handler] = {one.CALL: partial(self._describe, one) for one in listed()}
 
     def _describe(self, one: Listed, call: Call) -> Output:
-        taken: dict[str, Any] = getattr(one, "FILTERS", {})
-        asked = {name for name, value in call.parameters.items() if value and taken.get(name) != value}
+        for name, only in getattr(one, "FILTERS", {}).items():
+            if call.parameters.get(name) not in (None, only):
+                raise unsupported(call, name)
         place = self._place(one, call)
         parent: Parent | None = getattr(one, "OF", None)
         named = call.parameters.get(parent.parameter) if parent else None
-        if parent:
-            asked -= {parent.parameter}
-            if named not in {row[parent.field] for row in parent.rows(self._network, *place)}:
-                raise AwsError(parent.missing, f"There is no {parent.parameter} {named}.", 404)
-        if unknown := asked - {"MaxResults", "NextToken", "MaxRecords", "MaxItems", "Marker", "AccountId"}:
-            raise bad_request(
-                "InvalidParameterValue", f"the simulated {call.operation} knows no {', '.join(sorted(unknown))}"
-            )
+        if parent and named not in {row[parent.field] for row in parent.rows(self._network, *place)}:
+            raise AwsError(parent.missing, f"There is no {parent.parameter} {named}.", 404)
         rows = [*one.rows(self._network, *place), *_others(one, self._network, *place)]
         rows = [row for row in rows if parent is None or row[parent.field] == named]
         if getattr(one, "IS_ONE", False):
