@@ -302,7 +302,7 @@ class Governance:
                 )
 
     def _policy_id(self, policy_type: str, name: str) -> str:
-        return "p-" + digest(self.world.seed, self.world.tenant, "policy", policy_type, name)[:8]
+        return "p-" + digest(self.world.seed, self.world.tenant, "policy", policy_type, name)[:10]
 
     def _delegate(self) -> dict[str, dict[str, dt.datetime]]:
         active = [a for a in self.world.members() if a.kind == "workload" and a.state == "ACTIVE"]

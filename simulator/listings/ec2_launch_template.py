@@ -28,7 +28,7 @@ def _row(network: Network, vpc: Any, name: str, tags: dict[str, str]) -> dict[st
     return {
         **network.owned(template_id, (vpc.account_id, vpc.region), "launch-template", tags),
         "launch_template_id": template_id,
-        "launch_template_name": f"{name} {vpc.resource_id}",
+        "launch_template_name": f"{name} {vpc.resource_id}".replace(" ", "-"),
         "relations": [],
     }
 

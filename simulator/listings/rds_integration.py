@@ -8,6 +8,7 @@ from typing import Any
 from simulator.databases import estate_of
 from simulator.network import Network
 from simulator.pages import Output
+from simulator.world import digest
 
 CALL = ("rds", "DescribeIntegrations")
 RESULT = "Integrations"
@@ -18,7 +19,7 @@ def rows(network: Network, account_id: str, region: str) -> list[dict[str, Any]]
     """Of Aurora alone."""
     return [
         {
-            "arn": f"arn:aws:rds:{region}:{account_id}:integration:{cluster.resource_id[8:].lower()}",
+            "arn": f"arn:aws:rds:{region}:{account_id}:integration:{_uuid(cluster.resource_id)}",
             "account_id": account_id,
             "region": region,
             "tags": cluster.tags,
@@ -27,6 +28,11 @@ def rows(network: Network, account_id: str, region: str) -> list[dict[str, Any]]
         for cluster in estate_of(network, account_id, region).clusters
         if cluster.engine != "neptune"
     ]
+
+
+def _uuid(name: str) -> str:
+    drawn = digest("integration", name)
+    return "-".join((drawn[:8], drawn[8:12], drawn[12:16], drawn[16:20], drawn[20:32]))
 
 
 def shown(row: dict[str, Any]) -> Output:

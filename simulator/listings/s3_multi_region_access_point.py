@@ -21,7 +21,7 @@ def rows(network: Network, account_id: str, region: str) -> list[dict[str, Any]]
     buckets = [own[0] for place in network.world.regions if (own := buckets_of(network, account_id, place, "tenant-"))]
     if region != network.world.regions[0] or len(buckets) < 2:
         return []
-    alias = f"{digest('mrap', account_id)[:13]}.mrap"
+    alias = f"m{digest('mrap', account_id)[:12]}.mrap"
     return [
         {
             "arn": f"arn:aws:s3::{account_id}:accesspoint/{alias}",
