@@ -62,6 +62,12 @@ def options(network: Network, instance: Instance) -> Output:
     keys = [row["key_name"] for row in ec2_key_pair.rows(network, *place)]
     if keys and number % 4:
         found["KeyName"] = LOST_KEY if number % 10 == 3 else keys[number % len(keys)]
+    if number % 3 and not is_gone:
+        name = "web" if number % 2 else "batch"
+        found["IamInstanceProfile"] = {
+            "Arn": f"arn:aws:iam::{instance.account_id}:instance-profile/{name}",
+            "Id": f"AIPA{digest('instance profile', instance.account_id, name)[:17].upper()}",
+        }
     _put(found, network, place, number)
     return found
 
