@@ -39,8 +39,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # `make test-large` loads it: the properties are tried with more examples.
 settings.register_profile("many")
 
-FIRST = ("test_cli.py",)
-"""Files that begin with what takes minutes and is made for all workers."""
+FIRST = ("test_published.py", "test_refused.py", "test_cli.py")
+"""Files that take minutes or begin with what does and is made for all workers: in this order, since the runs of the
+first two are forked from a process that may have opened no warehouse yet."""
 
 LONG = frozenset(
     f"test_{name}.py"
@@ -115,8 +116,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     Those that need the truthful run come last, since it takes one worker minutes to make it; of each, the long first.
     """
     waiting = {item.path for item in items if "witnessed_night" in getattr(item, "fixturenames", ())}
+    first = {name: place for place, name in enumerate(FIRST)}
     items.sort(
-        key=lambda item: (item.path.name not in FIRST, item.path in waiting, item.path.name not in LONG, item.path.name)
+        key=lambda item: (
+            first.get(item.path.name, len(first)),
+            item.path in waiting,
+            item.path.name not in LONG,
+            item.path.name,
+        )
     )
     seen: Counter[str] = Counter()
     are_units_wanted = "unit" in config.getoption("markexpr")

@@ -9,13 +9,16 @@ from typing import Any
 
 import pytest
 from chaos import comparison, lies, points
+from chaos.each_push.runs import PUBLISHED, REFUSED, of
 from chaos.ground import small_disk
 from chaos.processes import Ended
 from chaos.tables import Row, Tables, difference
+from chaos.telling import named, together
 from nights import apart
 
 from resources.aws import client, retry, sessions
 from resources.store.process import FAULT_POINTS, UnknownFaultPoint, fault_point, hook_at
+from simulator.faults import FAULT_NAMES
 
 
 def test_a_preparation_of_a_name_that_no_module_has_fails() -> None:
@@ -64,6 +67,50 @@ def test_what_a_run_says_is_looked_for_and_is_no_traceback() -> None:
         Ended(2, "Next: cmdb", 1.0).told("is full", at="at the end")
     with pytest.raises(AssertionError, match="a traceback"):
         Ended(2, "It is full.\nTraceback (most recent call last):", 1.0).told("is full")
+
+
+# ------------------------------------------------------------------------------------------------ faults in one run
+
+
+def test_each_push_tells_every_fault() -> None:
+    told = {name.partition("@")[0] for run in (*REFUSED, *PUBLISHED) for lie in run for name in lie.told}
+    assert told == set(FAULT_NAMES)
+
+
+def test_each_run_of_a_push_has_a_name_of_its_own_and_holds_together() -> None:
+    runs = (*REFUSED, *PUBLISHED)
+    assert len({named(run) for run in runs}) == len(runs)
+    assert all(together(run).says == tuple(word for lie in run for word in lie.says) for run in runs)
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        (of("silent_zero", "refused"), of("throttle", "survived")),
+        (of("silent_zero", "refused"), of("silent_zero", "refused", late=True)),
+        (of("denied", "frozen"), of("denied_listing", "frozen")),
+        (of("silent_zero", "refused"), of("same_account_twice", "refused")),
+    ],
+    ids=["fates", "delays", "settings", "what is sent"],
+)
+def test_what_would_hide_each_other_is_not_told_together(pair: Sequence[lies.Lie]) -> None:
+    with pytest.raises(ValueError, match="cannot be told in one run"):
+        together(pair)
+
+
+def test_a_lie_that_another_one_covers_is_seen() -> None:
+    zero, refusal = of("no_databases", "refused"), of("denied_everywhere", "refused")
+    cells = {("rds_db_instance", "empty_suspect"): 1, ("ec2_instance", "denied"): 1}
+
+    def blocked(*names: str) -> list[str]:
+        found = comparison.Believed(9, cells, lies.NO_SILENT_ZERO, frozenset(names))
+        return comparison.unblocked(found, [zero, refusal])
+
+    assert blocked("rds_db_instance", "ec2_instance") == []
+    assert blocked("ec2_instance") == ["no_databases would have been published"]
+    # A listing of which something else is doubtful too may be blocked by that.
+    cells["ec2_instance", "failed"] = 1
+    assert blocked("rds_db_instance", "ec2_instance") == ["denied_everywhere would have been published"]
 
 
 # ------------------------------------------------------------------------------------------------ the comparison
@@ -195,7 +242,8 @@ def test_a_lie_of_which_a_rule_answered_nothing_was_not_told() -> None:
 def test_what_is_not_trusted_and_which_rules_fail_is_compared_both_ways(
     doubts: list[lies.Doubt], fails: list[str], passes: bool
 ) -> None:
-    seen = comparison.Believed(7, {("ec2_volume", "failed"): 2, ("rds_db_instance", "denied"): 1}, ("a", "b"))
+    cells = {("ec2_volume", "failed"): 2, ("rds_db_instance", "denied"): 1}
+    seen = comparison.Believed(7, cells, ("a", "b"), frozenset())
     assert (seen.otherwise(doubts, fails) == []) == passes
 
 

@@ -53,7 +53,7 @@ def is_unit(item: pytest.Item) -> bool:
     To find it out for all tests takes seconds, so it is asked only where it matters.
     """
     if not isinstance(item, pytest.Function) or any(
-        item.get_closest_marker(name) for name in ("large", "chaos", "property", "scaleout")
+        item.get_closest_marker(name) for name in ("large", "chaos", "whole_run", "property", "scaleout")
     ):
         return False
     fixtures = [one.func for several in item._fixtureinfo.name2fixturedefs.values() for one in several]

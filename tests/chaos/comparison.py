@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from chaos.history import Known
-from chaos.lies import WAITS, Doubt, Lie
+from chaos.lies import NO_SILENT_ZERO, WAITS, Doubt, Lie
 from chaos.tables import Row, Tables, difference, tables
 from pipelines.catalogue.registry import listings
 from resources.store.store import Store
@@ -22,11 +22,13 @@ class Believed:
         trusted: cells.
         doubtful: cells that are not, by listing and outcome.
         failed: rules with severity ERROR.
+        blocked: listings that may not be built upon.
     """
 
     trusted: int
     doubtful: Mapping[Doubt, int]
     failed: tuple[str, ...]
+    blocked: frozenset[str]
 
     def otherwise(self, doubts: Sequence[Doubt], fails: Sequence[str]) -> list[str]:
         """What is not trusted or failed although it should be, and the other way round."""
@@ -57,7 +59,7 @@ def believed(database: Path) -> Believed:
         ).fetchall()
         rules = connection.execute(
             """
-            select distinct check_name
+            select distinct check_name, scope
             from audit.check_result
             where
                 not passed and severity = 'ERROR'
@@ -67,7 +69,25 @@ def believed(database: Path) -> Believed:
         ).fetchall()
     trusted = sum(count for is_trusted, _, _, count in cells if is_trusted)
     doubtful = {(listing, outcome): count for is_trusted, listing, outcome, count in cells if not is_trusted}
-    return Believed(trusted, doubtful, tuple(name for (name,) in rules))
+    blocked = frozenset(scope for name, scope in rules if name in NO_SILENT_ZERO)
+    return Believed(trusted, doubtful, tuple(dict.fromkeys(name for name, _ in rules)), blocked)
+
+
+def unblocked(found: Believed, lies: Sequence[Lie]) -> list[str]:
+    """Lies that would not have kept a run from being published by themselves, although each is enough for that.
+
+    Of each some listing is blocked of which nothing else is doubtful.
+    """
+
+    def is_only_of(lie: Lie, listing: str) -> bool:
+        doubts = [cell for cell in found.doubtful if cell[0] == listing]
+        return all(any(_is_doubt(cell, doubt) for doubt in lie.doubts) for cell in doubts)
+
+    return [
+        f"{lie.name} would have been published"
+        for lie in lies
+        if lie.fails == NO_SILENT_ZERO and lie.doubts and not any(is_only_of(lie, name) for name in found.blocked)
+    ]
 
 
 # ------------------------------------------------------------------------------------------------ the rows

@@ -4,8 +4,8 @@ import contextlib
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,17 @@ from simulator.client import Simulator, start
 
 @dataclass
 class Ground:
-    """An organisation and a folder to work in; each worker has its own."""
+    """An organisation and a folder to work in; each worker has its own.
+
+    Attributes:
+        settings: variables of every run.
+        hasten: is called in the process of every run.
+    """
 
     simulator: Simulator
     scratch: Path
+    settings: Mapping[str, str] = field(default_factory=dict)
+    hasten: Callable[[], None] = lambda: None
 
     def environment(self, database: Path, **settings: str) -> dict[str, str]:
         """What leads a command to the organisation and to a warehouse."""
@@ -37,6 +44,7 @@ class Ground:
             "DAGSTER_HOME": str(self.scratch / "dagster"),
             # A sentence is never cut for want of room.
             "COLUMNS": "1000",
+            **self.settings,
             **settings,
         }
 
@@ -48,11 +56,17 @@ class Ground:
 
     def night(self, database: Path, *, prepare: Callable[[], None] = lambda: None, **settings: str) -> Ended:
         """`cmdb nightly` in a process of its own."""
-        return apart(command("nightly", prepare=prepare), self.scratch, self.environment(database, **settings))
+
+        def begin() -> None:
+            self.hasten()
+            prepare()
+
+        return apart(command("nightly", prepare=begin), self.scratch, self.environment(database, **settings))
 
     def confirm(self, database: Path, **settings: str) -> Ended:
         """`cmdb confirm` in a process of its own."""
-        return apart(command("confirm"), self.scratch, self.environment(database, **settings))
+        work = command("confirm", prepare=self.hasten)
+        return apart(work, self.scratch, self.environment(database, **settings))
 
     def begin_night(self, database: Path, *, prepare: Callable[[], None] = lambda: None, **settings: str) -> Child:
         """The same, not waited for."""

@@ -59,28 +59,55 @@ def move_on(simulator: Simulator) -> None:
     simulator.change("move_account", account_id=names["payments-dev"], ou="Workloads/Moved")
 
 
-def remember(ground: Ground, folder: Path) -> Known:
-    """Run the two nights, in a folder that stays; the organisation is as it is tonight afterwards.
+@dataclass(frozen=True)
+class Yesterday:
+    """The first of the two nights.
+
+    Attributes:
+        database: its warehouse, to be copied.
+        ended: a moment after it.
+    """
+
+    database: Path
+    ended: datetime
+
+
+def first_night(ground: Ground, folder: Path) -> Yesterday:
+    """Run it, in a folder that stays.
 
     Raises:
-        RuntimeError: one of them was refused, so that nothing can be compared with it.
+        RuntimeError: it was refused, so that nothing can stand on it.
     """
-    yesterday = folder / "yesterday" / DATABASE
-    yesterday.parent.mkdir(parents=True, exist_ok=True)
-    _publish(ground, yesterday)
-    before = datetime.now(UTC)
-    runs = {served_run(yesterday): "yesterday"}
-    move_on(ground.simulator)
-    tonight = copy_of(yesterday, folder / "tonight")
+    database = folder / "yesterday" / DATABASE
+    database.parent.mkdir(parents=True, exist_ok=True)
+    _publish(ground, database)
+    return Yesterday(database, datetime.now(UTC))
+
+
+def second_night(ground: Ground, folder: Path, yesterday: Yesterday) -> Known:
+    """Run it on the organisation as it is tonight.
+
+    Raises:
+        RuntimeError: it was refused, so that nothing can be compared with it.
+    """
+    runs = {served_run(yesterday.database): "yesterday"}
+    tonight = copy_of(yesterday.database, folder / "tonight")
     seconds = _publish(ground, tonight)
     return Known(
-        yesterday,
-        before,
+        yesterday.database,
+        yesterday.ended,
         runs,
-        apart(lambda: tables(yesterday, before, runs), ground.scratch),
-        apart(lambda: tables(tonight, before, runs), ground.scratch),
+        apart(lambda: tables(yesterday.database, yesterday.ended, runs), ground.scratch),
+        apart(lambda: tables(tonight, yesterday.ended, runs), ground.scratch),
         seconds,
     )
+
+
+def remember(ground: Ground, folder: Path) -> Known:
+    """Run the two nights; the organisation is as it is tonight afterwards. As for `second_night`."""
+    yesterday = first_night(ground, folder)
+    move_on(ground.simulator)
+    return second_night(ground, folder, yesterday)
 
 
 def against_the_world(published: Tables, simulator: Simulator) -> None:

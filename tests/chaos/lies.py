@@ -69,9 +69,11 @@ class Lie:
 
     Attributes:
         told: names of `simulator.faults`; `name@operations` is told of that central account, `name@workload` of the
-            first workload account.
+            first workload account, `name@3` of the fourth.
         says: words of the sentences that the operator gets; `{account}` is the account lied about, `{other}` the first
-            other one that is reached, `{management}` and so on those of the central roles.
+            other one that is reached, `{management}` and so on those of the central roles; `{accounts}` is how many are
+            reached that have a region, `{cells}` how many of their regions, `{workload_cells}` those of workload
+            accounts.
         doubts: all listings of which cells are not trusted in this night, and with what outcome.
         fails: all rules that fail with severity ERROR in this night.
         frozen: where what is published is not trusted; these and `{first}` and `{last}` region are put in.
@@ -239,7 +241,10 @@ ALONE: tuple[Lie, ...] = (
     Lie(
         ("denied",),
         "refused",
-        ("ec2_region: denied in account {account}", "1 of 9 cells, more than CMDB_UNTRUSTED_TOLERANCE=0.05 allows"),
+        (
+            "ec2_region: denied in account {account}",
+            "1 of {accounts} cells, more than CMDB_UNTRUSTED_TOLERANCE=0.05 allows",
+        ),
         # Where the lists of regions are not trusted, nothing is requested region by region.
         (("ec2_region", "denied"),),
         NO_SILENT_ZERO,
@@ -278,7 +283,10 @@ ALONE: tuple[Lie, ...] = (
     Lie(
         ("denied_everywhere_workload",),
         "refused",
-        ("ec2_instance: denied in account", "16 of 18 cells, more than CMDB_UNTRUSTED_TOLERANCE=0.05"),
+        (
+            "ec2_instance: denied in account",
+            "{workload_cells} of {cells} cells, more than CMDB_UNTRUSTED_TOLERANCE=0.05",
+        ),
         (("ec2_instance", "denied"),),
         NO_SILENT_ZERO,
         mends=True,
@@ -525,7 +533,7 @@ ALONE: tuple[Lie, ...] = (
     Lie(
         ("slow_forever",),
         "refused",
-        ("ec2_volume: failed in account {account}", "1 of 18 cells, more than CMDB_UNTRUSTED_TOLERANCE=0.05"),
+        ("ec2_volume: failed in account {account}", "1 of {cells} cells, more than CMDB_UNTRUSTED_TOLERANCE=0.05"),
         (("ec2_volume", "failed"),),
         NO_SILENT_ZERO,
         prepare=impatient,

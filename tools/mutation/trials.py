@@ -322,7 +322,10 @@ def _imports(name: str) -> set[str]:
 
 _WITHOUT = ("cacheprovider", "randomly", "xdist", "unraisableexception", "threadexception", "faulthandler")
 
-QUIET = ("-q", "--no-header", "-m", "not chaos and not scaleout", *(f"-pno:{name}" for name in _WITHOUT))
+TRIED = "not chaos and not whole_run and not scaleout"
+"""Marks of the tests that a trial may run: whole runs take minutes."""
+
+QUIET = ("-q", "--no-header", "-m", TRIED, *(f"-pno:{name}" for name in _WITHOUT))
 """How pytest is called in a trial: a push leaves out cases that hold a rule too."""
 
 

@@ -1,0 +1,123 @@
+"""Which lies of the table are told in one run, so that all of them together take minutes.
+
+Lies that are told together leave each other alone: each is of an operation, or of an account and region, that no other
+one of its run is about. So each is asserted by itself: what is said of it, which cells it makes doubtful, and that it
+alone would have kept the run from being published.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from chaos.lies import ALONE, PATIENT, Doubt, Fate, Lie
+
+Run = tuple[Lie, ...]
+
+
+def of(name: str, fate: Fate, *, about: int | None = None, doubts: Sequence[Doubt] = (), late: bool = False) -> Lie:
+    """The first lie of the table of a name and a fate.
+
+    Args:
+        about: the number of the workload account that it is told of, in place of the first.
+        doubts: in place of the table's, which would take those of other lies of the run for its own.
+    """
+    found = next(lie for lie in ALONE if (lie.told[:1], lie.fate, lie.late) == ((name,), fate, late))
+    told = found.told if about is None else (f"{name}@{about}", *found.told[1:])
+    return replace(found, told=told, doubts=tuple(doubts) or found.doubts, mends=False)
+
+
+def tolerated(*lies: Lie) -> Run:
+    """Lies that freeze cells, with the tolerance that all of them together need."""
+    return tuple(replace(lie, settings={**lie.settings, **PATIENT}) for lie in lies)
+
+
+def refused(*names: str) -> Run:
+    """Lies that are refused, told together."""
+    return tuple(of(name, "refused") for name in names)
+
+
+BEFORE_ANYTHING = tuple(
+    refused(name)
+    for name in (
+        "same_account_twice",
+        "misrouted_management",
+        "misrouted_operations",
+        "misrouted_billing",
+        "expired_management",
+        "expired_operations",
+        "expired",
+    )
+)
+"""Refused by the pre-flight."""
+
+WITHOUT_ACCOUNTS = tuple(
+    refused(name)
+    for name in (
+        "no_accounts",
+        "down_management",
+        "throttle_forever_management",
+        "misrouted_midway_management",
+        "expired_midway_management",
+    )
+)
+"""Refused where the list of accounts is: nothing else is requested."""
+
+COST_FAILED: tuple[Doubt, ...] = (("cost_*", "failed"),)
+"""How many listings of the bill are tried before Cost Explorer is given up depends on how long each is."""
+
+REFUSED: tuple[Run, ...] = (
+    *BEFORE_ANYTHING,
+    *WITHOUT_ACCOUNTS,
+    # With it no workload account is left, so that nothing is requested in regions.
+    refused("truncated_accounts", "denied_management", "denied_billing", "no_bill"),
+    (
+        *refused("truncated_units", "no_service_control_policies", "no_databases", "no_functions", "no_buckets"),
+        *refused("denied_everywhere", "slow_forever", "denied_operations", "down_operations"),
+        of("down_billing", "refused", doubts=COST_FAILED),
+    ),
+    (
+        of("throttle_forever", "refused", doubts=COST_FAILED),
+        of("throttle_forever_operations", "refused"),
+        of("down_workload", "refused", about=1),
+        of("hidden_denial", "refused", about=2),
+    ),
+    refused("denied_region", "bill_without_account"),
+    (
+        of("silent_zero", "refused"),
+        of("expired_midway_billing", "refused", doubts=(("cost_*", "denied"), ("budget", "denied"))),
+    ),
+    refused("misrouted_midway_workload", "no_trail_workload"),
+    refused("denied_everywhere_workload", "no_trail"),
+    refused("expired_midway_operations"),
+    refused("expired_midway_workload"),
+    refused("expired_workload"),
+)
+"""Runs of which nothing is published."""
+
+SURVIVED = tuple(of(name, "survived") for name in ("empty_page", "throttle", "error_500", "html_503", "reset"))
+"""As often as AWS throttles, and three times besides, a page is requested again."""
+
+FROZEN = (
+    of("misrouted_workload", "frozen", about=3),
+    *tolerated(
+        of("denied", "frozen", about=5),
+        of("region_closed", "frozen", about=1),
+        of("foreign_record", "frozen", about=2),
+        of("denied_listing", "frozen", about=3),
+        of("garbage_forever", "frozen", about=4),
+    ),
+    of("no_trail_billing", "frozen"),
+    of("no_trail_management", "frozen"),
+    of("no_trail_operations", "frozen"),
+    *(of(name, "survived") for name in ("cut", "garbage", "slow")),
+)
+"""No more than one cell in four of any listing, and what is requested again beside it."""
+
+MISSING = (of("truncated", "missing"),)
+
+DOUBTED = (
+    of("hidden_denial_unbilled", "doubted", late=True),
+    of("hidden_denial_operations", "doubted", late=True),
+)
+
+PUBLISHED: tuple[Run, ...] = (SURVIVED, FROZEN, MISSING, DOUBTED)
+"""Runs that publish what there is, as far as it can be known."""
