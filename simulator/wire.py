@@ -456,4 +456,16 @@ class Call:
         shape = self.model.output_shape
         if shape is None:
             return {}
-        return {name: [] for name, member in shape.members.items() if member.type_name == "list"}
+        return _empty_lists(shape)
+
+
+def _empty_lists(shape: Any) -> dict[str, Any]:
+    """The lists of a structure and of the structures in it, all empty."""
+    found: dict[str, Any] = {}
+    for name, member in shape.members.items():
+        if member.type_name == "list":
+            found[name] = []
+        elif member.type_name == "structure":
+            inner: dict[str, Any] = {one: [] for one, part in member.members.items() if part.type_name == "list"}
+            found |= {name: inner} if inner else {}
+    return found

@@ -111,11 +111,13 @@ def compared(database: Path, known: Known, lie: Lie, frozen: Sequence[Sequence[s
     if lie.fate == "missing":
         return [*_nothing_retired(found, known), *elsewhere(found, tonight, [account])]
     may_differ = (*RESTING_ON_MORE, *lie.differs, *lie.stale, *(may_be_open(found) if lie.late else ()))
+    # Of what is lied about some cells are not requested each night, and some are skipped with what they are asked of.
+    stopped = [cell[:3] for cell in untrusted_cells(database) if _is_frozen(frozen, *cell[:3])]
     return [
         *untrusted(database, frozen, late=lie.late),
         *verdicts,
         *all_stale(found, yesterday, lie.stale),
-        *frozen_rows(found, yesterday, tonight, frozen, may_differ),
+        *frozen_rows(found, yesterday, tonight, stopped, may_differ),
     ]
 
 
@@ -199,10 +201,7 @@ def untrusted(database: Path, frozen: Sequence[Sequence[str]], *, late: bool = F
     Args:
         late: zeros may wait for CloudTrail.
     """
-    with Store(database).published() as connection:
-        cells = connection.execute(
-            "select split_part(listing, ':', 1), account_id, region, outcome from audit.coverage where not is_trusted"
-        ).fetchall()
+    cells = untrusted_cells(database)
     may_be = ("skipped", WAITS) if late else ("skipped",)
     wrong = [cell for cell in cells if cell[3] not in may_be and not _is_frozen(frozen, *cell[:3])]
     failures = [f"not trusted, and should be: {wrong[0]} and {len(wrong) - 1} more"] if wrong else []
@@ -212,7 +211,15 @@ def untrusted(database: Path, frozen: Sequence[Sequence[str]], *, late: bool = F
     return failures
 
 
-RESTING_ON_MORE = ("cost.resource_cost", "cost.saving")
+def untrusted_cells(database: Path) -> list[tuple[str, str, str, str]]:
+    """Listing, account, region and outcome of what is published and not trusted."""
+    with Store(database).published() as connection:
+        return connection.execute(
+            "select split_part(listing, ':', 1), account_id, region, outcome from audit.coverage where not is_trusted"
+        ).fetchall()
+
+
+RESTING_ON_MORE = ("cost.explained_spend", "cost.resource_cost", "cost.saving")
 """Tables outside `aws` and `cmdb` that are made from items too, so that frozen items show in them."""
 
 

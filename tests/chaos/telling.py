@@ -122,7 +122,7 @@ def told_by(simulator: Simulator, lies: Sequence[Lie]) -> tuple[list[Lie], str]:
 
 def named(lies: Sequence[Lie]) -> str:
     """What a run is called in which lies are told: by the names of the simulated faults, each once."""
-    return ", ".join(dict.fromkeys(name for lie in lies for name in lie.told)) or "no lie"
+    return ", ".join(dict.fromkeys(name.partition("@")[0] for lie in lies for name in lie.told))
 
 
 def with_words(lie: Lie, words: Mapping[str, str]) -> Lie:
@@ -195,10 +195,14 @@ def shortened(night: Ended) -> str:
     return " | ".join(lines or [night.said])[-900:]
 
 
+OF_EVERY_RUN = ("No profile reaches", "Every exchange rate that a day of the bill is shown by")
+"""Warnings of the simulated organisation itself; the rates that are shipped are older from day to day."""
+
+
 def warned(night: Ended) -> list[str]:
-    """Warnings of a run that lost nothing, but for the one of every run: of accounts that no profile reaches."""
+    """Warnings of a run that lost nothing, but for those of every run."""
     lines = [line for line in night.said.splitlines() if line.startswith("!")]
-    return [f"warned of without need: {line[:200]}" for line in lines if "No profile reaches" not in line]
+    return [f"warned of without need: {line[:200]}" for line in lines if not any(word in line for word in OF_EVERY_RUN)]
 
 
 def otherwise_sent(log: Sequence[Mapping[str, Any]], lie: Lie) -> list[str]:

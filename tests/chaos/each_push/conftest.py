@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import functools
 import pickle
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
+import dagster as dg
 import pytest
-from nights import shared_by_workers
+from nights import DATABASE, shared_by_workers
 
 from chaos.ground import Ground, copy_of, grounded
 from chaos.history import Known, Yesterday, first_night, move_on, second_night
 from chaos.lies import give
 from chaos.processes import load
+from pipelines import definitions
 from pipelines.cli import terminal
 from resources.aws import client, retry
 from resources.store import publishing, working
+from simulator.client import is_foreign
 
 REGIONS = ("us-east-1", "ap-southeast-2")
 
@@ -26,11 +31,15 @@ RESOURCES = 3
 NO_HISTORY = {"CMDB_HISTORY_RUNS": "0"}
 
 
-def hasten() -> None:
+def hasten(built: Mapping[str, str], job: dg.JobDefinition) -> None:
     """Keep the working file attached, request again within hundredths of a second, and show every sentence.
 
     A run that detaches the file every two seconds, as it does for other processes, takes twice the computing time on a
     busy machine.
+
+    Args:
+        built: the environment that a job was built for before the process was forked.
+        job: that job, which is not built again for the same environment.
     """
     for module in (working, publishing):
         give(module, "MOST_KEPT", 1 << 30)
@@ -38,6 +47,13 @@ def hasten() -> None:
     give(working, "UNUSED_SECONDS", 3600.0)
     give(terminal, "SCREEN_ROWS", 1000)
     give(client, "Retry", functools.partial(retry.Retry, first_delay=0.02))
+    job_of = definitions.job_of
+
+    def job_of_environment(environment: Mapping[str, str], name: str) -> dg.JobDefinition:
+        is_same = {key: value for key, value in environment.items() if is_foreign(key)} == built
+        return job if is_same and name == definitions.NIGHTLY else job_of(environment, name)
+
+    give(definitions, "job_of", job_of_environment)
 
 
 @pytest.fixture(scope="session")
@@ -46,18 +62,33 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
     load()
     scratch = tmp_path_factory.mktemp("small-ground")
     with grounded(scratch, regions=REGIONS, resources=RESOURCES) as made:
-        made.settings, made.hasten = NO_HISTORY, hasten
+        made.settings = NO_HISTORY
+        environment = made.environment(warehouse_of(made) / DATABASE)
+        built = {name: value for name, value in environment.items() if is_foreign(name)}
+        job = definitions.job_of(environment, definitions.NIGHTLY)
+        job.get_job_snapshot()
+        made.hasten = functools.partial(hasten, built, job)
         yield made
+
+
+def made_once(name: str, make: Callable[[Path], Any]) -> Any:
+    """What one worker makes in a folder of the session for all."""
+    with shared_by_workers(f"small-{name}") as shared:
+        kept = shared / f"{name}.pickle"
+        if not kept.exists():
+            kept.write_bytes(pickle.dumps(make(shared)))
+        return pickle.loads(kept.read_bytes())  # this worker or another one wrote it
+
+
+def warehouse_of(ground: Ground) -> Path:
+    """The folder of the warehouse of each run: one and the same, so that the runs' environments are."""
+    return ground.scratch / "warehouse"
 
 
 @pytest.fixture(scope="session")
 def yesterday(ground: Ground) -> Yesterday:
     """The truthful run of yesterday, made by one worker for all; the worker's world has moved on since."""
-    with shared_by_workers("small-yesterday") as shared:
-        kept = shared / "yesterday.pickle"
-        if not kept.exists():
-            kept.write_bytes(pickle.dumps(first_night(ground, shared)))
-        found: Yesterday = pickle.loads(kept.read_bytes())  # this worker or another one wrote it
+    found: Yesterday = made_once("yesterday", lambda shared: first_night(ground, shared))
     move_on(ground.simulator)
     return found
 
@@ -65,11 +96,12 @@ def yesterday(ground: Ground) -> Yesterday:
 @pytest.fixture(scope="session")
 def known(ground: Ground, yesterday: Yesterday) -> Known:
     """The truthful runs of yesterday and tonight."""
-    with shared_by_workers("small-tonight") as shared:
-        return second_night(ground, shared, yesterday)
+    found: Known = made_once("tonight", lambda shared: second_night(ground, shared, yesterday))
+    return found
 
 
 @pytest.fixture
-def database(yesterday: Yesterday, tmp_path: Path) -> Path:
+def database(ground: Ground, yesterday: Yesterday) -> Iterator[Path]:
     """The published path of a copy of yesterday's warehouse."""
-    return copy_of(yesterday.database, tmp_path / "warehouse")
+    yield copy_of(yesterday.database, warehouse_of(ground))
+    shutil.rmtree(warehouse_of(ground))

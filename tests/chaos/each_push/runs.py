@@ -5,10 +5,12 @@ one of its run is about. So each is asserted by itself: what is said of it, whic
 alone would have kept the run from being published.
 """
 
+import functools
 from collections.abc import Sequence
 from dataclasses import replace
 
-from chaos.lies import ALONE, PATIENT, Doubt, Fate, Lie
+from chaos.lies import ALONE, PATIENT, WAITS, Doubt, Fate, Lie, give
+from resources.aws import client, retry
 
 Run = tuple[Lie, ...]
 
@@ -81,36 +83,48 @@ REFUSED: tuple[Run, ...] = (
         of("hidden_denial", "refused", about=2),
     ),
     refused("denied_region", "bill_without_account"),
-    (
-        of("silent_zero", "refused"),
-        of("expired_midway_billing", "refused", doubts=(("cost_*", "denied"), ("budget", "denied"))),
-    ),
+    refused("silent_zero"),
     refused("misrouted_midway_workload", "no_trail_workload"),
     refused("denied_everywhere_workload", "no_trail"),
-    refused("expired_midway_operations"),
-    refused("expired_midway_workload"),
+    (
+        of("expired_midway_billing", "refused", doubts=(("cost_*", "denied"), ("budget*", "denied"))),
+        of("expired_midway_operations", "refused", doubts=(("tagged_resource", "denied"), ("*", WAITS))),
+        of("expired_midway_workload", "refused", about=1),
+    ),
+    # With it nothing is requested in the regions of any account.
     refused("expired_workload"),
+    (of("foreign_record", "refused", about=2, doubts=(("*", "wrong_account"),)),),
 )
 """Runs of which nothing is published."""
 
-SURVIVED = tuple(of(name, "survived") for name in ("empty_page", "throttle", "error_500", "html_503", "reset"))
-"""As often as AWS throttles, and three times besides, a page is requested again."""
+
+def persistent() -> None:
+    """Request a page again as often as the faults of one run together need it."""
+    give(client, "Retry", functools.partial(retry.Retry, transient_attempts=8, first_delay=0.02))
+
+
+SHARED = ("aws.rds_db_major_engine_version", "cost.extended_support_forecast")
+"""Tables of what each account lists alike: where one is not trusted, the rows of another are kept."""
 
 FROZEN = (
-    of("misrouted_workload", "frozen", about=3),
     *tolerated(
-        of("denied", "frozen", about=5),
+        replace(of("denied", "frozen", about=5), differs=SHARED),
         of("region_closed", "frozen", about=1),
-        of("foreign_record", "frozen", about=2),
         of("denied_listing", "frozen", about=3),
         of("garbage_forever", "frozen", about=4),
     ),
-    of("no_trail_billing", "frozen"),
-    of("no_trail_management", "frozen"),
-    of("no_trail_operations", "frozen"),
-    *(of(name, "survived") for name in ("cut", "garbage", "slow")),
+    *(
+        replace(of(name, "survived"), prepare=persistent)
+        for name in ("empty_page", "throttle", "error_500", "html_503", "reset", "cut", "garbage")
+    ),
+    of("slow", "survived"),
 )
-"""No more than one cell in four of any listing, and what is requested again beside it."""
+"""No more than one cell in four of any listing, and whatever is requested again beside it."""
+
+UNCONFIRMED = tuple(of(f"no_trail_{role}", "frozen") for role in ("billing", "management", "operations"))
+"""Zeros that stay as they were."""
+
+UNREACHED = (of("misrouted_workload", "frozen"),)
 
 MISSING = (of("truncated", "missing"),)
 
@@ -119,5 +133,5 @@ DOUBTED = (
     of("hidden_denial_operations", "doubted", late=True),
 )
 
-PUBLISHED: tuple[Run, ...] = (SURVIVED, FROZEN, MISSING, DOUBTED)
+PUBLISHED: tuple[Run, ...] = (FROZEN, UNCONFIRMED, UNREACHED, MISSING, DOUBTED)
 """Runs that publish what there is, as far as it can be known."""
