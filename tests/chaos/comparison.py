@@ -111,8 +111,13 @@ def compared(database: Path, known: Known, lie: Lie, frozen: Sequence[Sequence[s
     if lie.fate == "missing":
         return [*_nothing_retired(found, known), *elsewhere(found, tonight, [account])]
     may_differ = (*RESTING_ON_MORE, *lie.differs, *lie.stale, *(may_be_open(found) if lie.late else ()))
-    # Of what is lied about some cells are not requested each night, and some are skipped with what they are asked of.
-    stopped = [cell[:3] for cell in untrusted_cells(database) if _is_frozen(frozen, *cell[:3])]
+    # Of what is lied about some cells are not requested each night, and others are skipped since their parents are.
+    accounts = {place[1] for place in frozen}
+    stopped = [
+        (cell, account, region)
+        for cell, account, region, outcome in untrusted_cells(database)
+        if _is_frozen(frozen, cell.partition(":")[0], account, region) or (outcome == "skipped" and account in accounts)
+    ]
     return [
         *untrusted(database, frozen, late=lie.late),
         *verdicts,
@@ -201,7 +206,7 @@ def untrusted(database: Path, frozen: Sequence[Sequence[str]], *, late: bool = F
     Args:
         late: zeros may wait for CloudTrail.
     """
-    cells = untrusted_cells(database)
+    cells = [(cell.partition(":")[0], *more) for cell, *more in untrusted_cells(database)]
     may_be = ("skipped", WAITS) if late else ("skipped",)
     wrong = [cell for cell in cells if cell[3] not in may_be and not _is_frozen(frozen, *cell[:3])]
     failures = [f"not trusted, and should be: {wrong[0]} and {len(wrong) - 1} more"] if wrong else []
@@ -215,7 +220,7 @@ def untrusted_cells(database: Path) -> list[tuple[str, str, str, str]]:
     """Listing, account, region and outcome of what is published and not trusted."""
     with Store(database).published() as connection:
         return connection.execute(
-            "select split_part(listing, ':', 1), account_id, region, outcome from audit.coverage where not is_trusted"
+            "select listing, account_id, region, outcome from audit.coverage where not is_trusted"
         ).fetchall()
 
 
@@ -223,8 +228,11 @@ RESTING_ON_MORE = ("cost.explained_spend", "cost.resource_cost", "cost.saving")
 """Tables outside `aws` and `cmdb` that are made from items too, so that frozen items show in them."""
 
 
-OF_TWO_CELLS = ("cmdb.orphan_relationship",)
-"""Tables of which a row is of one cell and what it says is of another: tonight nothing stands at a frozen one's end."""
+OF_TWO_CELLS = ("cmdb.orphan_relationship", "cmdb.finding_exposure", "cmdb.finding_open_rule")
+"""Tables of which a row is of one cell and what it says is of others, some of which may be frozen and some not."""
+
+UNKNOWN = "unknown"
+"""A column of tables whose rows say themselves what is not known: those of frozen cells are no more yesterday's."""
 
 LEFT_OPEN = ("interface_count",)
 """Columns of findings that say nothing where what they are counted in is stale."""
@@ -246,7 +254,7 @@ def frozen_rows(
     for name, (columns, rows) in found.items():
         schema, _, table = name.partition(".")
         has_cells = schema == "aws" or (schema == "cmdb" and "listing" in columns)
-        if not has_cells or "is_stale" not in columns or name in OF_TWO_CELLS:
+        if not has_cells or "is_stale" not in columns or name in (*OF_TWO_CELLS, *others) or UNKNOWN in columns:
             continue
         stale = columns.index("is_stale")
         open_ = [columns.index(column) for column in LEFT_OPEN if column in columns]
@@ -313,12 +321,14 @@ def row_is_frozen(table: str, columns: Sequence[str], row: Sequence[Any], frozen
     def value(*names: str) -> str:
         return next((row[columns.index(name)] for name in names if name in columns), "")
 
-    listing = value("listing").partition(":")[0] or table
+    cell = value("listing") or table
+    listing = cell.partition(":")[0]
     asked = listings().get(listing)
     if asked is not None and "workload" not in asked.roles:
         # `*` is told of workload accounts: the rows of a central role are frozen where its listing is named.
-        frozen = [place for place in frozen if place[0] == listing]
-    return _is_frozen(frozen, listing, value("caller_account_id", "account_id"), value("cell_region", "region"))
+        frozen = [place for place in frozen if place[0].partition(":")[0] == listing]
+    where = value("caller_account_id", "account_id"), value("cell_region", "region")
+    return any(_is_frozen(frozen, name, *where) for name in {cell, listing})
 
 
 def _nothing_retired(found: Tables, known: Known) -> list[str]:

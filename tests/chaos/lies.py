@@ -195,10 +195,25 @@ REGIONAL = tuple(
 """Listings that a workload account is asked for in each region and each night."""
 
 ZEROS: Mapping[str, tuple[str, ...]] = {
-    "management": ("organizations_account_parent", "organizations_account_tag", "organizations_organizational_unit"),
-    "operations": ("config_aggregator", "ec2_image", "ec2_snapshot", "resource_group", "resource_group_member"),
+    "management": (
+        "organizations_account_parent",
+        "organizations_account_tag",
+        "organizations_organizational_unit",
+        "organizations_policy",
+        "organizations_policy_target",
+    ),
+    "operations": (
+        "config_aggregator",
+        "ec2_byoip_cidr",
+        "ec2_image",
+        "ec2_ipam_byoasn",
+        "ec2_snapshot",
+        "resource_group",
+        "resource_group_member",
+    ),
+    "billing": ("budget", "cost_resource_daily", "cost_tag_backfill"),
 }
-"""Listings of which some cells are empty in truth, by role; of the management's, those that come before policies."""
+"""Listings of which some cells are empty in truth, or where no budgets are, by role."""
 
 OWNED = tuple(name for name in REGIONAL if listings()[name].owner is not None)
 """Listings of the workload accounts whose records name their account."""
@@ -317,10 +332,11 @@ ALONE: tuple[Lie, ...] = (
     Lie(
         ("no_trail_billing", "no_budgets"),
         "frozen",
-        ("budget: empty_unconfirmed in account {account}", "CMDB_ZERO_EVIDENCE=identity"),
-        (("budget", WAITS),),
-        frozen=(("budget", "{account}", "*"),),
+        ("CMDB_ZERO_EVIDENCE=identity",),
+        unconfirmed(ZEROS["billing"]),
+        frozen=tuple((listing, "{account}", "*") for listing in ZEROS["billing"]),
         stale=("cost.budget",),
+        differs=("cost.budget_alert", "cost.reconciliation", "cost.spend_vs_budget"),
         mends=True,
     ),
     *(
@@ -330,6 +346,7 @@ ALONE: tuple[Lie, ...] = (
             ("CMDB_ZERO_EVIDENCE=identity",),
             unconfirmed(ZEROS[role]),
             frozen=tuple((listing, "{account}", "*") for listing in ZEROS[role]),
+            differs=("org.governance_kpi",),
         )
         for name, role in (("no_trail_management", "management"), ("no_trail_operations", "operations"))
     ),
@@ -593,8 +610,8 @@ ALONE: tuple[Lie, ...] = (
     Lie(
         ("region_closed",),
         "frozen",
-        ("in account {account}, region {last}",),
-        denied((*REGIONAL, "cloudwatch_metric", "s3_bucket_tag")),
+        ("denied in account {account}, {last}",),
+        denied((*REGIONAL, "s3_bucket_tag")),
         frozen=(("*", "{account}", "{last}"),),
         settings=LENIENT,
     ),

@@ -113,13 +113,18 @@ FROZEN = (
         of("denied_listing", "frozen", about=3),
         of("garbage_forever", "frozen", about=4),
     ),
+)
+"""No more than one cell in four of any listing."""
+
+SURVIVED = (
     *(
         replace(of(name, "survived"), prepare=persistent)
         for name in ("empty_page", "throttle", "error_500", "html_503", "reset", "cut", "garbage")
     ),
     of("slow", "survived"),
 )
-"""No more than one cell in four of any listing, and whatever is requested again beside it."""
+"""Whatever passes when it is requested again."""
+
 
 UNCONFIRMED = tuple(of(f"no_trail_{role}", "frozen") for role in ("billing", "management", "operations"))
 """Zeros that stay as they were."""
@@ -133,5 +138,5 @@ DOUBTED = (
     of("hidden_denial_operations", "doubted", late=True),
 )
 
-PUBLISHED: tuple[Run, ...] = (FROZEN, UNCONFIRMED, UNREACHED, MISSING, DOUBTED)
+PUBLISHED: tuple[Run, ...] = (SURVIVED, FROZEN, UNCONFIRMED, UNREACHED, MISSING, DOUBTED)
 """Runs that publish what there is, as far as it can be known."""
