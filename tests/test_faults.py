@@ -72,7 +72,7 @@ def test_what_a_run_says_is_looked_for_and_is_no_traceback() -> None:
 # ------------------------------------------------------------------------------------------------ faults in one run
 
 
-def test_each_push_tells_every_fault() -> None:
+def test_every_fault_is_told_in_a_whole_run() -> None:
     told = {name.partition("@")[0] for run in (*REFUSED, *PUBLISHED) for lie in run for name in lie.told}
     assert told == set(FAULT_NAMES)
 

@@ -1,5 +1,5 @@
-"""Every fault of the simulated AWS, in as few whole runs as tell them apart: what `make test` runs of tests/chaos.
+"""Every fault of the simulated AWS, in as few whole runs as tell them apart.
 
-`pytest --collect-only -m whole_run` lists them. The faults one by one, the nights after them, CloudTrail's delay and
-the settings are run by `make faults`.
+`make test` runs those that are refused, which `pytest --collect-only -m whole_run` lists; `make faults` those that are
+published too, the faults one by one, the nights after them, CloudTrail's delay and the settings.
 """

@@ -108,13 +108,19 @@ SHARED = ("aws.rds_db_major_engine_version", "cost.extended_support_forecast")
 
 FROZEN = (
     *tolerated(
-        replace(of("denied", "frozen", about=5), differs=SHARED),
         of("region_closed", "frozen", about=1),
         of("denied_listing", "frozen", about=3),
         of("garbage_forever", "frozen", about=4),
+        replace(of("denied", "frozen", about=5), differs=SHARED),
     ),
 )
 """No more than one cell in four of any listing."""
+
+UNREACHED = (
+    of("misrouted_workload", "frozen"),
+    *(of(f"no_trail_{role}", "frozen") for role in ("billing", "management", "operations")),
+)
+"""An account that no profile reaches any more, and zeros of the central roles, which stay as they were."""
 
 SURVIVED = (
     *(
@@ -125,12 +131,6 @@ SURVIVED = (
 )
 """Whatever passes when it is requested again."""
 
-
-UNCONFIRMED = tuple(of(f"no_trail_{role}", "frozen") for role in ("billing", "management", "operations"))
-"""Zeros that stay as they were."""
-
-UNREACHED = (of("misrouted_workload", "frozen"),)
-
 MISSING = (of("truncated", "missing"),)
 
 DOUBTED = (
@@ -138,5 +138,5 @@ DOUBTED = (
     of("hidden_denial_operations", "doubted", late=True),
 )
 
-PUBLISHED: tuple[Run, ...] = (SURVIVED, FROZEN, UNCONFIRMED, UNREACHED, MISSING, DOUBTED)
+PUBLISHED: tuple[Run, ...] = (SURVIVED, FROZEN, UNREACHED, MISSING, DOUBTED)
 """Runs that publish what there is, as far as it can be known."""
