@@ -15,8 +15,8 @@
 -- last_seen_at: When it was stated last, UTC.
 -- ended_at: When a trusted response first lacked it, UTC; NULL while it holds.
 -- is_stale: True when the newest response of its cell is not trusted: it held at last_seen_at.
--- Where the tags of an item cannot be read, its applications stay what they were.
 with unreadable as (
+    -- Where the tags of an item cannot be read, its applications stay what they were.
     select distinct known.to_arn
     from cmdb.relationship as known
     left join cmdb.resource as item on known.to_arn = item.arn
