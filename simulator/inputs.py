@@ -123,7 +123,7 @@ def unsupported(call: Call, name: str) -> AwsError:
 
 
 def _otherwise(call: Call) -> Iterator[Mismatch]:
-    """What a request has otherwise than its model; what was sent first, since parameters hold only what is known."""
+    """Where a request differs from its model: first as it was sent, since parameters hold only what is known."""
     model = call.model
     if call.protocol in {"ec2", "query"}:
         yield from _form(call, model)
@@ -161,10 +161,14 @@ def _form(call: Call, model: OperationModel) -> Iterator[Mismatch]:
         if name in ENVELOPE:
             continue
         kind = _field(call.service, model.name, re.sub(r"\.\d+", ".#", name))
-        if kind is None:
-            yield Mismatch("unknown", name, "is not recognized")
-        elif kind in READS and not _reads(kind, text):
-            yield Mismatch("type", name, f"is {text!r}, not of type {kind}")
+        yield from _text(name, text, kind, "is not recognized")
+
+
+def _text(name: str, text: str, kind: str | None, unknown: str) -> Iterator[Mismatch]:
+    if kind is None:
+        yield Mismatch("unknown", name, unknown)
+    elif kind in READS and not _reads(kind, text):
+        yield Mismatch("type", name, f"is {text!r}, not of type {kind}")
 
 
 def _reads(kind: str, text: str) -> bool:
@@ -223,14 +227,9 @@ def _document(call: Call, shape: Shape | None) -> Iterator[Mismatch]:
 
 
 def _rest(call: Call, model: OperationModel) -> Iterator[Mismatch]:
-    members: dict[str, Any] = dict(model.input_shape.members) if model.input_shape else {}
     in_query, in_body = _places(call.service, model.name)
     for name, text in parse_qsl(call.query, keep_blank_values=True):
-        kind = in_query.get(name)
-        if kind is None:
-            yield Mismatch("unknown", name, "is not a parameter of the query string")
-        elif kind in READS and not _reads(kind, text):
-            yield Mismatch("type", name, f"is {text!r}, not of type {kind}")
+        yield from _text(name, text, in_query.get(name), "is not a parameter of the query string")
     if call.body and call.protocol == "rest-json":
         try:
             sent = json.loads(call.body)
@@ -241,24 +240,25 @@ def _rest(call: Call, model: OperationModel) -> Iterator[Mismatch]:
             if name not in in_body:
                 yield Mismatch("unknown", name, f"is not a member of {model.name}")
             else:
-                for found in mismatches(members[in_body[name]], value, wire=True):
+                for found in mismatches(in_body[name], value, wire=True):
                     yield found._replace(path=f"{name}.{found.path}" if found.path else name)
     elif call.body:
         yield Mismatch("unknown", "the body", "is more than the operation takes")
 
 
 @functools.cache
-def _places(service: str, operation: str) -> tuple[dict[str, str], dict[str, str]]:
+def _places(service: str, operation: str) -> tuple[dict[str, str], dict[str, Shape]]:
     """By their names as sent: types of a REST operation's parameters in the query string, members of its body."""
     model = service_model(service).operation_model(operation)
     members: dict[str, Any] = dict(model.input_shape.members) if model.input_shape else {}
-    query, body = dict.fromkeys(ALWAYS_SENT, "string"), {}
+    query: dict[str, str] = dict.fromkeys(ALWAYS_SENT, "string")
+    body: dict[str, Shape] = {}
     for name, member in members.items():
         place, sent = member.serialization.get("location"), str(member.serialization.get("name", name))
         if place == "querystring":
             query[sent] = member.type_name
         elif place is None:
-            body[sent] = name
+            body[sent] = member
     return query, body
 
 

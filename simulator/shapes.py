@@ -38,7 +38,7 @@ Check = Callable[[Any, list[Mismatch]], None]
 
 
 def mismatches(shape: Shape | None, value: Any, *, wire: bool = False) -> list[Mismatch]:
-    """Everything that a value has otherwise than its shape; `wire`: it is JSON as it was sent."""
+    """Wherever a value differs from its shape; `wire`: it is JSON as it was sent."""
     found: list[Mismatch] = []
     if shape is None:
         if value:

@@ -391,8 +391,10 @@ class Call:
             else:
                 operation, self.uri = get_service_router(self.service).match(self._request())
                 self.operation = operation.name
-            self.model  # noqa: B018  # whether there is one
+            model = service_model(self.service)
         except (HTTPException, botocore.exceptions.BotoCoreError, KeyError):
+            return False
+        if self.operation not in model.operation_names:
             return False
         try:
             self.parameters = self._parse()
@@ -456,16 +458,15 @@ class Call:
         shape = self.model.output_shape
         if shape is None:
             return {}
-        return _empty_lists(shape)
+        return _empty_lists(shape, depth=2)
 
 
-def _empty_lists(shape: Any) -> dict[str, Any]:
-    """The lists of a structure and of the structures in it, all empty."""
+def _empty_lists(shape: Any, depth: int) -> dict[str, Any]:
+    """The lists of a structure and of those in it, so many deep, all empty: a structure may hold itself."""
     found: dict[str, Any] = {}
     for name, member in shape.members.items():
         if member.type_name == "list":
             found[name] = []
-        elif member.type_name == "structure":
-            inner: dict[str, Any] = {one: [] for one, part in member.members.items() if part.type_name == "list"}
-            found |= {name: inner} if inner else {}
+        elif member.type_name == "structure" and depth > 1 and (inner := _empty_lists(member, depth - 1)):
+            found[name] = inner
     return found

@@ -75,11 +75,7 @@ def new_anomalies(store: Store) -> str:
         # New ones come first, so that only where all rows are new there may be more among those left out.
         more = " or more" if found.left_out and len(new) == len(found.rows) else ""
         return f"{len(new):,}{more} new, in cost.anomaly: {_anomaly(new[0])}{' …' if len(new) > 1 or more else ''}"
-    if unjudged := _unjudged_slices(figures):
-        return f"unknown by {unjudged}, whose bill has too few complete days"
-    if found.scope is not None and found.scope.unknown:
-        return f"none new in what was judged; {found.scope}"
-    return "none new"
+    return _none(figures, "none new")
 
 
 def _title(finished_at: datetime, figures: Mapping[str, Figure]) -> str:
@@ -141,19 +137,21 @@ def _anomalies(figures: Mapping[str, Figure]) -> Iterator[str]:
     left = max(0, len(found) - ANOMALIES_NAMED) + found.left_out
     if left:
         yield f"And {left:,} more anomal{'y' if left == 1 else 'ies'}, in cost.anomaly."
-    if unjudged := _unjudged_slices(figures):
-        yield f"Anomalies: unknown by {unjudged}, whose bill has too few complete days."
-    elif found.rows:
-        return
-    elif found.scope is not None and found.scope.unknown:
-        yield f"Anomalies: none in what was judged; {found.scope}."
-    else:
-        yield "Anomalies: none."
+    if not found.rows or _unjudged_slices(figures):
+        yield f"Anomalies: {_none(figures, 'none')}."
 
 
 def _anomaly(row: Mapping[str, Any]) -> str:
     where = plain(row["account_name"] or row["account_id"])
     return f"{where}, {plain(row['dimension_value'])}, {_change_of(row)} from {row['usage_date']}"
+
+
+def _none(figures: Mapping[str, Figure], word: str) -> str:
+    """The word where all of it was judged, else as far as it was, or why nothing is known."""
+    if unjudged := _unjudged_slices(figures):
+        return f"unknown by {unjudged}, whose bill has too few complete days"
+    scope = figures["anomalies"].scope
+    return f"{word} in what was judged; {scope}" if scope is not None and scope.unknown else word
 
 
 def _unjudged_slices(figures: Mapping[str, Figure]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from simulator.databases import estate_of, key_arn
 from simulator.network import Network, made_id
 from simulator.pages import Output
+from simulator.storage import given
 
 CALL = ("rds", "DescribeDBInstanceAutomatedBackups")
 RESULT = "DBInstanceAutomatedBackups"
@@ -70,7 +71,7 @@ def shown(row: dict[str, Any]) -> Output:
         "AllocatedStorage": row["storage_gb"],
         "BackupRetentionPeriod": row["retention_days"],
         "Encrypted": row["is_encrypted"],
-        **({"KmsKeyId": key_arn(row["account_id"], row["region"])} if row["is_encrypted"] else {}),
+        **given(KmsKeyId=key_arn(row["account_id"], row["region"]) if row["is_encrypted"] else None),
         "RestoreWindow": {"EarliestTime": MADE_AT, "LatestTime": MADE_AT + dt.timedelta(days=1)},
         "InstanceCreateTime": MADE_AT,
         "TagList": [{"Key": key, "Value": value} for key, value in row["tags"].items()],
