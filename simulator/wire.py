@@ -379,7 +379,7 @@ class Call:
     def read_operation(self) -> bool:
         """The operation and its parameters; False where the service has no such operation.
 
-        Parameters that cannot be read are none, and `is_unreadable` says so: who may not send them is told that first.
+        Parameters that cannot be read are none, and `is_unreadable` is set: who may not send them is refused for that.
         """
         target = self.environ.get("HTTP_X_AMZ_TARGET", "")
         form = re.search(rb"(?:^|&)Action=([A-Za-z0-9]+)", self.body)

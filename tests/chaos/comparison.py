@@ -74,7 +74,7 @@ def believed(database: Path) -> Believed:
 
 
 def unblocked(found: Believed, lies: Sequence[Lie]) -> list[str]:
-    """Lies that would not have kept a run from being published by themselves, although each is enough for that.
+    """Faults that would not have kept a run from being published by themselves, although each is enough for that.
 
     Of each some listing is blocked of which nothing else is doubtful.
     """

@@ -1,8 +1,8 @@
-"""Which lies of the table are told in one run, so that all of them together take minutes.
+"""Which faults of the table share a run, so that all of them together take minutes.
 
-Lies that are told together leave each other alone: each is of an operation, or of an account and region, that no other
-one of its run is about. So each is asserted by itself: what is said of it, which cells it makes doubtful, and that it
-alone would have kept the run from being published.
+Faults of one run leave each other alone: each is of an operation, or of an account and region, that no other one of its
+run is about. So each is asserted by itself: its sentences, which cells it makes doubtful, and that it alone would have
+kept the run from being published.
 """
 
 import functools
@@ -19,7 +19,7 @@ def of(name: str, fate: Fate, *, about: int | None = None, doubts: Sequence[Doub
     """The first lie of the table of a name and a fate.
 
     Args:
-        about: the number of the workload account that it is told of, in place of the first.
+        about: the number of the workload account that has it, in place of the first.
         doubts: in place of the table's, which would take those of other lies of the run for its own.
     """
     found = next(lie for lie in ALONE if (lie.told[:1], lie.fate, lie.late) == ((name,), fate, late))
