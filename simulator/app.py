@@ -66,22 +66,6 @@ from simulator.world import Kind, World, WorldError
 _REQUEST_ID = re.compile(rb"(<[Rr]equestI[dD]>)[^<]*(</[Rr]equestI[dD]>)")
 
 
-NOT_RENDERED = frozenset(
-    {
-        "sts",
-        "sso",
-        "organizations",
-        "ce",
-        "budgets",
-        "cloudtrail",
-        "resource-groups",
-        "config",
-        "cloudwatch",
-        "resource-explorer-2",
-    }
-)
-"""Services that never look at what an account holds in a region."""
-
 ALTERING = frozenset({"truncate", "omit", "foreign", "repeat", "strip"})
 """Actions that change an answer of AWS, and may find nothing to change."""
 
@@ -410,13 +394,8 @@ class Simulation:
                 raise AnswerError(f"{call.service}:{call.operation}: {'; '.join(lost)}")
             return call.render(output)
         inputs.check_motos(call)
-        if call.service not in NOT_RENDERED:
-            self.seeder.render(call.account_id, call.region)
-        if (call.service, call.operation) == ("ec2", "DescribeInstances"):
-            return self._describe_instances(call)
-        if paging(call.service, call.operation) and call.protocol in {"ec2", "query"}:
-            return self._paged(call)
-        return self._ask_moto(call)
+        self.seeder.render(call.account_id, call.region)
+        return self._describe_instances(call) if call.operation == "DescribeInstances" else self._paged(call)
 
     def _describe_instances(self, call: Call) -> Response:
         """Let moto page: it renders only the page, given the page size and its own token."""
