@@ -167,13 +167,14 @@ def _value(element: ElementTree.Element, shape: Any, name: str, found: list[Mism
         return [_value(child, shape.member, name, found) for child in element]
     if shape.type_name == "map":
         key, value = wire_name(shape.key, "key"), wire_name(shape.value, "value")
+        values: dict[str, Any] = {}
         for entry in element:
-            if entry.tag != "entry" or {child.tag for child in entry} != {key, value}:
+            parts = {child.tag: child for child in entry}
+            if entry.tag != "entry" or parts.keys() != {key, value}:
                 found.append(Mismatch("unknown", name, f"holds {entry.tag} that is no entry of {key} and {value}"))
-        return {
-            entry.findtext(key): _value(entry.find(value), shape.value, name, found)  # type: ignore[arg-type]
-            for entry in element
-        }
+                continue
+            values[parts[key].text or ""] = _value(parts[value], shape.value, name, found)
+        return values
     if len(element):
         found.append(Mismatch("type", name, f"holds elements and is of type {shape.type_name}"))
     return _read(element.text or "", shape, name, found)
