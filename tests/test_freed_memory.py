@@ -58,26 +58,19 @@ def test_a_command_says_so_before_duckdb_is_loaded_and_parses_no_query() -> None
     assert done.stdout.split() == ["False", "dirty_decay_ms:100,muzzy_decay_ms:0", "False"]
 
 
-@pytest.mark.parametrize(("most", "opened"), [(0, 4), (1 << 40, 1)])
-def test_the_rules_of_a_copy_get_a_new_connection_once_its_cache_is_large(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, opened: int
-) -> None:
-    monkeypatch.setattr(publishing, "MOST_KEPT", most)
+def test_the_rules_of_a_copy_have_one_connection(tmp_path: Path) -> None:
     store = Store(tmp_path / "house" / "aws_org.duckdb")
-    seen: list[int] = []
-    asked: list[str] = []
+    seen: list[duckdb.DuckDBPyConnection] = []
 
     def rule(connection: duckdb.DuckDBPyConnection) -> None:
-        seen.append(id(connection))
-        kept.append(connection)
-        asked.extend(run_id for (run_id,) in connection.execute("select run_id from audit.run").fetchall())
+        seen.append(connection)
+        assert connection.execute("select run_id from audit.run").fetchall() == [("run-1",)]
 
-    kept: list[duckdb.DuckDBPyConnection] = []
     with store.holding("run-1", "a test"):
         with store.transaction() as connection:
             connection.execute("insert into audit.run by name select 'run-1' as run_id, now() as started_at")
         store.publish("run-1", rule, None, [rule, rule, rule])
-    assert (len(seen), len(set(seen)), asked) == (4, opened, ["run-1"] * 4)
+    assert [connection is seen[0] for connection in seen] == [True] * 4
 
 
 LARGE = "select length(list(i)) as size from range(6_000_000) as t (i)"

@@ -25,9 +25,10 @@ ambiguous."""
 RETRY_SECONDS = 0.05
 """How often a file is tried that another process has open."""
 
-MOST_KEPT = 16 * 1024 * 1024
+MOST_KEPT = 64 * 1024 * 1024
 """Bytes that DuckDB may hold between two uses of a file that stays open: the file's blocks, and rows that no checkpoint
-has written. It holds them until the file is closed, up to its memory limit."""
+has written. It holds them until the file is closed, up to its memory limit. Where it is less than what a step reads
+again and again, the file is attached for each use: at 16 MB a night of the demo took 1.7 times the computing time."""
 
 _THRIFT = {
     # What a query has freed returns to the system: by default DuckDB keeps up to 128 MB of it. Where one megabyte is

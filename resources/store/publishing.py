@@ -10,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 
-from resources.store.engine import CATALOG, MOST_KEPT, as_one, close_read_only, memory_of, open_read_only
+from resources.store.engine import CATALOG, as_one, close_read_only, open_read_only
 from resources.store.errors import WarehouseError, explained, interruptible, own_statements
 from resources.store.files import (
     copy,
@@ -29,7 +29,7 @@ from resources.store.process import fault_point
 from resources.store.versions import Links, Version, Versions
 from resources.store.working import WorkingFile
 
-RULES_MEMORY = 64 << 20
+RULES_MEMORY = 96 << 20
 """Bytes that DuckDB may hold while the rules are run on the copy, its cache included; it spills what is more. A rule
 that cannot be run so is run once more without a limit."""
 
@@ -59,7 +59,7 @@ class Publisher:
                 the publishing and is raised here.
             seal: called before that with a connection that writes the copy, in one transaction. It is for rows that are
                 true only once published, so that the working file never has them for a run that was killed.
-            rules: called like `verify`, before it and one after the other. They may get one connection each.
+            rules: called like `verify`, before it and one after the other. A rule may get a connection of its own.
 
         Raises:
             WarehouseError: the lock is not held, a connection is open, the disk is full, or a plain file is in the
@@ -132,8 +132,7 @@ class Publisher:
                     while waiting:
                         waiting[0](connection)
                         waiting.popleft()
-                        # Together the rules read the whole file, and what was read stays until the file is closed.
-                        if waiting and (memory is None or memory_of(connection) > MOST_KEPT):
+                        if waiting and memory is None:
                             break
                 memory = RULES_MEMORY
             except duckdb.OutOfMemoryException:

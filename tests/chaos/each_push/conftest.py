@@ -20,7 +20,7 @@ from chaos.processes import load
 from pipelines import definitions
 from pipelines.cli import terminal
 from resources.aws import client, retry
-from resources.store import publishing, working
+from resources.store import working
 from simulator.client import is_foreign
 
 REGIONS = ("us-east-1", "ap-southeast-2")
@@ -41,8 +41,6 @@ def hasten(built: Mapping[str, str], job: dg.JobDefinition) -> None:
         built: the environment that a job was built for before the process was forked.
         job: that job, which is not built again for the same environment.
     """
-    for module in (working, publishing):
-        give(module, "MOST_KEPT", 1 << 30)
     give(working, "TURN_SECONDS", 3600.0)
     give(working, "UNUSED_SECONDS", 3600.0)
     give(terminal, "SCREEN_ROWS", 1000)
