@@ -39,9 +39,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # `make test-large` loads it: the properties are tried with more examples.
 settings.register_profile("many")
 
-FIRST = ("test_refused.py", "test_cli.py")
+FIRST = ("test_refused.py", "test_published.py", "test_cli.py")
 """Files that take minutes, or begin with what does and is made for all workers: in this order, since the runs of the
-first are forked from a process that may have opened no warehouse yet."""
+first two are forked from a process that may have opened no warehouse yet."""
 
 LONG = frozenset(
     f"test_{name}.py"

@@ -34,7 +34,7 @@ def test_the_preparations_reach_what_the_client_is_made_with(monkeypatch: pytest
     lies.impatient()
     lies.soon_tired()
     client.AwsClient("workload", home_region="us-east-1")
-    assert (sessions.READ_SECONDS, made) == (4, [retry.Retry(seconds=10.0)])
+    assert (sessions.READ_SECONDS, made) == (8, [retry.Retry(seconds=10.0)])
 
 
 @pytest.mark.large

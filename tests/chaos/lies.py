@@ -54,8 +54,8 @@ def give(module: ModuleType, name: str, value: object) -> None:
 
 
 def impatient() -> None:
-    """Wait for an answer for four seconds instead of a minute."""
-    give(sessions, "READ_SECONDS", 4)
+    """Wait for an answer for eight seconds instead of a minute."""
+    give(sessions, "READ_SECONDS", 8)
 
 
 def soon_tired() -> None:
