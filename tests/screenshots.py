@@ -84,7 +84,7 @@ def shots(stage: Stage, url: str, explorer: str = "") -> list[Shot]:
         *sections,
         # All groups fit on it.
         Shot("graph", f"{url}/asset-groups", "published", (1440, 1200)),
-        Shot("asset", f"{url}/assets/cost/daily", "What each account cost each day", (1440, 1300)),
+        Shot("asset", f"{url}/assets/cost/daily", "never sum across slices", (1440, 1300)),
         Shot("checks", f"{url}/assets/cost/daily?view=checks", "key_is_unique"),
         Shot("partitions", f"{url}/assets/bill_month/daily?view=partitions", "Partitions"),
         Shot("refused", f"{url}/runs/{stage.refused_run}", "may not be built upon"),
