@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+import shutil
 import socket
 import threading
 import time
@@ -223,6 +224,51 @@ def test_the_first_answer_is_the_bill_within_three_seconds_and_nobody_else_is_as
         go(tab, view=view)
     assert [line for line in proxy if not OF_CHROMIUM.search(line)] == []
     assert min(taken) < FIRST_ANSWER_MS, taken
+
+
+def test_what_has_grown_stands_in_the_chart_by_its_name(tab: Browser, folder: Path, tmp_path: Path) -> None:
+    copied = shutil.copytree(folder, tmp_path / "out")
+
+    def largest(connection: duckdb.DuckDBPyConnection, measure: str) -> list[str]:
+        rows = connection.execute(
+            f"""
+            select account_id
+            from (
+                select account_id, month, sum(reporting_unblended_cost) as cost
+                from explorer.cost_month
+                where slice = 'service'
+                group by account_id, month
+            )
+            group by account_id
+            order by {measure} desc
+            limit 7
+            """
+        ).fetchall()
+        return [account for (account,) in rows]
+
+    with duckdb.connect(str(copied / DATA)) as connection:
+        *_, grown = largest(connection, "max(cost)")
+        # Before its greatest month it cost nothing, so that eight or more accounts have cost more than it.
+        connection.execute(
+            """
+            delete from explorer.cost_month
+            where
+                account_id = $1
+                and month <> (
+                    select month from explorer.cost_month
+                    where account_id = $1 and slice = 'service'
+                    group by month order by sum(reporting_unblended_cost) desc limit 1
+                )
+            """,
+            [grown],
+        )
+        expected = largest(connection, "max(cost)")
+        assert grown in expected
+        assert grown not in largest(connection, "sum(cost)")
+    with serving(copied) as server:
+        start(tab, server)
+        drawn = re.findall(r"\b\d{12}\b", tab.run("document.querySelector('canvas').getAttribute('aria-label')"))
+    assert drawn == expected
 
 
 def test_every_filter_narrows_the_sum_as_a_query_does(

@@ -13,24 +13,29 @@ let drawn = null;
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-const draw = (canvas, points, labelOf, months, navigate) => {
+// The labels with a colour of their own: by their greatest month, so that what has grown stands there by its name.
+const leading = (points) => {
+  const most = new Map();
+  for (const { label, amount } of points) {
+    most.set(label, Math.max(most.get(label) ?? 0, Math.abs(amount ?? 0)));
+  }
+  const labels = [...most].sort(([, one], [, other]) => other - one).map(([label]) => label);
+  return { labels: labels.slice(0, COLOURS.length), others: Math.max(0, labels.length - COLOURS.length) };
+};
+
+const draw = (canvas, points, { labels, others }, labelOf, months, navigate) => {
   drawn?.destroy();
   const names = [...new Set(points.map((point) => point.month))].sort();
-  const size = new Map();
-  for (const { label, amount } of points) {
-    size.set(label, (size.get(label) ?? 0) + (amount ?? 0));
-  }
-  const leading = [...size].sort(([, one], [, other]) => other - one).slice(0, COLOURS.length).map(([label]) => label);
   const sum = (month, matches) => points
     .filter((point) => point.month === month && matches(point.label))
     .reduce((all, point) => all + (point.amount ?? 0), 0);
-  const sets = leading.map((label, at) => ({
+  const sets = labels.map((label, at) => ({
     label: short(labelOf(label), 40), backgroundColor: COLOURS[at], data: names.map((month) => sum(month, (it) => it === label)),
   }));
-  if (size.size > leading.length) {
+  if (others) {
     sets.push({
-      label: `${size.size - leading.length} others`, backgroundColor: OTHERS,
-      data: names.map((month) => sum(month, (it) => !leading.includes(it))),
+      label: `${others} others`, backgroundColor: OTHERS,
+      data: names.map((month) => sum(month, (it) => !labels.includes(it))),
     });
   }
   const isFinal = (month) => months.some((one) => one.month.startsWith(month) && one.is_final === "true");
@@ -53,9 +58,13 @@ const draw = (canvas, points, labelOf, months, navigate) => {
   });
 };
 
-export const bars = (points, labelOf, months, navigate) => html`
+export const bars = (points, labelOf, months, navigate) => {
+  const shown = leading(points);
+  const names = [...shown.labels.map((label) => short(labelOf(label), 40)), ...(shown.others ? [`${shown.others} others`] : [])];
+  return html`
   <figure>
-    <div class="canvas"><canvas role="img" aria-label="Cost by month; the table below says the same"
-      ${ref((canvas) => canvas && queueMicrotask(() => draw(canvas, points, labelOf, months, navigate)))}></canvas></div>
+    <div class="canvas"><canvas role="img" aria-label="Cost by month of ${names.join(", ")}; the table below says the same"
+      ${ref((canvas) => canvas && queueMicrotask(() => draw(canvas, points, shown, labelOf, months, navigate)))}></canvas></div>
     <figcaption class="aside">By month; ⚠ is a month that AWS may still change. A click on a bar takes that month.</figcaption>
   </figure>`;
+};
