@@ -77,10 +77,12 @@ LARGE = "select length(list(i)) as size from range(6_000_000) as t (i)"
 """A list of 48 MB, which cannot be spilled."""
 
 
-def test_a_rule_that_needs_more_memory_is_run_once_more_and_the_next_one_is_limited_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("most", "tried"), [(200, ["24", "48", "96", "192"]), (50, ["24", "48", "96", None])])
+def test_a_rule_gets_as_much_memory_as_it_needs_and_the_next_one_is_limited_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, tried: list[str | None]
 ) -> None:
     monkeypatch.setattr(publishing, "RULES_MEMORY", 24 << 20)
+    monkeypatch.setattr(publishing, "MOST_RULES_MEMORY", most << 20)
     store = Store(tmp_path / "house" / "aws_org.duckdb")
     limits: list[str] = []
 
@@ -95,13 +97,14 @@ def test_a_rule_that_needs_more_memory_is_run_once_more_and_the_next_one_is_limi
         with store.transaction() as connection:
             connection.execute("insert into audit.run by name select 'run-1' as run_id, now() as started_at")
         store.publish("run-1", rule, None, [rule, large, rule])
-    assert limits == ["24.0 MiB", "24.0 MiB", limits[2], "24.0 MiB", "24.0 MiB"]
-    assert limits[2] != "24.0 MiB"
+    known = [limit.removesuffix(".0 MiB") if limit.endswith(".0 MiB") else None for limit in limits]
+    assert known == ["24", *tried, "24", "24"]
 
 
-def test_a_table_that_needs_more_memory_is_built_once_more_without_a_limit(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("limit", "tried"), [(48, [48, 96, 192]), (24, [24, 48, 96, None])])
+def test_a_table_is_built_with_as_much_memory_as_it_needs(tmp_path: Path, limit: int, tried: list[int | None]) -> None:
     store = Store(tmp_path / "house" / "aws_org.duckdb")
-    limits = []
+    limits: list[int | None] = []
     model = Model("stage", "large", LARGE, Header("One large list.", {"size": "Its length."}))
 
     def make(limit: int | None) -> int:
@@ -111,8 +114,8 @@ def test_a_table_that_needs_more_memory_is_built_once_more_without_a_limit(tmp_p
             return build(connection, store, model, run_id="run-1")
 
     with store.holding("run-1", "a test", stays_attached=True):
-        assert memory.within_memory(make, 24 << 20) == 1
-        assert limits == [24 << 20, None]
+        assert memory.within_memory(make, limit << 20) == 1
+        assert limits == [None if one is None else one << 20 for one in tried]
         with store.read() as connection:
             assert connection.execute("from stage.large").fetchall() == [(6_000_000,)]
             # What was written within the limit was taken back.

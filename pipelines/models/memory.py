@@ -2,6 +2,7 @@
 
 import ctypes
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 import duckdb
@@ -11,21 +12,25 @@ T = TypeVar("T")
 MEMORY = 384 << 20
 """Bytes that DuckDB may hold while a table is built and its rules are run, its cache of the file included."""
 
+TIMES = (1, 2, 4)
+"""Of the limit, one after the other: without a limit DuckDB takes five times what it can do with."""
+
 
 def within_memory(make: Callable[[int | None], T], limit: int = MEMORY) -> T:
     """Do something within a memory limit, in the memory that others have freed.
 
-    What cannot be done within the limit is done once more without one.
+    What cannot be done within the limit is done once more within twice and four times the limit, then without one.
 
     Args:
         make: what to do, for a memory limit in bytes or none.
         limit: in bytes.
     """
+    for times in TIMES:
+        return_freed()
+        with suppress(duckdb.OutOfMemoryException):
+            return make(times * limit)
     return_freed()
-    try:
-        return make(limit)
-    except duckdb.OutOfMemoryException:
-        return make(None)
+    return make(None)
 
 
 def return_freed() -> None:

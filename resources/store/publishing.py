@@ -31,7 +31,10 @@ from resources.store.working import WorkingFile
 
 RULES_MEMORY = 96 << 20
 """Bytes that DuckDB may hold while the rules are run on the copy, its cache included; it spills what is more. A rule
-that cannot be run so is run once more without a limit."""
+that cannot be run so is run again with twice as many, as often as it must, then without a limit."""
+
+MOST_RULES_MEMORY = 8 * RULES_MEMORY
+"""The largest limit that is tried."""
 
 
 @dataclass(frozen=True)
@@ -132,13 +135,13 @@ class Publisher:
                     while waiting:
                         waiting[0](connection)
                         waiting.popleft()
-                        if waiting and memory is None:
+                        if waiting and memory != RULES_MEMORY:
                             break
                 memory = RULES_MEMORY
             except duckdb.OutOfMemoryException:
                 if memory is None:
                     raise
-                memory = None
+                memory = 2 * memory if memory < MOST_RULES_MEMORY else None
             finally:
                 close_read_only(part, connection)
 
