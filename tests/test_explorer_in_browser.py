@@ -222,7 +222,8 @@ def test_the_first_answer_is_the_bill_within_three_seconds_and_nobody_else_is_as
         assert [said for said in tab.complaints() if "data.duckdb.wal" not in said] == []
     for view in ("items", "cells", "tables"):
         go(tab, view=view)
-    assert [line for line in proxy if not OF_CHROMIUM.search(line)] == []
+    # A connection that is opened ahead and closed again asks nothing.
+    assert [line for line in proxy if line and not OF_CHROMIUM.search(line)] == []
     assert min(taken) < FIRST_ANSWER_MS, taken
 
 
