@@ -13,39 +13,41 @@ let drawn = null;
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-// The labels with a colour of their own: by their greatest month, so that what has grown stands there by its name.
-const leading = (points) => {
+// The labels with a colour of their own, by their greatest month, so that what has grown stands there by its name; and what
+// the chart calls them, and all others together.
+const leading = (points, labelOf) => {
   const most = new Map();
   for (const { label, amount } of points) {
     most.set(label, Math.max(most.get(label) ?? 0, Math.abs(amount ?? 0)));
   }
-  const labels = [...most].sort(([, one], [, other]) => other - one).map(([label]) => label);
-  return { labels: labels.slice(0, COLOURS.length), others: Math.max(0, labels.length - COLOURS.length) };
+  const labels = [...most].sort(([, one], [, other]) => other - one).slice(0, COLOURS.length).map(([label]) => label);
+  return {
+    labels,
+    names: labels.map((label) => short(labelOf(label), 40)),
+    others: most.size > labels.length ? [`${most.size - labels.length} others`] : [],
+  };
 };
 
-const draw = (canvas, points, { labels, others }, labelOf, months, navigate) => {
+const draw = (canvas, points, { labels, names, others }, months, navigate) => {
   drawn?.destroy();
-  const names = [...new Set(points.map((point) => point.month))].sort();
+  const shown = [...new Set(points.map((point) => point.month))].sort();
   const sum = (month, matches) => points
     .filter((point) => point.month === month && matches(point.label))
     .reduce((all, point) => all + (point.amount ?? 0), 0);
   const sets = labels.map((label, at) => ({
-    label: short(labelOf(label), 40), backgroundColor: COLOURS[at], data: names.map((month) => sum(month, (it) => it === label)),
+    label: names[at], backgroundColor: COLOURS[at], data: shown.map((month) => sum(month, (it) => it === label)),
   }));
-  if (others) {
-    sets.push({
-      label: `${others} others`, backgroundColor: OTHERS,
-      data: names.map((month) => sum(month, (it) => !labels.includes(it))),
-    });
+  for (const label of others) {
+    sets.push({ label, backgroundColor: OTHERS, data: shown.map((month) => sum(month, (it) => !labels.includes(it))) });
   }
   const isFinal = (month) => months.some((one) => one.month.startsWith(month) && one.is_final === "true");
   const ink = colour("--muted");
   drawn = new Chart(canvas, {
     type: "bar",
-    data: { labels: names.map((month) => (isFinal(month) ? month : `${month} ⚠`)), datasets: sets },
+    data: { labels: shown.map((month) => (isFinal(month) ? month : `${month} ⚠`)), datasets: sets },
     options: {
       animation: false, maintainAspectRatio: false, responsive: true,
-      onClick: (_, found) => found.length && navigate({ from: names[found[0].index], to: names[found[0].index] }),
+      onClick: (_, found) => found.length && navigate({ from: shown[found[0].index], to: shown[found[0].index] }),
       plugins: {
         legend: { position: "bottom", labels: { color: ink, boxWidth: 12 } },
         tooltip: { callbacks: { label: (it) => `${it.dataset.label}: ${it.parsed.y.toLocaleString("en", { maximumFractionDigits: 0 })}` } },
@@ -59,12 +61,11 @@ const draw = (canvas, points, { labels, others }, labelOf, months, navigate) => 
 };
 
 export const bars = (points, labelOf, months, navigate) => {
-  const shown = leading(points);
-  const names = [...shown.labels.map((label) => short(labelOf(label), 40)), ...(shown.others ? [`${shown.others} others`] : [])];
+  const series = leading(points, labelOf);
   return html`
   <figure>
-    <div class="canvas"><canvas role="img" aria-label="Cost by month of ${names.join(", ")}; the table below says the same"
-      ${ref((canvas) => canvas && queueMicrotask(() => draw(canvas, points, shown, labelOf, months, navigate)))}></canvas></div>
+    <div class="canvas"><canvas role="img" aria-label="Cost by month of ${[...series.names, ...series.others].join(", ")}; the table below says the same"
+      ${ref((canvas) => canvas && queueMicrotask(() => draw(canvas, points, series, months, navigate)))}></canvas></div>
     <figcaption class="aside">By month; ⚠ is a month that AWS may still change. A click on a bar takes that month.</figcaption>
   </figure>`;
 };

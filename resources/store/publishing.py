@@ -31,7 +31,7 @@ from resources.store.working import WorkingFile
 
 RULES_MEMORY = 96 << 20
 """Bytes that DuckDB may hold while the rules are run on the copy, its cache included; it spills what is more. A rule
-that cannot be run so is run again with twice as many, as often as it must, then without a limit."""
+that cannot be run so is run again with twice as many, up to `MOST_RULES_MEMORY`, then without a limit."""
 
 MOST_RULES_MEMORY = 8 * RULES_MEMORY
 """The largest limit that is tried."""

@@ -1,4 +1,4 @@
-"""Lies told in one run, and what must come of each: by itself, in a pair, or of several that leave each other alone."""
+"""Faults of one run, and what must come of each: by itself, in a pair, or of several that leave each other alone."""
 
 from __future__ import annotations
 

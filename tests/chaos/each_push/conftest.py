@@ -1,4 +1,4 @@
-"""A smaller world, and runs that spare what only another process or a machine short of memory needs."""
+"""A smaller world, and runs that spare what only another process needs."""
 
 from __future__ import annotations
 

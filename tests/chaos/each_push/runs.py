@@ -33,7 +33,7 @@ def tolerated(*lies: Lie) -> Run:
 
 
 def refused(*names: str) -> Run:
-    """Lies that are refused, told together."""
+    """Faults that are refused, in one run."""
     return tuple(of(name, "refused") for name in names)
 
 
