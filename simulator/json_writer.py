@@ -1,7 +1,7 @@
 """Writes answers of the JSON protocol as moto does, where they stand plainly in the form of their model.
 
 moto looks for each member of each structure in objects of any kind, by way of a context and a path. Answers that are
-made here are dictionaries and lists: each shape has a function that makes what is to be written of them. moto writes
+made here are dictionaries, those of the request among them, and lists: each shape has a function that makes what is to be written of them. moto writes
 whatever is of another kind, and every refusal. A test holds both against one another for each operation.
 """
 
@@ -101,7 +101,7 @@ def _list(shape: Shape) -> Write:
 
 def _map(shape: Shape) -> Write:
     def write(value: Any) -> Any:
-        if type(value) is not dict:
+        if not isinstance(value, dict):
             _left_to_moto(value)
         entry = _writer(shape.value)
         return {key: entry(item) for key, item in value.items()}
@@ -114,7 +114,7 @@ def _structure(shape: Shape) -> Write:
     writers: dict[str, Write] = {}
 
     def write(value: Any) -> Any:
-        if type(value) is not dict:
+        if not isinstance(value, dict):
             _left_to_moto(value)
         written: dict[str, Any] = {}
         for name, sent_as, member in members:

@@ -19,6 +19,7 @@ from werkzeug.test import EnvironBuilder
 
 from simulator import wire
 from simulator.app import OWN_FAILURE, Simulation
+from simulator.asked import Asked
 from simulator.json_writer import PlainJsonSerializer
 from simulator.ledger import METRICS, SHARES, Sum
 from simulator.wire import AwsError, Call, Response, service_model
@@ -34,6 +35,13 @@ def operations() -> Iterator[str]:
     for service, operation in sorted(Simulation(world, {}, 5).apis.handlers):
         if "json" in service_model(service).metadata.get("protocols", ()):
             yield f"{service}:{operation}"
+
+
+def repeated(value: Any) -> Any:
+    """An answer of which each structure is one of the request."""
+    if isinstance(value, dict):
+        return Asked({name: repeated(inner) for name, inner in value.items()})
+    return [repeated(inner) for inner in value] if isinstance(value, list) else value
 
 
 class Writer:
@@ -87,6 +95,8 @@ def test_a_response_is_what_moto_writes(call: str, monkeypatch: pytest.MonkeyPat
     # What has the form of its model, moto is not asked about.
     monkeypatch.setattr(JSONSerializer, "_serialize", lambda *_: pytest.fail("moto was asked"))
     assert [said(PlainJsonSerializer, call, answer) for answer in cases[:8]] == expected[:8]
+    # Nor about what an answer repeats of its request.
+    assert [said(PlainJsonSerializer, call, repeated(answer)) for answer in cases[:8]] == expected[:8]
 
 
 @pytest.mark.filterwarnings("ignore:Exception.* does not match an error shape")
