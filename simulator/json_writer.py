@@ -1,8 +1,9 @@
 """Writes answers of the JSON protocol as moto does, where they stand plainly in the form of their model.
 
 moto looks for each member of each structure in objects of any kind, by way of a context and a path. Answers that are
-made here are dictionaries, those of the request among them, and lists: each shape has a function that makes what is to be written of them. moto writes
-whatever is of another kind, and every refusal. A test holds both against one another for each operation.
+made here are dictionaries, those of a request among them, and lists: each shape has a function that makes what is to
+be written of them. moto writes whatever is of another kind, and every refusal. A test holds both against one another
+for each operation.
 """
 
 from __future__ import annotations
