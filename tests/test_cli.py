@@ -677,7 +677,7 @@ def test_a_run_that_is_interrupted_frees_the_warehouse_and_loses_nothing(
     organisation.faults([{"action": "delay", "op": "DescribeInstances", "seconds": 3.0}])
     organisation.clear_log()
     returncode, said = interrupted_run(organisation, environment, "DescribeRegions", ended_by)
-    assert fingerprint(database) == before
+    assert fingerprint(database) == before, said
     if ended_by == signal.SIGKILL:
         assert returncode == -signal.SIGKILL
     else:

@@ -101,7 +101,7 @@ def scripts(text: str) -> list[str]:
 # ------------------------------------------------------------------------------------------- self-contained
 
 
-def test_figures_that_need_more_memory_are_read_once_more_without_a_limit(
+def test_figures_that_need_more_memory_are_read_within_more_and_at_last_without_a_limit(
     truthful_night: Path, figures: Figures, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limits: list[int | None] = []
@@ -114,7 +114,7 @@ def test_figures_that_need_more_memory_are_read_once_more_without_a_limit(
     monkeypatch.setattr(module, "_figures", noted)
     monkeypatch.setattr(module, "FIGURES_MEMORY", 6 << 20)
     found = query_figures(Store(truthful_night / DATABASE))
-    assert limits == [6 << 20, None]
+    assert limits == [6 << 20, 12 << 20, 24 << 20, None]
     assert {name: figure.rows for name, figure in found.items()} == {
         name: figure.rows for name, figure in figures.items()
     }
