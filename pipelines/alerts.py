@@ -20,6 +20,7 @@ import dagster as dg
 import duckdb
 
 from pipelines.errors import SqlFileError
+from pipelines.lost_interrupts import INTERRUPTIONS
 from pipelines.notifying import SETTING, notify
 from pipelines.plain_text import plain
 from pipelines.report.digest import read_digest
@@ -52,10 +53,6 @@ def result_of(run_id: str, job: str, sentences: list[str], status: str = "failed
 def heartbeat_of(run_id: str, job: str, database: Path) -> dict[str, Any]:
     """The JSON object of a run that published."""
     return result_of(run_id, job, [f"Published {database}."], "published")
-
-
-INTERRUPTIONS = {dg.DagsterExecutionInterruptedError.__name__, KeyboardInterrupt.__name__}
-"""Names of the exceptions that Dagster's current step raises when somebody ends the run."""
 
 
 def is_interruption(error: Any) -> bool:

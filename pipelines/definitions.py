@@ -16,6 +16,7 @@ from pipelines.collection.assets import collection_assets
 from pipelines.collection.bill_month_assets import BILL_MONTH, DAILY_KEY, LANDED_KEY, bill_month_asset, partitions
 from pipelines.collection.confirmation_assets import CONFIRM, CONFIRMATION_KEY, zero_confirmation
 from pipelines.dagster_metadata import PUBLISHED_KEY
+from pipelines.lost_interrupts import send_again
 from pipelines.models.assets import asset_key, daily_months_asset, model_assets
 from pipelines.models.checks import read_checks
 from pipelines.models.model import read_models
@@ -208,6 +209,7 @@ def execute(job: dg.JobDefinition, tags: Mapping[str, str]) -> Executed:
 @dg.definitions
 def defs() -> dg.Definitions:
     """The definitions that `workspace.yaml` and `dg` load, with the settings of the environment and of the file."""
+    send_again()
     try:
         settings_file.load(os.environ)
     except SettingsError as error:

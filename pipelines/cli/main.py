@@ -10,6 +10,7 @@ import click
 
 from pipelines.cli.command import LazyGroup
 from pipelines.freed_memory import return_soon
+from pipelines.lost_interrupts import send_again
 
 MODULES = {
     "accept": "pipelines.cli.accept",
@@ -55,6 +56,7 @@ MODULES = {
 def main() -> None:
     """The CMDB and cost dataset that an AWS organisation can trust."""
     return_soon(os.environ)
+    send_again()
 
 
 if __name__ == "__main__":
