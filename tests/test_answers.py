@@ -22,6 +22,7 @@ from scripted_aws import Call, Reply, ScriptedAws, as_json, query_error, scripte
 from pipelines.catalogue.registry import listings
 from resources.aws.client import AwsClient
 from resources.aws.clock import clock_error
+from resources.aws.dispatch import look_up_all
 from resources.aws.errors import AwsError
 from resources.aws.listing import GLOBAL_REGION, Listing
 from resources.aws.messages import OPTIONAL_GRANT, Lookup, Request, Response
@@ -315,7 +316,9 @@ def test_nobody_is_identified_and_nothing_called_by_what_is_no_response(
             make_reach("management").call("one", "organizations", operation, REGION, **parameters)
         assert failed.value.code == "UnreadableAnswer"
     since = datetime.now(UTC) - timedelta(minutes=5)
-    found = make_reach("workload").trail_events(Lookup("workload", "one", ACCOUNT, REGION, since, {}))
+    (found,) = look_up_all(
+        {"workload": make_reach("workload")}, [Lookup("workload", "one", ACCOUNT, REGION, since, {})]
+    )
     assert not found.available and found.reason
 
 
@@ -487,7 +490,9 @@ def test_nothing_that_aws_sends_is_raised_where_no_listing_is_requested(
     with pytest.raises(AwsError):
         make_reach("management").call("one", "organizations", "DescribeOrganization", REGION)
     since = datetime.now(UTC) - timedelta(minutes=5)
-    found = make_reach("workload").trail_events(Lookup("workload", "one", ACCOUNT, REGION, since, {}))
+    (found,) = look_up_all(
+        {"workload": make_reach("workload")}, [Lookup("workload", "one", ACCOUNT, REGION, since, {})]
+    )
     assert not found.available
 
 

@@ -25,7 +25,7 @@ from resources.aws.listing import Listing
 from resources.aws.messages import Identity, Progress, Request, Response
 from resources.aws.profiles import available_profiles
 from resources.aws.retry import Retry
-from resources.aws.thread_pool import FanOut
+from resources.aws.thread_pool import FanOut, Later
 from resources.contract import ContractViolation
 from simulator.client import Simulator
 
@@ -218,6 +218,97 @@ def test_an_interruption_ends_it_promptly() -> None:
     finally:
         gc.enable()
     assert len(done) < 10_000
+
+
+# ---------------------------------------------------------------------------------- items that wait
+
+
+def until(seconds: float, goes_on: Callable[[], Any]) -> Later[Any]:
+    return Later(time.monotonic() + seconds, goes_on)
+
+
+@pytest.mark.parametrize(("threads", "per_account"), [(1, 8), (8, 1)])
+def test_an_item_that_waits_holds_neither_a_thread_nor_a_place_of_its_account(threads: int, per_account: int) -> None:
+    steps: list[str] = []
+
+    def work(item: Place) -> Any:
+        steps.append("begun")
+        return until(0.3, lambda: steps.append("ended"))
+
+    began = time.monotonic()
+    assert run([(REGIONS[0], "a")] * 20, work, threads=threads, per_account=per_account).done == 20
+    assert steps == ["begun"] * 20 + ["ended"] * 20
+    assert time.monotonic() - began >= 0.3
+
+
+def test_an_item_may_wait_again_and_is_delivered_once_and_not_before_it_is_due() -> None:
+    early: list[float] = []
+    delivered: list[Any] = []
+
+    def work(item: Place) -> Any:
+        due = time.monotonic()
+
+        def go_on(left: int) -> Any:
+            nonlocal due
+            early.append(due - time.monotonic())
+            if not left:
+                return item
+            due = time.monotonic() + 0.02
+            return Later(due, lambda: go_on(left - 1))
+
+        return go_on(3)
+
+    items = [(region, str(account)) for region in REGIONS for account in range(30)]
+    fan_out = FanOut(items, place=lambda item: item, work=work, deliver=delivered.append, threads=8, per_account=2)
+    fan_out.run()
+    assert (fan_out.done, sorted(delivered)) == (90, sorted(items))
+    assert len(early) == 360
+    assert max(early) <= 0
+
+
+def test_items_that_go_on_count_for_their_account() -> None:
+    running: Counter[str] = Counter()
+    most: list[int] = []
+    lock = threading.Lock()
+
+    def go_on() -> None:
+        with lock:
+            running["a"] += 1
+            most.append(running["a"])
+        time.sleep(0.01)
+        with lock:
+            running["a"] -= 1
+
+    run([(REGIONS[0], "a")] * 20 + [(REGIONS[0], "b")], lambda item: until(0.05, go_on), threads=16, per_account=3)
+    assert max(most) == 3
+
+
+def test_an_item_that_is_due_before_all_others_waits_for_none_of_them() -> None:
+    ended: dict[str, float] = {}
+    began = time.monotonic()
+
+    def work(item: Place) -> Any:
+        if item[1] == "short":
+            # By now the other thread waits for the long one.
+            time.sleep(0.2)
+        return until(1.5 if item[1] == "long" else 0.05, lambda: ended.setdefault(item[1], time.monotonic() - began))
+
+    run([(REGIONS[0], "long"), (REGIONS[0], "short")], work, threads=2)
+    assert ended["short"] < 1.0 < ended["long"]
+
+
+def test_what_a_thread_raises_ends_it_while_others_wait() -> None:
+    def fail() -> None:
+        raise ValueError("broken")
+
+    began = time.monotonic()
+    with pytest.raises(ValueError, match="broken"):
+        run(
+            [(REGIONS[0], str(n)) for n in range(20)],
+            lambda item: until(0.1 if item[1] == "7" else 60.0, fail),
+            threads=4,
+        )
+    assert time.monotonic() - began < 30
 
 
 # ------------------------------------------------------------------------------------------ asking

@@ -9,15 +9,18 @@ import pickle
 import sys
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 from botocore.client import ClientCreator
+from botocore.utils import parse_timestamp
 from scripted_aws import (
     INSTANCES,
     Call,
@@ -37,9 +40,10 @@ from scripted_aws import (
 
 from pipelines.catalogue.registry import listings
 from resources.aws.client import AwsClient
+from resources.aws.dispatch import look_up_all
 from resources.aws.errors import EXPIRED_CODES, UNKNOWN_KEY_CODES, AwsError, Failed, is_throttle
 from resources.aws.listing import GLOBAL_REGION, Listing
-from resources.aws.messages import OPTIONAL_GRANT, REQUEST_LIMIT, Lookup, Request, Response
+from resources.aws.messages import OPTIONAL_GRANT, REQUEST_LIMIT, Lookup, Request, Response, TrailEvents
 from resources.aws.meter import Unmetered
 from resources.aws.profile_errors import ProfileError
 from resources.aws.profiles import AwsConfigError, available_profiles
@@ -1165,6 +1169,7 @@ def test_one_call(aws: ScriptedAws, make_reach: MakeReach) -> None:
         ("2025-01-06T11:40:53+13:00", "2025-01-06T11:40:53+13:00"),
         (1736163653, "2025-01-06T11:40:53Z"),
         (1736163653.25, "2025-01-06T11:40:53.250000Z"),
+        (1736163653.0, "2025-01-06T11:40:53Z"),
         ("1736163653", "2025-01-06T11:40:53Z"),
         ("Mon, 06 Jan 2025 11:40:53 GMT", "2025-01-06T11:40:53Z"),
     ],
@@ -1175,6 +1180,20 @@ def test_timestamps_are_text_that_duckdb_reads(sent: Any, text: str) -> None:
         row = connection.execute("select epoch(cast(? as timestamptz))", [iso_text(sent)]).fetchone()
     assert row is not None
     assert abs(row[0] - 1736163653) in (0.0, 0.25, 13 * 3600.0)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "America/St_Johns", "Pacific/Apia"])
+def test_seconds_are_the_time_that_botocore_takes_them_for(zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        # Whole days across a year, so that the nights are among them in which clocks are set.
+        for seconds in [0, -1.5, 0.0000005, 253402214400, *(1735689600 + 1800 * n + 0.25 for n in range(17_520))]:
+            theirs = parse_timestamp(seconds).astimezone(UTC).isoformat().replace("+00:00", "Z")
+            assert iso_text(seconds) == theirs
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_timestamps_in_xml_and_json_records(aws: ScriptedAws, make_reach: MakeReach) -> None:
@@ -1195,6 +1214,11 @@ SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 def lookup(profile: str, account: str, region: str, since: datetime, calls: set[tuple[str, str]]) -> Lookup:
     kinds = {(source, name): f"{source.partition('.')[0]}:{name}" for source, name in calls}
     return Lookup("workload", profile, account, region, since, kinds)
+
+
+def trail_of(reach: AwsClient, wanted: Lookup) -> TrailEvents:
+    (found,) = look_up_all({"workload": reach}, [wanted])
+    return found
 
 
 def event(
@@ -1232,7 +1256,7 @@ def test_refusals_are_found_on_every_page(
             }
         ),
     )
-    found = make_reach().trail_events(lookup("one", ONE, "eu-west-1", SINCE, {EC2}))
+    found = trail_of(make_reach(), lookup("one", ONE, "eu-west-1", SINCE, {EC2}))
     assert found.available
     assert found.refused == [
         {
@@ -1270,14 +1294,14 @@ def test_the_calls_that_are_looked_for_are_reported_by_their_request_ids(
     ]
     aws.script = pages(*pages_of)
     wanted = replace(lookup("one", ONE, "eu-west-1", SINCE, {EC2}), request_ids=frozenset({"r-2", "r-3"}))
-    found = make_reach().trail_events(wanted)
+    found = trail_of(make_reach(), wanted)
     assert found.recorded == {"r-2": None, "r-3": "Client.Unavailable"}
     assert (found.available, found.refused) == (True, [])
     assert found.kinds == {"ec2:DescribeInstances"}
     # All that was looked for is there, so the third page is not read.
     assert found.request_count == 2
     aws.script = pages(*pages_of)
-    missing = make_reach().trail_events(replace(wanted, request_ids=frozenset({"r-2", "r-9"})))
+    missing = trail_of(make_reach(), replace(wanted, request_ids=frozenset({"r-2", "r-9"})))
     assert (missing.recorded, missing.request_count) == ({"r-2": None}, 3)
 
 
@@ -1290,7 +1314,7 @@ def test_a_call_that_is_recorded_twice_was_refused_if_either_says_so(
         one["CloudTrailEvent"] = json.dumps(json.loads(one["CloudTrailEvent"]) | {"requestID": "r-1"})
     aws.script = pages(as_json({"Events": twice}))
     wanted = replace(lookup("one", ONE, REGION, SINCE, {EC2}), request_ids=frozenset({"r-1"}))
-    assert make_reach().trail_events(wanted).recorded == {"r-1": "AccessDenied"}
+    assert trail_of(make_reach(), wanted).recorded == {"r-1": "AccessDenied"}
 
 
 def test_a_call_of_an_earlier_run_is_looked_up_by_its_own_caller_and_until_its_own_time(
@@ -1298,7 +1322,7 @@ def test_a_call_of_an_earlier_run_is_looked_up_by_its_own_caller_and_until_its_o
 ) -> None:
     before, until = f"arn:aws:sts::{ONE}:assumed-role/Former/kim", SINCE + timedelta(hours=1)
     aws.script = pages(as_json({"Events": [event(1, arn=before), event(2)]}))
-    found = make_reach().trail_events(replace(lookup("one", ONE, REGION, SINCE, {EC2}), caller_arn=before, until=until))
+    found = trail_of(make_reach(), replace(lookup("one", ONE, REGION, SINCE, {EC2}), caller_arn=before, until=until))
     assert (found.event_count, found.newest_event_at, found.until) == (1, SINCE + timedelta(seconds=1), until)
     (asked,) = aws.operations("cloudtrail")
     assert asked.parameters["LookupAttributes"] == [{"AttributeKey": "Username", "AttributeValue": "kim"}]
@@ -1307,7 +1331,7 @@ def test_a_call_of_an_earlier_run_is_looked_up_by_its_own_caller_and_until_its_o
 
 def test_no_refusals(aws: ScriptedAws, make_reach: MakeReach) -> None:
     aws.script = pages(as_json({"Events": []}))
-    found = make_reach().trail_events(lookup("one", ONE, GLOBAL_REGION, SINCE, {EC2}))
+    found = trail_of(make_reach(), lookup("one", ONE, GLOBAL_REGION, SINCE, {EC2}))
     assert (found.available, found.refused, found.newest_event_at) == (True, [], None)
     assert aws.operations("cloudtrail")[0].region == "us-east-1"
 
@@ -1318,9 +1342,9 @@ def test_events_that_renewed_credentials_of_another_account_saw_are_no_evidence(
     of_short_sessions(aws, tmp_path)
     aws.script = lambda call: as_json({"Events": []}) if call.service == "cloudtrail" else None
     reach = make_reach()
-    assert reach.trail_events(lookup("role", TWO, REGION, SINCE, {EC2})).available
+    assert trail_of(reach, lookup("role", TWO, REGION, SINCE, {EC2})).available
     aws.renewed_account = ONE
-    found = reach.trail_events(lookup("role", TWO, REGION, SINCE, {EC2}))
+    found = trail_of(reach, lookup("role", TWO, REGION, SINCE, {EC2}))
     assert (found.available, found.reason) == (False, f"Profile role is {ONE}, not {TWO}.")
 
 
@@ -1336,7 +1360,7 @@ def test_the_trail_is_asked_for_what_it_calls_the_caller(
         "<UserId>u</UserId></GetCallerIdentityResult></GetCallerIdentityResponse>"
     )
     aws.script = lambda call: Reply(identity) if call.service == "sts" else as_json({"Events": []})
-    assert make_reach().trail_events(lookup("one", ONE, REGION, SINCE, {EC2})).available
+    assert trail_of(make_reach(), lookup("one", ONE, REGION, SINCE, {EC2})).available
     (asked,) = aws.operations("cloudtrail")
     assert asked.parameters["LookupAttributes"] == [{"AttributeKey": "Username", "AttributeValue": name}]
 
@@ -1346,14 +1370,14 @@ def test_a_refusal_is_one_whatever_its_code_is_prefixed_with(
     code: str, aws: ScriptedAws, make_reach: MakeReach
 ) -> None:
     aws.script = pages(as_json({"Events": [event(1, code)]}))
-    found = make_reach().trail_events(lookup("one", ONE, REGION, SINCE, {EC2}))
+    found = trail_of(make_reach(), lookup("one", ONE, REGION, SINCE, {EC2}))
     assert [refusal["error_code"] for refusal in found.refused] == [code]
 
 
 def test_an_event_name_with_the_version_of_its_interface(aws: ScriptedAws, make_reach: MakeReach) -> None:
     versioned = event(1, "AccessDenied", EventName="ListFunctions20150331", EventSource="lambda.amazonaws.com")
     aws.script = pages(as_json({"Events": [versioned]}))
-    found = make_reach().trail_events(lookup("one", ONE, REGION, SINCE, {("lambda.amazonaws.com", "ListFunctions")}))
+    found = trail_of(make_reach(), lookup("one", ONE, REGION, SINCE, {("lambda.amazonaws.com", "ListFunctions")}))
     assert [refusal["name"] for refusal in found.refused] == ["ListFunctions20150331"]
 
 
@@ -1384,7 +1408,7 @@ def test_a_trail_that_cannot_be_read_is_no_evidence(
 ) -> None:
     monkeypatch.setattr("resources.aws.cloudtrail.TRAIL_SECONDS", 0.0)
     aws.script = pages(reply)
-    found = make_reach().trail_events(lookup("one", ONE, REGION, SINCE, {EC2}))
+    found = trail_of(make_reach(), lookup("one", ONE, REGION, SINCE, {EC2}))
     assert (found.available, found.is_denied) == (False, is_denied)
     assert why in found.reason
 
@@ -1395,19 +1419,19 @@ def test_a_trail_without_end_is_no_evidence(
     monkeypatch.setattr("resources.aws.cloudtrail.TRAIL_SECONDS", 0.0)
     monkeypatch.setattr("resources.aws.cloudtrail.TRAIL_PAGES", 20)
     aws.script = pages(*(as_json({"Events": [], "NextToken": str(n)}) for n in range(40)))
-    found = make_reach().trail_events(lookup("one", ONE, REGION, SINCE, {EC2}))
+    found = trail_of(make_reach(), lookup("one", ONE, REGION, SINCE, {EC2}))
     assert (found.available, found.request_count) == (False, 20)
     assert "20 pages" in found.reason
 
 
 def test_the_trail_of_another_account_is_no_evidence(aws: ScriptedAws, make_reach: MakeReach) -> None:
-    found = make_reach().trail_events(lookup("one", TWO, REGION, SINCE, {EC2}))
+    found = trail_of(make_reach(), lookup("one", TWO, REGION, SINCE, {EC2}))
     assert (found.available, found.reason, found.request_count) == (False, f"Profile one is {ONE}, not {TWO}.", 0)
     assert aws.operations("cloudtrail") == []
 
 
 def test_without_credentials_the_trail_is_no_evidence(aws: ScriptedAws, make_reach: MakeReach) -> None:
-    found = make_reach().trail_events(lookup("nobody", ONE, REGION, SINCE, {EC2}))
+    found = trail_of(make_reach(), lookup("nobody", ONE, REGION, SINCE, {EC2}))
     assert (found.available, found.request_count) == (False, 0)
     assert "nobody" in found.reason
 
@@ -1415,7 +1439,7 @@ def test_without_credentials_the_trail_is_no_evidence(aws: ScriptedAws, make_rea
 def test_cloudtrail_is_requested_twice_a_second_at_most(aws: ScriptedAws, make_reach: MakeReach) -> None:
     aws.script = pages(*(as_json({"Events": [], "NextToken": str(n)}) for n in range(3)), as_json({"Events": []}))
     began = time.monotonic()
-    assert make_reach().trail_events(lookup("one", ONE, REGION, SINCE, {EC2})).available
+    assert trail_of(make_reach(), lookup("one", ONE, REGION, SINCE, {EC2})).available
     assert time.monotonic() - began >= 1.5
 
 
@@ -1425,8 +1449,60 @@ def test_the_pace_of_cloudtrail_is_kept_from_its_responses_on(aws: ScriptedAws, 
     aws.script = pages(as_json({"Events": [], "NextToken": "a"}), as_json({"Events": []}))
     aws.delay = 0.4
     began = time.monotonic()
-    assert reach.trail_events(lookup("one", ONE, REGION, SINCE, {EC2})).available
+    assert trail_of(reach, lookup("one", ONE, REGION, SINCE, {EC2})).available
     assert time.monotonic() - began >= 0.4 + 0.5 + 0.4
+
+
+PLACES = [
+    (profile, account, region) for profile, account in (("one", ONE), ("two", TWO)) for region in (REGION, "eu-west-1")
+]
+
+
+def test_look_ups_that_wait_for_their_pace_hold_up_no_others(aws: ScriptedAws, make_reach: MakeReach) -> None:
+    """Each place has three pages, and one thread sends them all; that of another place is sent while one waits."""
+    sent: list[tuple[str, str]] = []
+    arrived: dict[tuple[str, str], list[float]] = defaultdict(list)
+
+    def script(call: Call) -> Reply | None:
+        if call.service == "sts":
+            return None
+        place = call.account, call.region
+        sent.append(place)
+        arrived[place].append(time.monotonic())
+        arn = f"arn:aws:sts::{call.account}:assumed-role/Reader/cmdb"
+        token = {"NextToken": str(len(arrived[place]))} if len(arrived[place]) < 3 else {}
+        return as_json({"Events": [event(1, arn=arn)], **token})
+
+    aws.script = script
+    reach = make_reach(concurrency=1)
+    for profile in ("one", "two"):
+        reach.identify(profile)
+    wanted = [lookup(*place, SINCE, {EC2}) for place in PLACES]
+    found = look_up_all({"workload": reach}, wanted)
+    assert [(one.available, one.event_count, one.request_count) for one in found] == [(True, 3, 3)] * len(PLACES)
+    # Every first page came before any second one: a thread that waited would send the pages of a place in a row.
+    places = {(account, region) for _, account, region in PLACES}
+    assert [set(sent[n : n + len(places)]) for n in range(0, len(sent), len(places))] == [places] * 3
+    for times in arrived.values():
+        assert min(after - before for before, after in pairwise(times)) >= 0.5
+
+
+def test_all_look_ups_of_a_place_keep_one_pace(aws: ScriptedAws, make_reach: MakeReach) -> None:
+    arrived: list[float] = []
+
+    def script(call: Call) -> Reply | None:
+        if call.service == "sts":
+            return None
+        arrived.append(time.monotonic())
+        return as_json({"Events": []})
+
+    aws.script = script
+    wanted = [
+        replace(lookup("one", ONE, REGION, SINCE, {EC2}), caller_arn=f"arn:aws:iam::{ONE}:user/u{n}") for n in range(4)
+    ]
+    found = look_up_all({"workload": make_reach()}, wanted)
+    assert [one.available for one in found] == [True] * 4
+    assert min(after - before for before, after in pairwise(arrived)) >= 0.5
 
 
 # ------------------------------------------------------------------------------- the simulated organisation
@@ -1474,10 +1550,10 @@ def test_a_refusal_is_in_the_organisations_trail(organisation: Simulator) -> Non
     organisation.faults([{"action": "denied", "service": "ec2", "times": 1}])
     reach, answer, who = ask_instances(organisation)
     assert answer.outcome == "denied"
-    found = reach.trail_events(lookup(who["profile"], who["account"], REGION, since, {EC2}))
+    found = trail_of(reach, lookup(who["profile"], who["account"], REGION, since, {EC2}))
     assert found.available, found.reason
     assert [refusal["name"] for refusal in found.refused] == ["DescribeInstances"]
-    other = reach.trail_events(lookup(who["profile"], who["account"], REGION, since, {("ec2.amazonaws.com", "Other")}))
+    other = trail_of(reach, lookup(who["profile"], who["account"], REGION, since, {("ec2.amazonaws.com", "Other")}))
     assert other.available
     assert other.refused == []
 
@@ -1487,7 +1563,7 @@ def test_requests_are_counted_as_the_server_counts_them(organisation: Simulator)
     organisation.faults([{"action": "throttle", "service": "ec2", "times": 2}])
     reach, answer, who = ask_instances(organisation)
     assert answer.outcome == "found"
-    reach.trail_events(lookup(who["profile"], who["account"], REGION, datetime.now(UTC), {EC2}))
+    trail_of(reach, lookup(who["profile"], who["account"], REGION, datetime.now(UTC), {EC2}))
     log = organisation.log()
     assert reach.counter.requests == len(log)
     assert answer.request_count == sum(call["service"] == "ec2" for call in log)

@@ -6,7 +6,7 @@ reports each as `empty_unconfirmed`, and the pipeline's rules decide.
 """
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -260,8 +260,8 @@ class AwsClient:
         """
         return self.sessions.foreign(profile)
 
-    def trail_events(self, lookup: Lookup) -> TrailEvents:
-        """The CloudTrail events of one caller's calls. Failures of AWS never raise."""
+    def trail_events(self, lookup: Lookup) -> Generator[float, None, TrailEvents]:
+        """Look up the CloudTrail events of one caller's calls, as `CloudTrail.events`. Failures of AWS never raise."""
         return self._trail.events(lookup)
 
     # ---------------------------------------------------------------------------------------- listings

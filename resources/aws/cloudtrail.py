@@ -4,8 +4,7 @@ import json
 import re
 import threading
 import time
-from collections import defaultdict
-from collections.abc import Container, Mapping
+from collections.abc import Container, Generator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,7 +14,7 @@ from resources.aws.messages import Lookup, TrailEvents
 from resources.aws.profile_errors import ProfileError
 from resources.aws.retry import RetryingSender
 from resources.aws.sessions import Sessions
-from resources.aws.signing_context import SigningContext
+from resources.aws.signing_context import SigningContext, signing
 
 TRAIL_PAGES = 200
 TRAIL_SECONDS = 0.5
@@ -37,8 +36,15 @@ class CloudTrail:
         self._identities = identities
         self._pace = _Pace()
 
-    def events(self, lookup: Lookup) -> TrailEvents:
-        """The CloudTrail events of one caller's calls. Failures of AWS never raise."""
+    def events(self, lookup: Lookup) -> Generator[float, None, TrailEvents]:
+        """Look up the CloudTrail events of one caller's calls, page by page. Failures of AWS never raise.
+
+        Yields:
+            The earliest time for the next page, by `time.monotonic`. Go on then, in any thread.
+
+        Returns:
+            The events of all pages.
+        """
         profile, account_id, region, since = lookup.profile, lookup.account_id, lookup.region, lookup.since
         until = lookup.until or datetime.now(UTC)
         context: SigningContext | None = None
@@ -77,34 +83,37 @@ class CloudTrail:
             }
             # equivalent: Every service without regions has the same place.
             place = self._sessions.region_of("organizations", region)
-            with self._sessions.signing_as(profile) as context:
-                for _ in range(TRAIL_PAGES):
-                    self._pace.wait(account_id, place)
+            context = self._sessions.signing_context(profile)
+            for _ in range(TRAIL_PAGES):
+                while (due := self._pace.take(account_id, place)) is not None:
+                    yield due
+                # A thread that goes on with other work meanwhile must not sign it as this profile.
+                with signing(context):
                     page = self._requests.send_by_name(context, "cloudtrail", "LookupEvents", place, parameters)
-                    self._pace.responded(account_id, place)
-                    for event in page["Events"]:
-                        detail = json.loads(event["CloudTrailEvent"])
-                        if detail.get("userIdentity", {}).get("arn") != caller:
-                            continue
-                        events += 1
-                        at = datetime.fromisoformat(event["EventTime"])
-                        newest = max(newest or at, at)
-                        kinds |= {lookup.calls[name] for name in [_event_name(event)] if name in lookup.calls}
-                        if detail.get("requestID") in lookup.request_ids:
-                            known = recorded.get(detail["requestID"])
-                            recorded[detail["requestID"]] = known or detail.get("errorCode")
-                            continue
-                        refusal = _refusal(event, detail, lookup.calls)
-                        if refusal is not None:
-                            refused.append(refusal)
-                    is_found = bool(lookup.request_ids) and recorded.keys() >= lookup.request_ids
-                    if is_found or not page.get("NextToken"):
-                        signer = self._identities.signer(context, identity)
-                        is_own = signer.account_id == account_id
-                        return found("" if is_own else f"Profile {profile} is {signer.account_id}, not {account_id}.")
-                    if page["NextToken"] == parameters.get("NextToken"):
-                        return found("CloudTrail sent the same page token twice.")
-                    parameters["NextToken"] = page["NextToken"]
+                self._pace.responded(account_id, place)
+                for event in page["Events"]:
+                    detail = json.loads(event["CloudTrailEvent"])
+                    if detail.get("userIdentity", {}).get("arn") != caller:
+                        continue
+                    events += 1
+                    at = datetime.fromisoformat(event["EventTime"])
+                    newest = max(newest or at, at)
+                    kinds |= {lookup.calls[name] for name in [_event_name(event)] if name in lookup.calls}
+                    if detail.get("requestID") in lookup.request_ids:
+                        known = recorded.get(detail["requestID"])
+                        recorded[detail["requestID"]] = known or detail.get("errorCode")
+                        continue
+                    refusal = _refusal(event, detail, lookup.calls)
+                    if refusal is not None:
+                        refused.append(refusal)
+                is_found = bool(lookup.request_ids) and recorded.keys() >= lookup.request_ids
+                if is_found or not page.get("NextToken"):
+                    signer = self._identities.signer(context, identity)
+                    is_own = signer.account_id == account_id
+                    return found("" if is_own else f"Profile {profile} is {signer.account_id}, not {account_id}.")
+                if page["NextToken"] == parameters.get("NextToken"):
+                    return found("CloudTrail sent the same page token twice.")
+                parameters["NextToken"] = page["NextToken"]
         except ProfileError as error:
             return found(str(error))
         except Failed as failure:
@@ -121,21 +130,22 @@ class _Pace:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._last: dict[tuple[str, str], float] = defaultdict(float)
+        self._last: dict[tuple[str, str], float] = {}
 
-    def wait(self, account_id: str, region: str) -> None:
-        """Sleep until the next look-up may be sent."""
+    def take(self, account_id: str, region: str) -> float | None:
+        """Take the turn to send a look-up now; the earliest time for it, by `time.monotonic`, where that is later."""
         with self._lock:
             now = time.monotonic()
-            at = max(now, self._last[account_id, region] + TRAIL_SECONDS)
-            self._last[account_id, region] = at
-        if at > now:
-            time.sleep(at - now)
+            due = self._last.get((account_id, region), 0.0) + TRAIL_SECONDS
+            if due > now:
+                return due
+            self._last[account_id, region] = now
+            return None
 
     def responded(self, account_id: str, region: str) -> None:
         """Count the pace from the response on: requests that were delayed on their way may arrive together."""
         with self._lock:
-            self._last[account_id, region] = max(self._last[account_id, region], time.monotonic())
+            self._last[account_id, region] = time.monotonic()
 
 
 def _user_name(arn: str) -> str:

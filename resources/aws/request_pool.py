@@ -1,12 +1,12 @@
 """The thread pool of a process that sends requests to AWS."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 from resources.aws.client import AwsClient
-from resources.aws.messages import Lookup, Request
+from resources.aws.messages import Lookup, Request, TrailEvents
 from resources.aws.meter import Meter
-from resources.aws.thread_pool import FanOut
+from resources.aws.thread_pool import FanOut, Later
 from resources.contract import Role
 
 Item = Request | Lookup
@@ -25,12 +25,21 @@ def request_pool(
         meter: counts the requests that AWS charges for; without one, none of them is sent.
     """
 
-    def work(index: int) -> tuple[int, Any]:
+    def work(index: int) -> tuple[int, Any] | Later[tuple[int, Any]]:
         item = items[index]
         client = clients[item.listing_role]
         if isinstance(item, Request):
             return index, client.fetch(item, stopping=pool.stopping, meter=meter)
-        return index, client.trail_events(item)
+        return look_up(index, client.trail_events(item))
+
+    def look_up(
+        index: int, search: Generator[float, None, TrailEvents]
+    ) -> tuple[int, TrailEvents] | Later[tuple[int, Any]]:
+        try:
+            due = next(search)
+        except StopIteration as ended:
+            return index, ended.value
+        return Later(due, lambda: look_up(index, search))
 
     pool = FanOut(
         list(items),

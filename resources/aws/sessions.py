@@ -94,8 +94,17 @@ class Sessions:
         Raises:
             ProfileError: the profile leads to no credentials.
         """
-        credentials = self.credentials.of(profile)
-        return signing(SigningContext(profile, credentials, stopping or threading.Event(), meter))
+        return signing(self.signing_context(profile, stopping, meter))
+
+    def signing_context(
+        self, profile: str, stopping: threading.Event | None = None, meter: Meter | None = None
+    ) -> SigningContext:
+        """What `signing_as` signs with, for a request whose pages several threads send.
+
+        Raises:
+            ProfileError: the profile leads to no credentials.
+        """
+        return SigningContext(profile, self.credentials.of(profile), stopping or threading.Event(), meter)
 
     def client(self, profile: str, service: str, region: str) -> Any:
         """The client that all profiles with the same settings share; it signs with the signing context of the thread.

@@ -1,12 +1,16 @@
 """Runs many items in a few threads: chooses the next item, limits concurrency per account, and stops promptly.
 
 This module knows nothing of AWS. A thread starts with one region, whose connections it keeps warm, then helps the
-others. Only a few threads work on one account at a time, so that our own load does not throttle it.
+others. Only a few threads work on one account at a time, so that our own load does not throttle it. An item that has to
+wait, such as for a rate limit, holds neither a thread nor a place of its account meanwhile.
 """
 
+import heapq
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -15,8 +19,21 @@ Result = TypeVar("Result")
 TICK_SECONDS = 0.5
 
 
+@dataclass(frozen=True, slots=True)
+class Later(Generic[Result]):
+    """What `work` returns for an item that it has begun and goes on with later.
+
+    Attributes:
+        due: the earliest time to go on, by `time.monotonic`.
+        work: called then, in any of the threads.
+    """
+
+    due: float
+    work: "Callable[[], Result | Later[Result]]"
+
+
 class FanOut(Generic[Item, Result]):
-    """Calls `work` once for every item and delivers each result.
+    """Calls `work` once for every item, goes on with what it returns as `Later`, and delivers each result.
 
     The pool holds the indexes of the items, never a result: memory does not grow with the results.
 
@@ -34,7 +51,7 @@ class FanOut(Generic[Item, Result]):
         items: Sequence[Item],
         *,
         place: Callable[[Item], tuple[Hashable, Hashable]],
-        work: Callable[[Item], Result],
+        work: Callable[[Item], Result | Later[Result]],
         deliver: Callable[[Result], None],
         threads: int,
         per_account: int,
@@ -54,6 +71,11 @@ class FanOut(Generic[Item, Result]):
         # The accounts with items left by region, in turn; the indexes of the items by region and account.
         self._turns: dict[Hashable, deque[Hashable]] = {}
         self._waiting: dict[tuple[Hashable, Hashable], deque[int]] = {}
+        self._place = place
+        # The begun items that wait, by due time; how to go on with each; whether a thread waits for the first of them.
+        self._later: list[tuple[float, int]] = []
+        self._begun: dict[int, Callable[[], Result | Later[Result]]] = {}
+        self._is_awaited = False
         for index, item in enumerate(items):
             region, account = place(item)
             queue = self._waiting.get((region, account))
@@ -97,19 +119,32 @@ class FanOut(Generic[Item, Result]):
         while (taken := self._take(regions)) is not None:
             index, account = taken
             error: BaseException | None = None
+            later: Later[Result] | None = None
             try:
-                self._hand_on(self._work(self._items[index]))
+                later = self._worked(index)
             except BaseException as raised:  # noqa: BLE001  # whatever it is, `run` raises it
                 error = raised
             with self._lock:
                 self._running[account] -= 1
-                self.done += error is None
+                if later is not None:
+                    self._put_off(index, later)
+                else:
+                    self.done += error is None
                 if error is not None and not self.stopping.is_set():
                     self._error = error
                     self.stopping.set()
                 self._slot_free.notify()
                 if self._is_over():
                     self._moved_on.notify_all()
+
+    def _worked(self, index: int) -> Later[Result] | None:
+        """Work on an item and deliver its result; returns what is left of the item for later."""
+        begun = self._begun.pop(index, None)
+        result = self._work(self._items[index]) if begun is None else begun()
+        if isinstance(result, Later):
+            return result
+        self._hand_on(result)
+        return None
 
     def _hand_on(self, result: Result) -> None:
         with self._lock:
@@ -126,14 +161,47 @@ class FanOut(Generic[Item, Result]):
     def _take(self, regions: Sequence[Hashable]) -> tuple[int, Hashable] | None:
         with self._lock:
             while not self.stopping.is_set():
+                self._take_back()
                 for region in regions:
                     found = self._next(region)
                     if found is not None:
+                        # Whoever waited for the due items may be the one that took this item.
+                        if self._later and not self._is_awaited:
+                            self._slot_free.notify()
                         return found
-                if not any(self._turns.values()):
+                if self._later:
+                    self._wait_for_due()
+                elif any(self._turns.values()):
+                    self._slot_free.wait()
+                else:
                     return None
-                self._slot_free.wait()
         return None
+
+    def _put_off(self, index: int, later: Later[Result]) -> None:
+        self._begun[index] = later.work
+        heapq.heappush(self._later, (later.due, index))
+        if self._is_awaited and self._later[0][1] == index:
+            # The thread that waits for the first one due waits too long now.
+            self._slot_free.notify_all()
+
+    def _wait_for_due(self) -> None:
+        """Wait until an item may be due or a place is free. One thread wakes for the due ones, not all of them."""
+        if self._is_awaited:
+            self._slot_free.wait()
+            return
+        self._is_awaited = True
+        self._slot_free.wait(max(0.0, self._later[0][0] - time.monotonic()))
+        self._is_awaited = False
+
+    def _take_back(self) -> None:
+        """Put the items that are due first in the queues of their places."""
+        while self._later and self._later[0][0] <= time.monotonic():
+            _, index = heapq.heappop(self._later)
+            region, account = self._place(self._items[index])
+            queue = self._waiting[region, account]
+            if not queue:
+                self._turns[region].appendleft(account)
+            queue.appendleft(index)
 
     def _next(self, region: Hashable) -> tuple[int, Hashable] | None:
         turns = self._turns[region]
