@@ -284,17 +284,42 @@ def test_items_that_go_on_count_for_their_account() -> None:
 
 
 def test_an_item_that_is_due_before_all_others_waits_for_none_of_them() -> None:
+    """Of four threads without work one waits for the long item, and another is the next to be woken."""
+    ended: dict[str, float] = {}
+    is_over = threading.Event()
+    began = time.monotonic()
+
+    def end(account: str) -> None:
+        ended[account] = time.monotonic() - began
+        is_over.set()
+
+    def work(item: Place) -> Any:
+        account = item[1]
+        if account == "busy":
+            return is_over.wait(30)
+        if account.startswith("quick"):
+            return None
+        time.sleep(0.2 if account == "long" else 0.5)
+        return until(1.5 if account == "long" else 0.05, lambda: end(account))
+
+    accounts = ("busy", "long", "short", "quick-1", "quick-2", "busy")
+    run([(REGIONS[0], account) for account in accounts], work, per_account=1)
+    assert ended["short"] < 1.2 < ended["long"]
+
+
+def test_while_a_thread_works_on_what_was_due_another_waits_for_the_next() -> None:
     ended: dict[str, float] = {}
     began = time.monotonic()
 
-    def work(item: Place) -> Any:
-        if item[1] == "short":
-            # By now the other thread waits for the long one.
-            time.sleep(0.2)
-        return until(1.5 if item[1] == "long" else 0.05, lambda: ended.setdefault(item[1], time.monotonic() - began))
+    def go_on(account: str, seconds: float) -> None:
+        ended[account] = time.monotonic() - began
+        time.sleep(seconds)
 
-    run([(REGIONS[0], "long"), (REGIONS[0], "short")], work, threads=2)
-    assert ended["short"] < 1.0 < ended["long"]
+    def work(item: Place) -> Any:
+        return until(0.2, lambda: go_on("first", 1.5)) if item[1] == "first" else until(0.4, lambda: go_on("next", 0))
+
+    run([(REGIONS[0], "first"), (REGIONS[0], "next")], work, threads=2)
+    assert ended["first"] < ended["next"] < 1.2
 
 
 def test_what_a_thread_raises_ends_it_while_others_wait() -> None:

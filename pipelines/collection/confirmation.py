@@ -3,13 +3,11 @@
 `decisions` holds the rules of the outcome; this module sends the look-ups to CloudTrail and writes the outcomes.
 """
 
-import os
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -116,21 +114,19 @@ class Confirmer:
         return profiles
 
     def _decide(self, accounts: Accounts) -> None:
-        with self._store.read() as connection:
-            pending = pending_zeros(connection, self._since, accounts)
-        found = self._readable(pending)
-        trails = self._look_up(found)
+        found = self._readable(accounts)
+        self._write(self._lines(found, self._look_up(found)))
+
+    def _lines(self, found: Sequence[_Found], trails: Sequence[TrailEvents]) -> Iterator[dict[str, Any]]:
+        """The lines that store the decisions on zeros."""
         now = datetime.now(UTC)
-        lines = []
         for entry, trail in zip(found, trails, strict=True):
             self._recorded |= trail.kinds
             if zero_rule.is_missed(entry.zero, trail, now=now):
                 self._missed.add(entry.zero.call)
             line = self._judged(entry, trail, now)
             if line is not None:
-                lines.append(line)
-        if lines:
-            self._write(lines)
+                yield line
 
     def _learn(self) -> None:
         """Store which kinds of call CloudTrail records; report each kind once when it turns out not to be recorded."""
@@ -148,8 +144,10 @@ class Confirmer:
                 "of it are judged without CloudTrail from now on, until it records one."
             )
 
-    def _readable(self, pending: Sequence[PendingZero]) -> list[_Found]:
-        """The zeros whose listing the catalogue still has, and whose account a profile still reaches."""
+    def _readable(self, accounts: Accounts) -> list[_Found]:
+        """The pending zeros whose listing the catalogue still has, and whose account a profile still reaches."""
+        with self._store.read() as connection:
+            pending = pending_zeros(connection, self._since, accounts)
         known = listings()
         found = []
         for zero in pending:
@@ -157,7 +155,8 @@ class Confirmer:
             if listing is None or (zero.role, zero.account_id) not in self._profiles:
                 self.found.count("unreached", zero.ended_at, datetime.now(UTC))
                 continue
-            found.append(_Found(zero, zero_rule.Zero.from_evidence(zero.evidence), listing))
+            # Without the evidence as it was read, which takes more memory than all the rest of it.
+            found.append(_Found(replace(zero, evidence={}), zero_rule.Zero.from_evidence(zero.evidence), listing))
         return found
 
     def _look_up(self, found: Sequence[_Found]) -> list[TrailEvents]:
@@ -202,18 +201,15 @@ class Confirmer:
             "confirmed_at": now.isoformat() if decision != "unavailable" else None,
         }
 
-    def _write(self, lines: Sequence[Mapping[str, Any]]) -> None:
+    def _write(self, lines: Iterable[Mapping[str, Any]]) -> None:
         with explained(self._store.landing):
             make_folder(self._store.landing)
-            handle, name = tempfile.mkstemp(suffix=".ndjson", dir=self._store.landing)
-            path = Path(name)
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    file.writelines(orjson.dumps(line) + b"\n" for line in lines)
-                with self._store.transaction() as connection:
-                    settle_zeros(connection, path)
-            finally:
-                path.unlink()
+            with tempfile.NamedTemporaryFile(suffix=".ndjson", dir=self._store.landing) as file:
+                file.writelines(orjson.dumps(line) + b"\n" for line in lines)
+                file.flush()
+                if file.tell():
+                    with self._store.transaction() as connection:
+                        settle_zeros(connection, file.name)
 
 
 def waits(store: Store) -> bool:

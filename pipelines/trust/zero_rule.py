@@ -92,7 +92,8 @@ class Zero:
         Raises:
             KeyError: a release that kept no request ids wrote the evidence.
         """
-        evidence = {_RENAMED.get(name, name): value for name, value in evidence.items()}
+        if not _RENAMED.keys().isdisjoint(evidence):
+            evidence = {_RENAMED.get(name, name): value for name, value in evidence.items()}
         return cls(
             empty_policy=evidence["empty_policy"],
             attempt_count=evidence["attempts"],
