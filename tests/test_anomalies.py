@@ -6,14 +6,13 @@ import calendar
 import datetime as dt
 import random
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
 from bills import ACCOUNT, OTHER, Line, billed, days, seed, service
-from given import House, build, house
+from given import House, build
 
 from pipelines.models import build as building
 
@@ -21,10 +20,9 @@ THRESHOLDS = [("service", "4", "25", "0.05"), ("usage_type", "4", "25", "0.05")]
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path) as made:
-        seed(made, "ref.anomaly_threshold", THRESHOLDS)
-        yield made
+def home(blank_home: House) -> House:
+    seed(blank_home, "ref.anomaly_threshold", THRESHOLDS)
+    return blank_home
 
 
 def events(home: House) -> list[dict[str, Any]]:

@@ -129,12 +129,6 @@ def asked_of(simulator: Simulator) -> list[Row]:
     return [call for call in simulator.log() if call["service"] == "ce"]
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path) as made:
-        yield made
-
-
 # -------------------------------------------------------------------------------------------- to the last digit
 
 
@@ -328,24 +322,26 @@ def status(home: House) -> dict[str, tuple[str, bool | None, str | None, str | N
     }
 
 
-def test_a_key_without_a_value_is_never_a_hundred_per_cent_untagged(home: House, small: Simulator) -> None:
+def test_a_key_without_a_value_is_never_a_hundred_per_cent_untagged(blank_home: House, small: Simulator) -> None:
     small.configure(inactive_tags=["bc:project"], unused_tags=["bc:capability"])
-    collect(home, "night-1", budgets=False)
-    told = status(home)
+    collect(blank_home, "night-1", budgets=False)
+    told = status(blank_home)
     by_aws = "ce:ListCostAllocationTags"
     assert told["bc:project"] == ("inactive", False, by_aws, "not activated")
     assert told["bc:capability"] == ("active", False, by_aws, "active but not used")
     assert told["bc:cost-centre"] == ("active", True, by_aws, "used")
     # Without the grant the two cannot be told apart, and the table says so.
-    home.execute("update audit.collection set is_trusted = false where listing = 'cost_allocation_tag'")
-    told = status(home)
+    blank_home.execute("update audit.collection set is_trusted = false where listing = 'cost_allocation_tag'")
+    told = status(blank_home)
     assert told["bc:project"] == told["bc:capability"] == ("unknown", False, None, "not activated or not used")
     assert told["bc:cost-centre"] == ("active", True, "the bill", "used")
-    home.execute("delete from cost.daily where slice = 'tag:bc:project'")
-    home.execute("update audit.collection set is_trusted = false where listing like 'cost_daily:tag:bc:project:%'")
+    blank_home.execute("delete from cost.daily where slice = 'tag:bc:project'")
+    blank_home.execute(
+        "update audit.collection set is_trusted = false where listing like 'cost_daily:tag:bc:project:%'"
+    )
 
 
-def test_optional_grants_that_nobody_gave_leave_everything_else_as_it_is(home: House, small: Simulator) -> None:
+def test_optional_grants_that_nobody_gave_leave_everything_else_as_it_is(blank_home: House, small: Simulator) -> None:
     refused = [
         "ce:ListCostAllocationTags",
         "ce:ListCostAllocationTagBackfillHistory",
@@ -354,8 +350,8 @@ def test_optional_grants_that_nobody_gave_leave_everything_else_as_it_is(home: H
     small.configure(refused_actions={"billing": refused})
     seen: list[Report] = []
     with watching(seen.append):
-        verdicts = collect(home, "night-1", budgets=False)
-    found = cells(home, "night-1")
+        verdicts = collect(blank_home, "night-1", budgets=False)
+    found = cells(blank_home, "night-1")
     optional = [COST_TAG, COST_TAG_BACKFILL, *(f"{COST_RESOURCE}:{service}" for service in services_of_listings())]
     assert {found[name]["skip_reason"] for name in optional} == {"optional_grant_not_given"}
     assert {row["outcome"] for name, row in found.items() if name not in optional} == {"found"}
@@ -366,23 +362,25 @@ def test_optional_grants_that_nobody_gave_leave_everything_else_as_it_is(home: H
     assert [report.sentence() for report in newest.values() if not report.is_done] == []
 
 
-def test_a_payer_without_costs_by_resource_loses_nothing_else(home: House, small: Simulator) -> None:
+def test_a_payer_without_costs_by_resource_loses_nothing_else(blank_home: House, small: Simulator) -> None:
     small.configure(has_resource_costs=False)
-    verdicts = collect(home, "night-1", budgets=False)
+    verdicts = collect(blank_home, "night-1", budgets=False)
     assert verdicts[COST_RESOURCE].passed
-    assert {row["skip_reason"] for name, row in cells(home, "night-1").items() if name.startswith(COST_RESOURCE)} == {
-        "not_offered"
-    }
+    assert {
+        row["skip_reason"] for name, row in cells(blank_home, "night-1").items() if name.startswith(COST_RESOURCE)
+    } == {"not_offered"}
 
 
 # -------------------------------------------------------------------------------------------- what is refused
 
 
-def test_a_cut_that_aws_does_not_know_is_skipped_and_the_others_are_unharmed(home: House, small: Simulator) -> None:
+def test_a_cut_that_aws_does_not_know_is_skipped_and_the_others_are_unharmed(
+    blank_home: House, small: Simulator
+) -> None:
     small.configure(refused_groups=["REGION"])
     small.clear_log()
-    verdicts = collect(home, "night-1", budgets=False)
-    found = cells(home, "night-1")
+    verdicts = collect(blank_home, "night-1", budgets=False)
+    found = cells(blank_home, "night-1")
     region = {name: row for name, row in found.items() if name.startswith("cost_daily:region:")}
     assert {row["skip_reason"] for row in region.values()} == {"not_offered"}
     assert [row["request_count"] for row in region.values() if row["request_count"]] == [1]
@@ -392,26 +390,28 @@ def test_a_cut_that_aws_does_not_know_is_skipped_and_the_others_are_unharmed(hom
     assert all(verdict.passed for verdict in verdicts.values())
 
 
-def test_refused_metrics_are_left_out_for_the_run_at_the_price_of_one_request(home: House, small: Simulator) -> None:
+def test_refused_metrics_are_left_out_for_the_run_at_the_price_of_one_request(
+    blank_home: House, small: Simulator
+) -> None:
     small.configure(refused_metrics=["ListCost"])
     small.clear_log()
-    collect(home, "night-1", budgets=False)
+    collect(blank_home, "night-1", budgets=False)
     bills = [call for call in asked_of(small) if call["operation"] == "GetCostAndUsage"]
     assert sum("ListCost" in call["parameters"]["Metrics"] for call in bills) == 1
-    home.build("cost.daily")
-    (row,) = home.rows(
+    blank_home.build("cost.daily")
+    (row,) = blank_home.rows(
         "select count(*) as rows, count(net_amortized_cost) as net, count(billed_cost) as billed from cost.daily"
     )
     assert (row["net"], row["billed"]) == (row["rows"], 0)
-    found = cells(home, "night-1")
+    found = cells(blank_home, "night-1")
     bill = ("cost_daily:", "cost_tag_service_daily:")
     assert {"classic four" in str(cell["evidence"]) for name, cell in found.items() if name.startswith(bill)} == {True}
 
 
-def test_a_role_without_the_grant_is_requested_as_little_as_can_be(home: House, small: Simulator) -> None:
+def test_a_role_without_the_grant_is_requested_as_little_as_can_be(blank_home: House, small: Simulator) -> None:
     small.configure(refused_actions={"billing": ["ce:*"]})
     small.clear_log()
-    verdicts = collect(home, "night-1", budgets=False)
+    verdicts = collect(blank_home, "night-1", budgets=False)
     assert verdicts["cost_daily"].blocks
     assert "denied" in verdicts["cost_daily"].sentence
     # Which tags and backfills there are, a month with and without the newer metrics, a service's resources.
@@ -431,17 +431,17 @@ def waiting(home: House, run_id: str) -> set[str]:
 
 
 def test_the_limit_ends_the_asking_before_it_is_exceeded_and_says_what_is_missing(
-    home: House, small: Simulator
+    blank_home: House, small: Simulator
 ) -> None:
     small.clear_log()
-    collect(home, "night-1", budgets=False, CMDB_COST_REQUEST_LIMIT="9")
+    collect(blank_home, "night-1", budgets=False, CMDB_COST_REQUEST_LIMIT="9")
     assert len(asked_of(small)) <= 9
-    found = cells(home, "night-1")
+    found = cells(blank_home, "night-1")
     complete = {name for name, row in found.items() if row["outcome"] == "found"}
     assert {f"cost_daily:service:{name}" for name in months(small)} <= complete
-    assert complete | waiting(home, "night-1") | {COST_TAG_BACKFILL} == set(found)
-    home.build("cost.daily")
-    loaded = home.rows("select distinct listing from cost.daily")
+    assert complete | waiting(blank_home, "night-1") | {COST_TAG_BACKFILL} == set(found)
+    blank_home.build("cost.daily")
+    loaded = blank_home.rows("select distinct listing from cost.daily")
     assert {row["listing"] for row in loaded} == {name for name in complete if name.startswith("cost_daily:")}
 
 
@@ -450,8 +450,8 @@ def months(simulator: Simulator) -> Sequence[str]:
     return [month.name for month in cost_slices.months_to_fetch(today, 1, ())]
 
 
-def test_a_limit_that_was_reached_warns_with_the_price_and_blocks_nothing(home: House, small: Simulator) -> None:
-    verdicts = collect(home, "night-1", budgets=False, CMDB_COST_REQUEST_LIMIT="9")
+def test_a_limit_that_was_reached_warns_with_the_price_and_blocks_nothing(blank_home: House, small: Simulator) -> None:
+    verdicts = collect(blank_home, "night-1", budgets=False, CMDB_COST_REQUEST_LIMIT="9")
     verdict = verdicts["cost_daily"]
     assert (verdict.passed, verdict.blocks) == (False, False)
     assert "CMDB_COST_REQUEST_LIMIT was reached" in verdict.sentence
@@ -461,35 +461,35 @@ def test_a_limit_that_was_reached_warns_with_the_price_and_blocks_nothing(home: 
 
 
 def test_a_month_with_more_pages_than_the_limit_says_that_it_will_never_be_loaded(
-    home: House, small: Simulator
+    blank_home: House, small: Simulator
 ) -> None:
     small.configure(page_sizes={"ce:GetCostAndUsage": 20})
     small.clear_log()
     # Two pages of tags, the backfills, the totals, and a page of the bill.
-    verdicts = collect(home, "night-1", budgets=False, CMDB_COST_REQUEST_LIMIT="5")
+    verdicts = collect(blank_home, "night-1", budgets=False, CMDB_COST_REQUEST_LIMIT="5")
     assert len(asked_of(small)) == 5
     assert verdicts["cost_daily"].blocks
     assert "more pages than CMDB_COST_REQUEST_LIMIT=5 by itself" in verdicts["cost_daily"].sentence
 
 
-def test_only_untrusted_requests_no_trusted_month_of_the_last_hours_again(home: House, small: Simulator) -> None:
-    collect(home, "night-1", budgets=False, CMDB_COST_REQUEST_LIMIT="9")
-    left = waiting(home, "night-1")
+def test_only_untrusted_requests_no_trusted_month_of_the_last_hours_again(blank_home: House, small: Simulator) -> None:
+    collect(blank_home, "night-1", budgets=False, CMDB_COST_REQUEST_LIMIT="9")
+    left = waiting(blank_home, "night-1")
     small.clear_log()
-    collect(home, "night-2", budgets=False, only_untrusted=True)
-    assert set(cells(home, "night-2")) == left
-    assert waiting(home, "night-2") == set()
+    collect(blank_home, "night-2", budgets=False, only_untrusted=True)
+    assert set(cells(blank_home, "night-2")) == left
+    assert waiting(blank_home, "night-2") == set()
     small.clear_log()
-    collect(home, "night-3", budgets=False, only_untrusted=True)
+    collect(blank_home, "night-3", budgets=False, only_untrusted=True)
     assert asked_of(small) == []
     # That nothing is compared was said too long ago to be published, so it is said again.
-    home.execute(
+    blank_home.execute(
         "update audit.collection set ended_at = ended_at - interval 2 days where listing = 'cost_account_daily'"
     )
-    collect(home, "night-4", budgets=False, only_untrusted=True)
-    (said,) = home.rows("select skip_reason from audit.collection where run_id = 'night-4'")
+    collect(blank_home, "night-4", budgets=False, only_untrusted=True)
+    (said,) = blank_home.rows("select skip_reason from audit.collection where run_id = 'night-4'")
     assert (said["skip_reason"], asked_of(small)) == ("not_compared", [])
-    untrusted = home.rows(
+    untrusted = blank_home.rows(
         """
         select listing from audit.coverage
         where not is_trusted and listing like 'cost_%' and skip_reason is distinct from 'not_compared'

@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from typing import Any
 import dagster as dg
 import pytest
 from chaos.live import Ui, World, awaited, home_of, served
-from given import House, house
+from given import House
 from nights import (
     DATABASE,
     cmdb_here,
@@ -112,35 +111,31 @@ def test_the_nightly_job_has_everything_but_the_months_and_no_partitions() -> No
 # ------------------------------------------------------------------------------------- a simulated organisation
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path) as made:
-        yield made
-
-
 @pytest.mark.large
-def test_what_is_known_is_fetched_again_and_nothing_else_if_the_limit_has_room(home: House, small: Simulator) -> None:
+def test_what_is_known_is_fetched_again_and_nothing_else_if_the_limit_has_room(
+    blank_home: House, small: Simulator
+) -> None:
     settings = {"CMDB_COST_MONTHS": "2"}
-    collect(home, "night-1", budgets=False, **settings)
+    collect(blank_home, "night-1", budgets=False, **settings)
     wanted = frozenset({month(2)})
     whole = {f"{one.listing}:{one.name}:{month(2)}" for one in SLICES} | {"cost_monthly:total"}
-    paid = sum(row["request_count"] for name, row in cells(home, "night-1").items() if name in whole)
+    paid = sum(row["request_count"] for name, row in cells(blank_home, "night-1").items() if name in whole)
     assert paid >= len(whole)
     before = len(asked_of(small))
 
     # One request less than the month took the last time.
     with pytest.raises(DailyLimitReached) as refused:
-        collect(home, "again-1", whole_months=wanted, CMDB_COST_REQUEST_LIMIT=str(before + paid - 1), **settings)
+        collect(blank_home, "again-1", whole_months=wanted, CMDB_COST_REQUEST_LIMIT=str(before + paid - 1), **settings)
     assert str(refused.value).startswith(f"To fetch {month(2)} again takes {paid} requests or more, and {before} of ")
     assert len(asked_of(small)) == before
-    assert cells(home, "again-1") == {}
+    assert cells(blank_home, "again-1") == {}
 
-    results = collect(home, "again-2", budgets=False, whole_months=wanted, **settings)
-    found = cells(home, "again-2")
+    results = collect(blank_home, "again-2", budgets=False, whole_months=wanted, **settings)
+    found = cells(blank_home, "again-2")
     assert set(found) == whole
     assert {row["outcome"] for row in found.values()} == {"found"}
     assert all(result.passed for result in results.values())
-    with home.store.read() as connection:
+    with blank_home.store.read() as connection:
         (read,) = bill_months.read_in_run(connection, "again-2", SLICES).values()
         # The first night has fetched every month whole.
         first = bill_months.read_in_run(connection, "night-1", SLICES)
@@ -150,12 +145,12 @@ def test_what_is_known_is_fetched_again_and_nothing_else_if_the_limit_has_room(h
 
 
 @pytest.mark.large
-def test_a_month_with_a_slice_that_was_refused_was_not_fetched_whole(home: House, small: Simulator) -> None:
-    collect(home, "night-1", budgets=False)
+def test_a_month_with_a_slice_that_was_refused_was_not_fetched_whole(blank_home: House, small: Simulator) -> None:
+    collect(blank_home, "night-1", budgets=False)
     small.configure(refused_actions={"billing": ["ce:*"]})
-    results = collect(home, "again", budgets=False, whole_months=frozenset({month(1)}))
+    results = collect(blank_home, "again", budgets=False, whole_months=frozenset({month(1)}))
     assert results["cost_daily"].blocks
-    with home.store.read() as connection:
+    with blank_home.store.read() as connection:
         (read,) = bill_months.read_in_run(connection, "again", SLICES).values()
     assert set(read.missing) == {f"{one.listing}:{one.name}" for one in SLICES}
     assert "ce:GetCostAndUsage" in read.reason
@@ -279,22 +274,22 @@ def test_the_command_fetches_a_range_of_months_builds_and_publishes(world: World
 
 @pytest.mark.large
 def test_a_closed_month_whose_total_changed_is_fetched_too_or_named_where_it_has_no_room(
-    home: House, small: Simulator
+    blank_home: House, small: Simulator
 ) -> None:
     settings = {"CMDB_COST_MONTHS": "3"}
-    collect(home, "night-1", budgets=False, **settings)
-    home.build("cost.daily", "cost.reconciliation")
+    collect(blank_home, "night-1", budgets=False, **settings)
+    blank_home.build("cost.daily", "cost.reconciliation")
     payer = small.truth("budgets")["central"]["billing"]
     small.change("restate", usage_date=f"{month(3)}-10", account_id=payer, service="AmazonCloudWatch", amount="41.5")
     before = len(asked_of(small))
     whole = {f"{one.listing}:{one.name}:{month(1)}" for one in SLICES} | {"cost_monthly:total"}
-    paid = sum(row["request_count"] for name, row in cells(home, "night-1").items() if name in whole)
+    paid = sum(row["request_count"] for name, row in cells(blank_home, "night-1").items() if name in whole)
     limit = str(before + paid)
     with pytest.raises(DailyLimitReached, match=f"AWS has changed the total of {month(3)}, so that it has to be"):
-        collect(home, "again-1", whole_months=frozenset({month(1)}), CMDB_COST_REQUEST_LIMIT=limit, **settings)
+        collect(blank_home, "again-1", whole_months=frozenset({month(1)}), CMDB_COST_REQUEST_LIMIT=limit, **settings)
     assert len(asked_of(small)) == before + 1
-    collect(home, "again-2", budgets=False, whole_months=frozenset({month(1)}), **settings)
-    assert {name[-7:] for name in cells(home, "again-2")} - {"y:total"} == {month(1), month(3)}
+    collect(blank_home, "again-2", budgets=False, whole_months=frozenset({month(1)}), **settings)
+    assert {name[-7:] for name in cells(blank_home, "again-2")} - {"y:total"} == {month(1), month(3)}
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
 from bills import ACCOUNT, PAYER, SPOT, billed, days, seed, service
-from given import House, build, built_file, house
+from given import House, build
 
 from pipelines.models.checks import read_checks
 
@@ -18,12 +16,11 @@ BUDGET_RATE = ("USD", "NZD", "budget", "2026-04-01", "1.70")
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path, working=built_file()) as made:
-        seed(made, "ref.fx_rate", [(*SPOT, "2020-01-01", "2")])
-        seed(made, "ref.budget", [])
-        seed(made, "ref.shared_cost", [("service", "Tax")])
-        yield made
+def home(home: House) -> House:
+    seed(home, "ref.fx_rate", [(*SPOT, "2020-01-01", "2")])
+    seed(home, "ref.budget", [])
+    seed(home, "ref.shared_cost", [("service", "Tax")])
+    return home
 
 
 def aws_budgets(home: House, asked: str, *budgets: tuple[str, str, str, str, str | None]) -> dict[str, dict[str, Any]]:

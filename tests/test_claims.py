@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from given import FIRST_NIGHT, WORKLOAD, Given, House, built_file, hours, house, member
+from given import FIRST_NIGHT, WORKLOAD, Given, House, hours, member
 
 from pipelines.catalogue.registry import listings
 from pipelines.errors import SqlFileError
@@ -17,9 +17,6 @@ from pipelines.trust import outcomes
 from resources.aws.messages import DENIED_BY_POLICY, OPTIONAL_GRANT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from pipelines.models.model import Model
 
 OTHER = "012345678902"
@@ -36,12 +33,6 @@ NETWORK = ("ec2_security_group", "ec2_security_group_rule", "ec2_network_interfa
 """What cmdb.finding_open_rule rests on, beside the list of accounts."""
 
 OPEN_RULE = "cmdb.finding_open_rule"
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path, working=built_file()) as made:
-        yield made
 
 
 def members(*accounts: str, state: str = "ACTIVE") -> list[Given]:

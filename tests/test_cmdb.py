@@ -8,13 +8,13 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from given import FIRST_NIGHT, WORKLOAD, Given, House, build, built_file, hours, house
+from given import FIRST_NIGHT, WORKLOAD, Given, House, build, hours, house
 
 from pipelines.models.checks import read_checks, run
 from pipelines.models.model import ModelError, read_models
@@ -23,12 +23,6 @@ if TYPE_CHECKING:
     from resources.aws.messages import Outcome
 
 RULES = {check.name: check for check in read_checks()}
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path, working=built_file()) as made:
-        yield made
 
 
 def instance(name: str, **other: Any) -> dict[str, Any]:

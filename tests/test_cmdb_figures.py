@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import json
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from given import WORKLOAD, House, build, built_file, house, insert
+from given import WORKLOAD, House, build, insert
 from nights import Witness, cmdb_here, query
 
 from pipelines.exports import servicenow
@@ -27,12 +27,6 @@ FIGURES = (
     "cmdb.service_map_edge",
     "cmdb.health",
 )
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path, working=built_file()) as made:
-        yield made
 
 
 def item(home: House, name: str, **other: Any) -> None:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from bills import ACCOUNT, SPOT, billed, days, seed, service
-from given import House, house
+from given import House
 
 SPEND = [*service("2026-09-01", "2026-11-22", "1000"), ("2026-11-23", "service", ACCOUNT, "A", "300")]
 """A thousand a day, and a tenth of November the 23rd, of which AWS had counted a part when it was asked on the 24th."""
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path) as made:
-        seed(made, "ref.fx_rate", [(*SPOT, "2020-01-01", "2")])
-        seed(made, "ref.anomaly_threshold", [("service", "4", "25", "0.05"), ("region", "4", "25", "0.05")])
-        yield made
+def home(blank_home: House) -> House:
+    seed(blank_home, "ref.fx_rate", [(*SPOT, "2020-01-01", "2")])
+    seed(blank_home, "ref.anomaly_threshold", [("service", "4", "25", "0.05"), ("region", "4", "25", "0.05")])
+    return blank_home
 
 
 def test_a_day_is_complete_a_day_after_it_ended_in_each_slice_by_itself(home: House) -> None:

@@ -12,7 +12,6 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 from collections import defaultdict
-from collections.abc import Iterator
 from decimal import ROUND_HALF_UP, Decimal
 from functools import partial
 from pathlib import Path
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from bills import ACCOUNT, ASKED, OTHER, PAYER, SPOT, billed, days, seed, service, weekly
-from given import House, build, built_file, house
+from given import House, build
 from nights import query
 
 from pipelines.charts import charts, drawing
@@ -34,10 +33,9 @@ UNIT = Decimal("0.0000000001")
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path, working=built_file()) as made:
-        seed(made, "ref.fx_rate", [(*SPOT, "2020-01-01", "2")])
-        yield made
+def home(home: House) -> House:
+    seed(home, "ref.fx_rate", [(*SPOT, "2020-01-01", "2")])
+    return home
 
 
 # ------------------------------------------------------------------------------------------------------ rates

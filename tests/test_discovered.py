@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import pytest
-from given import FIRST_NIGHT, MANAGEMENT, WORKLOAD, Given, House, built_file, hours, house, member
+from given import FIRST_NIGHT, MANAGEMENT, WORKLOAD, Given, House, hours, member
 
 from pipelines.models.model import read_models
 
@@ -16,12 +13,6 @@ CAPTURED = "2026-11-20T03:00:00Z"
 REPORTED = "2026-11-24T01:00:00Z"
 
 Record = dict[str, Any]
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path, working=built_file()) as made:
-        yield made
 
 
 def arn(service: str, rest: str, account: str = WORKLOAD, region: str = REGION) -> str:

@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from bills import ACCOUNT, billed
-from given import FIRST_NIGHT, Given, House, built_file, house
+from given import FIRST_NIGHT, Given, House
 
 ARN = "arn:aws:rds:ap-southeast-2:012345678901:db:app"
 NIGHT = FIRST_NIGHT.astimezone(dt.UTC).date()
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path, working=built_file()) as made:
-        yield made
 
 
 def database(engine: str, version: str, **other: Any) -> dict[str, Any]:

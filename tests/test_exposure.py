@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from given import WORKLOAD, Given, House, built_file, house
+from given import WORKLOAD, Given, House
 
 Row = dict[str, Any]
 
@@ -17,12 +15,6 @@ ALL_BUT_PRIVATE = (
     *("0.0.0.0/5", "8.0.0.0/7", "11.0.0.0/8", "12.0.0.0/6", "16.0.0.0/4", "32.0.0.0/3", "64.0.0.0/2"),
     "128.0.0.0/1",
 )
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path, working=built_file()) as made:
-        yield made
 
 
 def rules(*said: tuple[str, str, int, int], group: str = "sg-1") -> list[Row]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import pytest
-from given import House, built_file, house
+from given import House
 from test_exposure_paths import (
     EXCLUSION,
     OPTION,
@@ -25,12 +23,6 @@ from test_exposure_paths import (
     thing_of,
     world,
 )
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path, working=built_file()) as made:
-        yield made
 
 
 @dataclass(frozen=True)

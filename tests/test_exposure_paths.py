@@ -7,11 +7,10 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from given import FIRST_NIGHT, WORKLOAD, Given, House, built_file, house, member
+from given import FIRST_NIGHT, WORKLOAD, Given, House, member
 from recomputed.exposure import inbound
 from recomputed.exposure import openings as recomputed_openings
 
@@ -43,12 +42,6 @@ WORLD, WORLD6 = "0.0.0.0/0", "::/0"
 OPEN_ACL = (("in", 100, "allow", "-1", None, WORLD), ("out", 100, "allow", "-1", None, WORLD))
 OPEN_ACL += (("in", 101, "allow", "-1", None, WORLD6), ("out", 101, "allow", "-1", None, WORLD6))
 TO_GATEWAY = ((WORLD, GATEWAY), (WORLD6, GATEWAY))
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path, working=built_file()) as made:
-        yield made
 
 
 @dataclass(frozen=True, eq=False)

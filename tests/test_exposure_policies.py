@@ -6,11 +6,10 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-from given import FIRST_NIGHT, MANAGEMENT, WORKLOAD, Given, House, built_file, house, member
+from given import FIRST_NIGHT, MANAGEMENT, WORKLOAD, Given, House, member
 
 Record = dict[str, Any]
 
@@ -24,12 +23,6 @@ BUILT = ("cmdb.finding_exposure", "cmdb.exposure", "cmdb.finding_exposure_unknow
 URLS_NOT_GRANTED = "lambda:GetPolicy of {}: not granted"
 POINTS_NOT_GRANTED = "s3:GetBucketPolicyStatus, s3:GetBucketAcl and s3:GetAccessPointPolicyStatus of {}: not granted"
 BUCKETS_NOT_GRANTED = "s3:GetBucketPolicyStatus and s3:GetBucketAcl of {}: not granted"
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path, working=built_file()) as made:
-        yield made
 
 
 def arn_of(name: str, account: str = OWNER) -> str:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-from given import FIRST_NIGHT, MANAGEMENT, WORKLOAD, Given, House, built_file, house, member
+from given import FIRST_NIGHT, MANAGEMENT, WORKLOAD, Given, House, member
 
 from resources.aws.messages import Outcome
 
@@ -28,12 +26,6 @@ SHARED: dict[str, tuple[tuple[str, ...], str]] = {
     "public and named": (("all", STRANGER), "public"),
 }
 """By snapshot who may restore it, and what that is."""
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path, working=built_file()) as made:
-        yield made
 
 
 def arn(name: str, kind: str = "snapshot") -> str:

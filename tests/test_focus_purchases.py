@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from bills import ACCOUNT, OTHER, billed
-from given import House, house
+from given import House
 
 from pipelines.exports.focus import query
 from pipelines.exports.focus_columns import written_columns
@@ -20,10 +18,9 @@ FIRST, LATER = "2026-11-01", "2026-11-02"
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path) as made:
-        made.build("cost.focus_cost_and_usage")
-        yield made
+def home(blank_home: House) -> House:
+    blank_home.build("cost.focus_cost_and_usage")
+    return blank_home
 
 
 def charges(home: House) -> dict[tuple[str, str, str, str], Decimal]:

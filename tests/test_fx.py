@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from given import House, house
+from given import House
 from nights import cmdb_here
 
 from pipelines.models import fx_rates
@@ -116,27 +116,21 @@ def test_a_file_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------------------ ref.fx_rate
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path) as made:
-        yield made
-
-
 def shown(home: House, kind: str) -> list[tuple[str, str, str]]:
     home.build("ref.fx_rate")
     rows = home.rows("select valid_from, rate, source from ref.fx_rate where kind = $kind order by all", {"kind": kind})
     return [(row["valid_from"], row["rate"], row["source"]) for row in rows]
 
 
-def test_examples_count_only_until_somebody_brings_rates_of_the_pair_and_kind(home: House) -> None:
-    assert {source for kind in fx_rates.KINDS for _, _, source in shown(home, kind)} == {"example"}
-    fx_rates.imported(home.store).write_text(
+def test_examples_count_only_until_somebody_brings_rates_of_the_pair_and_kind(blank_home: House) -> None:
+    assert {source for kind in fx_rates.KINDS for _, _, source in shown(blank_home, kind)} == {"example"}
+    fx_rates.imported(blank_home.store).write_text(
         "from_currency,to_currency,kind,valid_from,rate,source\nUSD,NZD,spot,2026-11-24,1.75,bank\n", encoding="utf-8"
     )
-    assert shown(home, "spot") == [("2026-11-24", "1.7500000000", "bank")]
-    assert {source for _, _, source in shown(home, "budget")} == {"example"}
+    assert shown(blank_home, "spot") == [("2026-11-24", "1.7500000000", "bank")]
+    assert {source for _, _, source in shown(blank_home, "budget")} == {"example"}
 
 
-def test_every_month_of_the_examples_has_a_rate_of_every_monthly_kind(home: House) -> None:
+def test_every_month_of_the_examples_has_a_rate_of_every_monthly_kind(blank_home: House) -> None:
     for kind in ("spot", *fx_rates.MONTHLY):
-        assert len(shown(home, kind)) == 36
+        assert len(shown(blank_home, kind)) == 36

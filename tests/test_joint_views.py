@@ -1,23 +1,15 @@
 """The views of what people join first: their rows are those of the tables beside each other, unknowns included."""
 
-from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from bills import ACCOUNT, SPOT, billed, seed
-from given import WORKLOAD, Given, House, built_file, house, insert
+from given import WORKLOAD, Given, House, insert
 from nights import Witness, query
 from test_cmdb_figures import REGION, item
 from test_tag_values import KEY, by_service
 
 SERVICE = "Amazon Simple Storage Service"
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path, working=built_file()) as made:
-        yield made
 
 
 def spent(home: House, rate_from: str) -> list[dict[str, object]]:

@@ -40,26 +40,13 @@ WITH_CASES = sorted(path.stem for path in CASES.glob("*.json"))
 every_model = pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path) as made:
-        yield made
-
-
 @pytest.mark.parametrize(("relation", "before"), [("stage.shared_account", "view"), ("stage.untagged_cost", "table")])
 def test_a_view_of_an_earlier_release_becomes_a_table_and_the_other_way_round(
-    home: House, relation: str, before: str
+    blank_home: House, relation: str, before: str
 ) -> None:
-    home.execute(f"create {before} {relation} as select 'x' as account_id")
-    home.build(relation)
-    assert home.rows(f"from {relation}") == []
-
-
-@pytest.fixture
-def stocked(tmp_path: Path) -> Iterator[House]:
-    """A warehouse with every collected table, for what rests on many of them."""
-    with house(tmp_path, working=built_file()) as made:
-        yield made
+    blank_home.execute(f"create {before} {relation} as select 'x' as account_id")
+    blank_home.build(relation)
+    assert blank_home.rows(f"from {relation}") == []
 
 
 @pytest.fixture(scope="module")
@@ -321,11 +308,11 @@ CASE_LIST = [(name, case) for name in WITH_CASES for case in cases(name)]
 
 
 @pytest.mark.parametrize(("relation", "case"), CASE_LIST, ids=[f"{name}: {case['name']}" for name, case in CASE_LIST])
-def test_given_responses_become_the_expected_rows(relation: str, case: dict[str, Any], home: House) -> None:
-    home.night("night-1", [Given(**cell) for cell in case["given"]])
-    home.build(relation)
-    model = home.models[relation]
-    found = home.rows(f"select * from {model.quoted} order by {', '.join(model.key)}")
+def test_given_responses_become_the_expected_rows(relation: str, case: dict[str, Any], blank_home: House) -> None:
+    blank_home.night("night-1", [Given(**cell) for cell in case["given"]])
+    blank_home.build(relation)
+    model = blank_home.models[relation]
+    found = blank_home.rows(f"select * from {model.quoted} order by {', '.join(model.key)}")
     shown = [{name: row[name] for name in expected} for row, expected in zip(found, case["expect"], strict=True)]
     assert shown == case["expect"]
     if model.keeps_records or RECORD in model.header.entries:
@@ -359,9 +346,9 @@ def test_every_collected_table_has_given_rows_and_every_column_is_expected_with_
     assert missing == []
 
 
-def test_seeds_hold_what_their_files_hold_and_name_listings_of_the_catalogue(home: House) -> None:
-    home.build("ref.service_listing")
-    found = home.rows("select * from ref.service_listing")
+def test_seeds_hold_what_their_files_hold_and_name_listings_of_the_catalogue(blank_home: House) -> None:
+    blank_home.build("ref.service_listing")
+    found = blank_home.rows("select * from ref.service_listing")
     assert {
         "service": "Amazon Elastic Compute Cloud - Compute",
         "listing": "ec2_instance",
@@ -378,11 +365,11 @@ def test_a_warehouse_may_lie_in_a_folder_of_any_name(tmp_path: Path) -> None:
         assert listed(home) == {"i-1": False}
 
 
-def test_the_same_record_in_two_cells_stands_twice_and_breaks_the_key(home: House) -> None:
+def test_the_same_record_in_two_cells_stands_twice_and_breaks_the_key(blank_home: House) -> None:
     """The pages of two regions never hold one instance: were it so, the rule `key_is_unique` says it."""
-    home.night("night-1", [instances("i-1", region="us-east-1"), instances("i-1", "i-1", region="us-east-2")])
-    home.build("aws.ec2_instance")
-    found = home.rows("select arn, count(*) as n from aws.ec2_instance group by all order by all")
+    blank_home.night("night-1", [instances("i-1", region="us-east-1"), instances("i-1", "i-1", region="us-east-2")])
+    blank_home.build("aws.ec2_instance")
+    found = blank_home.rows("select arn, count(*) as n from aws.ec2_instance group by all order by all")
     assert [row["n"] for row in found] == [1, 2]
 
 
@@ -390,192 +377,196 @@ def test_the_same_record_in_two_cells_stands_twice_and_breaks_the_key(home: Hous
 
 
 @pytest.mark.parametrize("outcome", ["empty_unconfirmed", "empty_suspect", "denied", "wrong_account", "failed"])
-def test_a_cell_that_is_not_trusted_keeps_its_rows_stale(home: House, outcome: Outcome) -> None:
-    home.night("night-1", [instances("i-1", "i-2"), instances("i-9", region="us-east-1")])
-    home.build("aws.ec2_instance")
-    home.night(
+def test_a_cell_that_is_not_trusted_keeps_its_rows_stale(blank_home: House, outcome: Outcome) -> None:
+    blank_home.night("night-1", [instances("i-1", "i-2"), instances("i-9", region="us-east-1")])
+    blank_home.build("aws.ec2_instance")
+    blank_home.night(
         "night-2",
         [Given("ec2_instance", outcome=outcome), instances("i-8", region="us-east-1")],
         FIRST_NIGHT + hours(24),
     )
-    home.build("aws.ec2_instance")
-    assert listed(home) == {"i-1": True, "i-2": True, "i-8": False}
-    kept = home.rows("select distinct run_id, collected_at from aws.ec2_instance where is_stale")
+    blank_home.build("aws.ec2_instance")
+    assert listed(blank_home) == {"i-1": True, "i-2": True, "i-8": False}
+    kept = blank_home.rows("select distinct run_id, collected_at from aws.ec2_instance where is_stale")
     assert kept == [{"run_id": "night-1", "collected_at": "2026-11-24T14:00:00Z"}]
-    home.night("night-3", [instances("i-2")], FIRST_NIGHT + hours(48))
-    home.build("aws.ec2_instance")
-    assert listed(home) == {"i-2": False, "i-8": False}
+    blank_home.night("night-3", [instances("i-2")], FIRST_NIGHT + hours(48))
+    blank_home.build("aws.ec2_instance")
+    assert listed(blank_home) == {"i-2": False, "i-8": False}
 
 
 @pytest.mark.parametrize("reason", ["no_longer_asked", "no_profile", "account_suspended", "region_not_enabled"])
-def test_a_question_that_was_not_requested_keeps_the_rows_stale(home: House, reason: str) -> None:
-    home.night("night-1", [instances("i-1")])
-    home.build("aws.ec2_instance")
-    home.night(
+def test_a_question_that_was_not_requested_keeps_the_rows_stale(blank_home: House, reason: str) -> None:
+    blank_home.night("night-1", [instances("i-1")])
+    blank_home.build("aws.ec2_instance")
+    blank_home.night(
         "night-2",
         [Given("ec2_instance", outcome="skipped", skip_reason=reason)],
         FIRST_NIGHT + hours(24),
     )
-    home.build("aws.ec2_instance")
-    assert listed(home) == {"i-1": True}
+    blank_home.build("aws.ec2_instance")
+    assert listed(blank_home) == {"i-1": True}
 
 
 @pytest.mark.parametrize("reason", sorted(outcomes.RETIRING))
-def test_a_question_that_was_not_requested_because_its_cause_is_gone_removes_the_rows(home: House, reason: str) -> None:
-    home.night("night-1", [instances("i-1"), instances("i-9", region="us-east-1")])
-    home.build("aws.ec2_instance")
-    home.night(
+def test_a_question_that_was_not_requested_because_its_cause_is_gone_removes_the_rows(
+    blank_home: House, reason: str
+) -> None:
+    blank_home.night("night-1", [instances("i-1"), instances("i-9", region="us-east-1")])
+    blank_home.build("aws.ec2_instance")
+    blank_home.night(
         "night-2",
         [Given("ec2_instance", outcome="skipped", skip_reason=reason), instances("i-9", region="us-east-1")],
         FIRST_NIGHT + hours(24),
     )
-    home.build("aws.ec2_instance")
-    assert listed(home) == {"i-9": False}
+    blank_home.build("aws.ec2_instance")
+    assert listed(blank_home) == {"i-9": False}
 
 
 @pytest.mark.parametrize("pruned", [False, True], ids=["landing kept", "landing pruned"])
-def test_rows_that_went_with_their_account_do_not_come_back_without_a_response(home: House, pruned: bool) -> None:
-    home.night("night-1", [instances("i-1")])
-    home.build("cmdb.resource")
-    home.night(
+def test_rows_that_went_with_their_account_do_not_come_back_without_a_response(blank_home: House, pruned: bool) -> None:
+    blank_home.night("night-1", [instances("i-1")])
+    blank_home.build("cmdb.resource")
+    blank_home.night(
         "night-2",
         [Given("ec2_instance", outcome="skipped", skip_reason="account_left")],
         FIRST_NIGHT + hours(24),
     )
-    home.build("cmdb.resource")
+    blank_home.build("cmdb.resource")
     if pruned:
-        shutil.rmtree(home.store.landing / "night-1")
-    home.night("night-3", [Given("ec2_instance", outcome="denied")], FIRST_NIGHT + hours(48))
-    home.build("cmdb.resource")
-    assert listed(home) == {}
-    assert home.rows("select status, retired_reason from cmdb.resource") == [
+        shutil.rmtree(blank_home.store.landing / "night-1")
+    blank_home.night("night-3", [Given("ec2_instance", outcome="denied")], FIRST_NIGHT + hours(48))
+    blank_home.build("cmdb.resource")
+    assert listed(blank_home) == {}
+    assert blank_home.rows("select status, retired_reason from cmdb.resource") == [
         {"status": "retired", "retired_reason": "account_left"}
     ]
 
 
-def test_a_response_without_records_that_is_trusted_removes_the_rows(home: House) -> None:
-    home.night("night-1", [instances("i-1"), instances("i-9", region="us-east-1")])
-    home.build("aws.ec2_instance")
-    home.night("night-2", [Given("ec2_instance", outcome="empty_verified")], FIRST_NIGHT + hours(24))
-    home.build("aws.ec2_instance")
-    assert listed(home) == {"i-9": False}
+def test_a_response_without_records_that_is_trusted_removes_the_rows(blank_home: House) -> None:
+    blank_home.night("night-1", [instances("i-1"), instances("i-9", region="us-east-1")])
+    blank_home.build("aws.ec2_instance")
+    blank_home.night("night-2", [Given("ec2_instance", outcome="empty_verified")], FIRST_NIGHT + hours(24))
+    blank_home.build("aws.ec2_instance")
+    assert listed(blank_home) == {"i-9": False}
 
 
-def test_a_zero_that_somebody_accepted_removes_the_rows_and_they_stay_away(home: House) -> None:
-    home.night("night-1", [instances("i-1")])
-    home.build("aws.ec2_instance")
-    home.night("night-2", [Given("ec2_instance", outcome="empty_suspect", accepted=True)], FIRST_NIGHT + hours(24))
-    home.build("aws.ec2_instance")
-    assert listed(home) == {}
-    home.night("night-3", [Given("ec2_instance", outcome="empty_suspect")], FIRST_NIGHT + hours(48))
-    home.build("aws.ec2_instance")
-    assert listed(home) == {}
-    home.night("night-4", [Given("ec2_instance", outcome="denied")], FIRST_NIGHT + hours(72))
-    home.build("aws.ec2_instance")
-    assert listed(home) == {}, "the newest trusted answer is the accepted zero, not the one before it"
+def test_a_zero_that_somebody_accepted_removes_the_rows_and_they_stay_away(blank_home: House) -> None:
+    blank_home.night("night-1", [instances("i-1")])
+    blank_home.build("aws.ec2_instance")
+    blank_home.night(
+        "night-2", [Given("ec2_instance", outcome="empty_suspect", accepted=True)], FIRST_NIGHT + hours(24)
+    )
+    blank_home.build("aws.ec2_instance")
+    assert listed(blank_home) == {}
+    blank_home.night("night-3", [Given("ec2_instance", outcome="empty_suspect")], FIRST_NIGHT + hours(48))
+    blank_home.build("aws.ec2_instance")
+    assert listed(blank_home) == {}
+    blank_home.night("night-4", [Given("ec2_instance", outcome="denied")], FIRST_NIGHT + hours(72))
+    blank_home.build("aws.ec2_instance")
+    assert listed(blank_home) == {}, "the newest trusted answer is the accepted zero, not the one before it"
 
 
 def test_the_newest_trusted_response_counts_even_when_it_was_never_loaded_and_a_newer_one_is_not_trusted(
-    home: House,
+    blank_home: House,
 ) -> None:
-    home.night("night-1", [instances("i-1")])
-    home.build("aws.ec2_instance")
-    home.night("night-2", [instances("i-2")], FIRST_NIGHT + hours(24))
-    home.night("night-3", [Given("ec2_instance", outcome="failed")], FIRST_NIGHT + hours(48))
-    home.build("aws.ec2_instance")
-    assert listed(home) == {"i-2": True}
+    blank_home.night("night-1", [instances("i-1")])
+    blank_home.build("aws.ec2_instance")
+    blank_home.night("night-2", [instances("i-2")], FIRST_NIGHT + hours(24))
+    blank_home.night("night-3", [Given("ec2_instance", outcome="failed")], FIRST_NIGHT + hours(48))
+    blank_home.build("aws.ec2_instance")
+    assert listed(blank_home) == {"i-2": True}
 
 
-def test_rows_outlive_the_landing_that_they_came_in(home: House) -> None:
-    home.night("night-1", [instances("i-1")])
-    home.build("aws.ec2_instance")
+def test_rows_outlive_the_landing_that_they_came_in(blank_home: House) -> None:
+    blank_home.night("night-1", [instances("i-1")])
+    blank_home.build("aws.ec2_instance")
     for number in range(2, 6):
-        home.night(
+        blank_home.night(
             f"night-{number}",
             [instances(f"i-{number}", region="us-east-1")],
             FIRST_NIGHT + hours(24 * number),
         )
-        home.build("aws.ec2_instance")
-        landing.prune(home.store.landing, keep=2)
-    assert not (home.store.landing / "night-1").exists()
-    assert listed(home) == {"i-1": False, "i-5": False}
-    home.night("night-6", [Given("ec2_instance", outcome="denied")], FIRST_NIGHT + hours(24 * 6))
-    home.build("aws.ec2_instance")
-    assert listed(home) == {"i-1": True, "i-5": False}
+        blank_home.build("aws.ec2_instance")
+        landing.prune(blank_home.store.landing, keep=2)
+    assert not (blank_home.store.landing / "night-1").exists()
+    assert listed(blank_home) == {"i-1": False, "i-5": False}
+    blank_home.night("night-6", [Given("ec2_instance", outcome="denied")], FIRST_NIGHT + hours(24 * 6))
+    blank_home.build("aws.ec2_instance")
+    assert listed(blank_home) == {"i-1": True, "i-5": False}
 
 
-def test_a_record_may_be_longer_than_duckdb_takes_by_itself(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_record_may_be_longer_than_duckdb_takes_by_itself(blank_home: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory is reserved for the longest line that there is, not for the longest that may be landed."""
     whole = instances("i-1")
     long = [{**record, "StateTransitionReason": "x" * (33 << 20)} for record in whole.records]
-    home.night("night-1", [dataclasses.replace(whole, records=long)])
+    blank_home.night("night-1", [dataclasses.replace(whole, records=long)])
     with monkeypatch.context() as patched:
         patched.setattr(models_build, "longest_line", lambda path: 1 << 24)
         with pytest.raises(ModelError, match="maximum_object_size"):
-            home.build("aws.ec2_instance")
-    home.build("aws.ec2_instance")
-    assert listed(home) == {"i-1": False}
+            blank_home.build("aws.ec2_instance")
+    blank_home.build("aws.ec2_instance")
+    assert listed(blank_home) == {"i-1": False}
 
 
-def test_a_trusted_zero_removes_rows_even_when_its_landing_is_gone(home: House) -> None:
-    home.night("night-1", [instances("i-1")])
-    home.build("aws.ec2_instance")
-    home.night("night-2", [Given("ec2_instance", outcome="empty_verified")], FIRST_NIGHT + hours(24))
-    shutil.rmtree(home.store.landing / "night-2")
-    home.build("aws.ec2_instance")
-    assert listed(home) == {}
+def test_a_trusted_zero_removes_rows_even_when_its_landing_is_gone(blank_home: House) -> None:
+    blank_home.night("night-1", [instances("i-1")])
+    blank_home.build("aws.ec2_instance")
+    blank_home.night("night-2", [Given("ec2_instance", outcome="empty_verified")], FIRST_NIGHT + hours(24))
+    shutil.rmtree(blank_home.store.landing / "night-2")
+    blank_home.build("aws.ec2_instance")
+    assert listed(blank_home) == {}
 
 
 @pytest.mark.large
-def test_building_again_from_the_same_landing_changes_nothing(home: House) -> None:
-    home.night("night-1", [instances("i-1", "i-2"), *bill(("2026-11-01", "A", "1"))])
-    home.build(*home.models)
-    before = everything(home)
-    home.build(*home.models)
-    home.build("cmdb.resource", "cost.daily")
-    after = everything(home)
+def test_building_again_from_the_same_landing_changes_nothing(blank_home: House) -> None:
+    blank_home.night("night-1", [instances("i-1", "i-2"), *bill(("2026-11-01", "A", "1"))])
+    blank_home.build(*blank_home.models)
+    before = everything(blank_home)
+    blank_home.build(*blank_home.models)
+    blank_home.build("cmdb.resource", "cost.daily")
+    after = everything(blank_home)
     assert {name: after[name] for name in before} == before
 
 
-def test_a_column_that_a_query_gains_is_added_and_documented(home: House) -> None:
-    home.night("night-1", [instances("i-1"), instances("i-9", region="us-east-1")])
-    home.build("aws.ec2_instance")
-    model = home.models["aws.ec2_instance"]
+def test_a_column_that_a_query_gains_is_added_and_documented(blank_home: House) -> None:
+    blank_home.night("night-1", [instances("i-1"), instances("i-9", region="us-east-1")])
+    blank_home.build("aws.ec2_instance")
+    model = blank_home.models["aws.ec2_instance"]
     sql = model.sql.replace(
         "item.InstanceId as instance_id,", 'item.InstanceId as instance_id, 7 as "a ""b", true as c,'
     )
     entries = {**model.header.entries, 'a "b': "It's new.", "c": "So is this."}
-    home.models["aws.ec2_instance"] = dataclasses.replace(
+    blank_home.models["aws.ec2_instance"] = dataclasses.replace(
         model, sql=sql, header=dataclasses.replace(model.header, entries=entries)
     )
-    home.night("night-2", [Given("ec2_instance", outcome="denied")], FIRST_NIGHT + hours(24))
-    home.night("night-3", [instances("i-8", region="us-east-1")], FIRST_NIGHT + hours(24))
-    shutil.rmtree(home.store.landing / "night-1")
-    home.build("aws.ec2_instance")
-    assert home.rows('select instance_id, is_stale, "a ""b" as a, c from aws.ec2_instance order by all') == [
+    blank_home.night("night-2", [Given("ec2_instance", outcome="denied")], FIRST_NIGHT + hours(24))
+    blank_home.night("night-3", [instances("i-8", region="us-east-1")], FIRST_NIGHT + hours(24))
+    shutil.rmtree(blank_home.store.landing / "night-1")
+    blank_home.build("aws.ec2_instance")
+    assert blank_home.rows('select instance_id, is_stale, "a ""b" as a, c from aws.ec2_instance order by all') == [
         {"instance_id": "i-1", "is_stale": True, "a": None, "c": None},
         {"instance_id": "i-8", "is_stale": False, "a": 7, "c": True},
     ]
-    said = home.rows("select column_name, comment from duckdb_columns() where table_name = 'ec2_instance'")
+    said = blank_home.rows("select column_name, comment from duckdb_columns() where table_name = 'ec2_instance'")
     assert {"column_name": 'a "b', "comment": "It's new."} in said
 
 
-def test_a_column_that_a_query_gives_as_another_type_is_refused_and_nothing_changes(home: House) -> None:
-    home.night("night-1", [instances("i-1")])
-    home.build("aws.ec2_instance")
-    before = everything(home)
-    model = home.models["aws.ec2_instance"]
-    home.models["aws.ec2_instance"] = dataclasses.replace(
+def test_a_column_that_a_query_gives_as_another_type_is_refused_and_nothing_changes(blank_home: House) -> None:
+    blank_home.night("night-1", [instances("i-1")])
+    blank_home.build("aws.ec2_instance")
+    before = everything(blank_home)
+    model = blank_home.models["aws.ec2_instance"]
+    blank_home.models["aws.ec2_instance"] = dataclasses.replace(
         model, sql=model.sql.replace("item.InstanceType as instance_type", "42 as instance_type, 1 as new_one")
     )
-    home.night("night-2", [instances("i-2")], FIRST_NIGHT + hours(24))
+    blank_home.night("night-2", [instances("i-2")], FIRST_NIGHT + hours(24))
     with pytest.raises(ModelError) as refused:
-        home.build("aws.ec2_instance")
+        blank_home.build("aws.ec2_instance")
     assert str(refused.value) == (
         "warehouse/aws/ec2_instance.sql gives instance_type as INTEGER, but the table holds VARCHAR. "
         "Nothing was changed. Cast it in the query, or write a migration."
     )
-    assert everything(home)["aws.ec2_instance"] == before["aws.ec2_instance"]
+    assert everything(blank_home)["aws.ec2_instance"] == before["aws.ec2_instance"]
 
 
 def spoiled_record(home: House) -> None:
@@ -591,29 +582,29 @@ def spoiled_file(home: House) -> None:
 
 
 @pytest.mark.parametrize("spoil", [spoiled_record, spoiled_file], ids=["a record", "a file"])
-def test_a_failure_in_the_middle_leaves_the_table_as_it_was(home: House, spoil: Callable[[House], None]) -> None:
-    home.night("night-1", [instances("i-1")])
-    home.build("aws.ec2_instance")
-    before = everything(home)["aws.ec2_instance"]
-    spoil(home)
+def test_a_failure_in_the_middle_leaves_the_table_as_it_was(blank_home: House, spoil: Callable[[House], None]) -> None:
+    blank_home.night("night-1", [instances("i-1")])
+    blank_home.build("aws.ec2_instance")
+    before = everything(blank_home)["aws.ec2_instance"]
+    spoil(blank_home)
     with pytest.raises(ModelError) as failed:
-        home.build("aws.ec2_instance")
+        blank_home.build("aws.ec2_instance")
     assert str(failed.value).startswith("warehouse/aws/ec2_instance.sql ")
     assert "records.ndjson" in str(failed.value)
     assert "ignore_errors" not in str(failed.value), "DuckDB's advice would lose rows"
-    assert everything(home)["aws.ec2_instance"] == before
+    assert everything(blank_home)["aws.ec2_instance"] == before
 
 
-def test_a_log_that_fails_leaves_the_table_and_the_log_as_they_were(home: House) -> None:
-    home.night("night-1", bill(("2026-11-01", "A", "1")))
-    home.build("cost.daily")
-    before = everything(home)
-    log = home.models["cost.restatement"]
-    home.models["cost.restatement"] = dataclasses.replace(log, sql=f"{log.sql} and error('broken log') is null")
-    home.night("night-2", bill(("2026-11-01", "A", "2")), FIRST_NIGHT + hours(24))
+def test_a_log_that_fails_leaves_the_table_and_the_log_as_they_were(blank_home: House) -> None:
+    blank_home.night("night-1", bill(("2026-11-01", "A", "1")))
+    blank_home.build("cost.daily")
+    before = everything(blank_home)
+    log = blank_home.models["cost.restatement"]
+    blank_home.models["cost.restatement"] = dataclasses.replace(log, sql=f"{log.sql} and error('broken log') is null")
+    blank_home.night("night-2", bill(("2026-11-01", "A", "2")), FIRST_NIGHT + hours(24))
     with pytest.raises(ModelError, match="broken log"):
-        home.build("cost.daily")
-    after = everything(home)
+        blank_home.build("cost.daily")
+    after = everything(blank_home)
     assert {name: after[name] for name in ("cost.daily", "cost.restatement")} == {
         name: before[name] for name in ("cost.daily", "cost.restatement")
     }
@@ -663,48 +654,51 @@ def two_months(home: House) -> None:
     landing.records_path(home.store.landing, "night-1", "cost_daily").write_text("no record")
 
 
-def test_a_month_that_stands_is_not_read_again(home: House) -> None:
-    two_months(home)
-    home.night("night-2", bill(("2026-11-01", "A", "3")), FIRST_NIGHT + hours(24))
+def test_a_month_that_stands_is_not_read_again(blank_home: House) -> None:
+    two_months(blank_home)
+    blank_home.night("night-2", bill(("2026-11-01", "A", "3")), FIRST_NIGHT + hours(24))
     for _ in range(2):
-        home.build("cost.daily")
-        assert standing(home) == [
+        blank_home.build("cost.daily")
+        assert standing(blank_home) == [
             ("2026-10-31", "1.0000000000", "night-1"),
             ("2026-11-01", "3.0000000000", "night-2"),
         ]
-        assert restated(home) == [("2026-11-01", "A", "2.0000000000", "3.0000000000", "night-2")]
+        assert restated(blank_home) == [("2026-11-01", "A", "2.0000000000", "3.0000000000", "night-2")]
 
 
-def test_another_query_reads_everything_again(home: House) -> None:
-    two_months(home)
-    model = home.models["cost.daily"]
-    home.models["cost.daily"] = dataclasses.replace(model, sql=f"{model.sql} where true")
+def test_another_query_reads_everything_again(blank_home: House) -> None:
+    two_months(blank_home)
+    model = blank_home.models["cost.daily"]
+    blank_home.models["cost.daily"] = dataclasses.replace(model, sql=f"{model.sql} where true")
     with pytest.raises(ModelError, match=r"records\.ndjson"):
-        home.build("cost.daily")
+        blank_home.build("cost.daily")
 
 
-def test_rows_of_a_query_that_nobody_remembers_are_read_again(home: House) -> None:
+def test_rows_of_a_query_that_nobody_remembers_are_read_again(blank_home: House) -> None:
     """A warehouse that an earlier version of the product built."""
-    two_months(home)
-    home.execute("update audit.relation_build set query_sha256 = null")
+    two_months(blank_home)
+    blank_home.execute("update audit.relation_build set query_sha256 = null")
     with pytest.raises(ModelError, match=r"records\.ndjson"):
-        home.build("cost.daily")
+        blank_home.build("cost.daily")
 
 
-def test_a_month_that_was_requested_again_in_its_run_is_read_again(home: House) -> None:
-    two_months(home)
-    home.night("night-1", bill(("2026-11-01", "A", "4")), FIRST_NIGHT + hours(1))
-    home.build("cost.daily")
-    assert standing(home) == [("2026-10-31", "1.0000000000", "night-1"), ("2026-11-01", "4.0000000000", "night-1")]
+def test_a_month_that_was_requested_again_in_its_run_is_read_again(blank_home: House) -> None:
+    two_months(blank_home)
+    blank_home.night("night-1", bill(("2026-11-01", "A", "4")), FIRST_NIGHT + hours(1))
+    blank_home.build("cost.daily")
+    assert standing(blank_home) == [
+        ("2026-10-31", "1.0000000000", "night-1"),
+        ("2026-11-01", "4.0000000000", "night-1"),
+    ]
 
 
-def test_rows_that_are_lost_are_read_again(home: House) -> None:
-    home.night("night-1", bill(("2026-11-01", "A", "2")))
-    home.build("cost.daily")
-    before = everything(home)["cost.daily"]
-    home.execute("delete from cost.daily")
-    home.build("cost.daily")
-    assert everything(home)["cost.daily"] == before
+def test_rows_that_are_lost_are_read_again(blank_home: House) -> None:
+    blank_home.night("night-1", bill(("2026-11-01", "A", "2")))
+    blank_home.build("cost.daily")
+    before = everything(blank_home)["cost.daily"]
+    blank_home.execute("delete from cost.daily")
+    blank_home.build("cost.daily")
+    assert everything(blank_home)["cost.daily"] == before
 
 
 # ------------------------------------------------------------------------ any nights whatever (a property)
@@ -861,19 +855,19 @@ def test_whatever_the_runs_bring_a_cell_holds_the_records_of_its_newest_trusted_
 # ------------------------------------------------------------------------------------------- cmdb.resource
 
 
-def item(stocked: House, name: str = "i-1") -> dict[str, Any]:
+def item(home: House, name: str = "i-1") -> dict[str, Any]:
     """One configuration item."""
-    (found,) = stocked.rows("select * from cmdb.resource where resource_id = $name", {"name": name})
+    (found,) = home.rows("select * from cmdb.resource where resource_id = $name", {"name": name})
     return found
 
 
-def night(stocked: House, number: float, *cells: Given) -> None:
+def night(home: House, number: float, *cells: Given) -> None:
     """Land and build the night that begins `number` hours after the first."""
-    stocked.night(f"night-{number}", cells, FIRST_NIGHT + hours(number))
-    stocked.build("cmdb.resource")
+    home.night(f"night-{number}", cells, FIRST_NIGHT + hours(number))
+    home.build("cmdb.resource")
 
 
-def test_a_resource_is_active_from_the_run_that_first_finds_it(stocked: House) -> None:
+def test_a_resource_is_active_from_the_run_that_first_finds_it(home: House) -> None:
     tags = [
         {"Key": "Name", "Value": "web-1"},
         {"Key": "bc:business-service", "Value": "Payments"},
@@ -884,9 +878,9 @@ def test_a_resource_is_active_from_the_run_that_first_finds_it(stocked: House) -
         {"Key": "bc:project", "Value": "Ōtautahi"},
     ]
     record = instance("i-1", Tags=tags, InstanceType="m7g.large", Placement={"AvailabilityZone": "ap-southeast-2a"})
-    night(stocked, 0, Given("ec2_instance", [record, instance("i-2")]))
-    night(stocked, 24, Given("ec2_instance", [record, instance("i-2")]))
-    found = item(stocked)
+    night(home, 0, Given("ec2_instance", [record, instance("i-2")]))
+    night(home, 24, Given("ec2_instance", [record, instance("i-2")]))
+    found = item(home)
     assert '"instance_type":"m7g.large"' in found.pop("attributes")
     assert found == {
         "arn": f"arn:aws:ec2:ap-southeast-2:{WORKLOAD}:instance/i-1",
@@ -923,7 +917,7 @@ def test_a_resource_is_active_from_the_run_that_first_finds_it(stocked: House) -
         "cell_region": "ap-southeast-2",
         "collected_at": "2026-11-25T14:00:00Z",
     }
-    assert {name: item(stocked, "i-2")[name] for name in ("owner_source", "business_owner", "tags", "name")} == {
+    assert {name: item(home, "i-2")[name] for name in ("owner_source", "business_owner", "tags", "name")} == {
         "owner_source": "none",
         "business_owner": None,
         "tags": {},
@@ -931,9 +925,9 @@ def test_a_resource_is_active_from_the_run_that_first_finds_it(stocked: House) -
     }
 
 
-def states(stocked: House, name: str = "i-1") -> tuple[str, str | None, str | None, str | None, bool]:
+def states(home: House, name: str = "i-1") -> tuple[str, str | None, str | None, str | None, bool]:
     """Status, missing since, retired at, why, stale."""
-    found = item(stocked, name)
+    found = item(home, name)
     return (
         found["status"],
         found["missing_since"],
@@ -944,95 +938,95 @@ def states(stocked: House, name: str = "i-1") -> tuple[str, str | None, str | No
 
 
 def test_a_resource_is_missing_by_one_trusted_response_and_retired_by_another_twelve_hours_later(
-    stocked: House,
+    home: House,
 ) -> None:
-    night(stocked, 0, instances("i-1", "i-2"))
-    night(stocked, 24, instances("i-2"))
-    assert states(stocked) == ("missing", "2026-11-25T14:00:00Z", None, None, False)
-    night(stocked, 35, instances("i-2"))
-    assert states(stocked) == ("missing", "2026-11-25T14:00:00Z", None, None, False), "eleven hours are too few"
-    night(stocked, 36, instances("i-2"))
-    assert states(stocked) == ("retired", "2026-11-25T14:00:00Z", "2026-11-26T02:00:00Z", "not_found", False)
-    night(stocked, 60, instances("i-2"))
-    assert states(stocked) == ("retired", "2026-11-25T14:00:00Z", "2026-11-26T02:00:00Z", "not_found", False)
-    assert item(stocked)["last_seen_at"] == "2026-11-24T14:00:00Z"
-    assert item(stocked)["run_id"] == "night-0"
-    assert states(stocked, "i-2") == ("active", None, None, None, False)
+    night(home, 0, instances("i-1", "i-2"))
+    night(home, 24, instances("i-2"))
+    assert states(home) == ("missing", "2026-11-25T14:00:00Z", None, None, False)
+    night(home, 35, instances("i-2"))
+    assert states(home) == ("missing", "2026-11-25T14:00:00Z", None, None, False), "eleven hours are too few"
+    night(home, 36, instances("i-2"))
+    assert states(home) == ("retired", "2026-11-25T14:00:00Z", "2026-11-26T02:00:00Z", "not_found", False)
+    night(home, 60, instances("i-2"))
+    assert states(home) == ("retired", "2026-11-25T14:00:00Z", "2026-11-26T02:00:00Z", "not_found", False)
+    assert item(home)["last_seen_at"] == "2026-11-24T14:00:00Z"
+    assert item(home)["run_id"] == "night-0"
+    assert states(home, "i-2") == ("active", None, None, None, False)
 
 
 @pytest.mark.large
-def test_building_a_run_again_makes_nothing_retire(stocked: House) -> None:
-    night(stocked, 0, instances("i-1", "i-2"))
-    night(stocked, 24, instances("i-2"))
+def test_building_a_run_again_makes_nothing_retire(home: House) -> None:
+    night(home, 0, instances("i-1", "i-2"))
+    night(home, 24, instances("i-2"))
     for _ in range(3):
-        stocked.build("cmdb.resource")
-    assert states(stocked) == ("missing", "2026-11-25T14:00:00Z", None, None, False)
+        home.build("cmdb.resource")
+    assert states(home) == ("missing", "2026-11-25T14:00:00Z", None, None, False)
 
 
 @pytest.mark.large
-def test_responses_that_are_not_trusted_make_nothing_missing_and_nothing_retired(stocked: House) -> None:
-    night(stocked, 0, instances("i-1", "i-2"))
-    night(stocked, 24, Given("ec2_instance", outcome="empty_suspect"))
-    assert states(stocked) == ("active", None, None, None, True)
-    night(stocked, 48, instances("i-2"))
-    assert states(stocked) == ("missing", "2026-11-26T14:00:00Z", None, None, False)
-    night(stocked, 72, Given("ec2_instance", outcome="denied"))
-    assert states(stocked) == ("missing", "2026-11-26T14:00:00Z", None, None, True), "a refusal is no second answer"
-    assert states(stocked, "i-2") == ("active", None, None, None, True)
-    night(stocked, 96, Given("ec2_instance", outcome="empty_verified"))
-    assert states(stocked) == ("retired", "2026-11-26T14:00:00Z", "2026-11-28T14:00:00Z", "not_found", False)
-    assert states(stocked, "i-2") == ("missing", "2026-11-28T14:00:00Z", None, None, False)
+def test_responses_that_are_not_trusted_make_nothing_missing_and_nothing_retired(home: House) -> None:
+    night(home, 0, instances("i-1", "i-2"))
+    night(home, 24, Given("ec2_instance", outcome="empty_suspect"))
+    assert states(home) == ("active", None, None, None, True)
+    night(home, 48, instances("i-2"))
+    assert states(home) == ("missing", "2026-11-26T14:00:00Z", None, None, False)
+    night(home, 72, Given("ec2_instance", outcome="denied"))
+    assert states(home) == ("missing", "2026-11-26T14:00:00Z", None, None, True), "a refusal is no second answer"
+    assert states(home, "i-2") == ("active", None, None, None, True)
+    night(home, 96, Given("ec2_instance", outcome="empty_verified"))
+    assert states(home) == ("retired", "2026-11-26T14:00:00Z", "2026-11-28T14:00:00Z", "not_found", False)
+    assert states(home, "i-2") == ("missing", "2026-11-28T14:00:00Z", None, None, False)
 
 
 @pytest.mark.large
-def test_a_resource_that_returns_is_active_and_keeps_the_day_on_which_it_was_first_seen(stocked: House) -> None:
-    night(stocked, 0, instances("i-1"))
-    night(stocked, 24, Given("ec2_instance", outcome="empty_verified"))
-    night(stocked, 48, instances("i-1"))
-    assert states(stocked) == ("active", None, None, None, False)
-    night(stocked, 72, Given("ec2_instance", outcome="empty_verified"))
-    night(stocked, 96, Given("ec2_instance", outcome="empty_verified"))
-    assert states(stocked)[0] == "retired"
-    night(stocked, 120, instances("i-1"))
-    assert states(stocked) == ("active", None, None, None, False)
-    assert item(stocked)["first_seen_at"] == "2026-11-24T14:00:00Z"
-    assert item(stocked)["last_seen_at"] == "2026-11-29T14:00:00Z"
+def test_a_resource_that_returns_is_active_and_keeps_the_day_on_which_it_was_first_seen(home: House) -> None:
+    night(home, 0, instances("i-1"))
+    night(home, 24, Given("ec2_instance", outcome="empty_verified"))
+    night(home, 48, instances("i-1"))
+    assert states(home) == ("active", None, None, None, False)
+    night(home, 72, Given("ec2_instance", outcome="empty_verified"))
+    night(home, 96, Given("ec2_instance", outcome="empty_verified"))
+    assert states(home)[0] == "retired"
+    night(home, 120, instances("i-1"))
+    assert states(home) == ("active", None, None, None, False)
+    assert item(home)["first_seen_at"] == "2026-11-24T14:00:00Z"
+    assert item(home)["last_seen_at"] == "2026-11-29T14:00:00Z"
 
 
 @pytest.mark.large
-def test_a_terminated_instance_is_retired_at_once_and_stays_so_when_aws_forgets_it(stocked: House) -> None:
+def test_a_terminated_instance_is_retired_at_once_and_stays_so_when_aws_forgets_it(home: House) -> None:
     gone = Given("ec2_instance", [instance("i-1", State={"Name": "terminated"}), instance("i-2")])
-    night(stocked, 0, instances("i-1", "i-2"))
-    night(stocked, 24, gone)
-    assert states(stocked) == ("retired", None, "2026-11-25T14:00:00Z", "terminated", False)
-    night(stocked, 25, gone)
-    assert states(stocked) == ("retired", None, "2026-11-25T14:00:00Z", "terminated", False)
+    night(home, 0, instances("i-1", "i-2"))
+    night(home, 24, gone)
+    assert states(home) == ("retired", None, "2026-11-25T14:00:00Z", "terminated", False)
+    night(home, 25, gone)
+    assert states(home) == ("retired", None, "2026-11-25T14:00:00Z", "terminated", False)
     for number in (48, 72):
-        night(stocked, number, instances("i-2"))
-        assert states(stocked) == ("retired", None, "2026-11-25T14:00:00Z", "terminated", False)
+        night(home, number, instances("i-2"))
+        assert states(home) == ("retired", None, "2026-11-25T14:00:00Z", "terminated", False)
 
 
 @pytest.mark.large
-def test_resources_of_an_account_that_left_are_retired_at_once(stocked: House) -> None:
+def test_resources_of_an_account_that_left_are_retired_at_once(home: House) -> None:
     left = Given("ec2_instance", outcome="skipped", skip_reason="account_left")
-    night(stocked, 0, instances("i-1"))
-    night(stocked, 24, left)
-    assert states(stocked) == ("retired", None, "2026-11-25T14:00:00Z", "account_left", False)
-    night(stocked, 48, left)
-    assert states(stocked) == ("retired", None, "2026-11-25T14:00:00Z", "account_left", False)
+    night(home, 0, instances("i-1"))
+    night(home, 24, left)
+    assert states(home) == ("retired", None, "2026-11-25T14:00:00Z", "account_left", False)
+    night(home, 48, left)
+    assert states(home) == ("retired", None, "2026-11-25T14:00:00Z", "account_left", False)
 
 
-def test_resources_of_a_cell_that_is_requested_no_longer_stay_as_they_are_stale(stocked: House) -> None:
-    night(stocked, 0, instances("i-1"))
-    night(stocked, 24, Given("ec2_instance", outcome="skipped", skip_reason="no_longer_asked"))
-    assert states(stocked) == ("active", None, None, None, True)
+def test_resources_of_a_cell_that_is_requested_no_longer_stay_as_they_are_stale(home: House) -> None:
+    night(home, 0, instances("i-1"))
+    night(home, 24, Given("ec2_instance", outcome="skipped", skip_reason="no_longer_asked"))
+    assert states(home) == ("active", None, None, None, True)
 
 
-def test_a_resource_outlives_the_landing_that_it_came_in(stocked: House) -> None:
-    night(stocked, 0, instances("i-1"))
-    shutil.rmtree(stocked.store.landing / "night-0")
-    night(stocked, 24, Given("ec2_instance", outcome="failed"))
-    assert states(stocked) == ("active", None, None, None, True)
+def test_a_resource_outlives_the_landing_that_it_came_in(home: House) -> None:
+    night(home, 0, instances("i-1"))
+    shutil.rmtree(home.store.landing / "night-0")
+    night(home, 24, Given("ec2_instance", outcome="failed"))
+    assert states(home) == ("active", None, None, None, True)
 
 
 # -------------------------------------------------------------------------------------- org.account over nights
@@ -1059,8 +1053,8 @@ def placed(home: House, number: str) -> dict[str, Any]:
     return found
 
 
-def test_an_account_that_a_trusted_list_has_no_more_has_left(home: House) -> None:
-    home.night(
+def test_an_account_that_a_trusted_list_has_no_more_has_left(blank_home: House) -> None:
+    blank_home.night(
         "night-1",
         [
             *ORGANISATION,
@@ -1069,11 +1063,11 @@ def test_an_account_that_a_trusted_list_has_no_more_has_left(home: House) -> Non
             Given(f"organizations_account_tag:{WORKLOAD}", [{"Key": "a", "Value": "b"}]),
         ],
     )
-    home.build("org.account")
-    home.night("night-2", [Given("organizations_account", outcome="failed")], FIRST_NIGHT + hours(24))
-    home.build("org.account")
-    assert (placed(home, WORKLOAD)["state"], placed(home, WORKLOAD)["is_stale"]) == ("ACTIVE", True)
-    home.night(
+    blank_home.build("org.account")
+    blank_home.night("night-2", [Given("organizations_account", outcome="failed")], FIRST_NIGHT + hours(24))
+    blank_home.build("org.account")
+    assert (placed(blank_home, WORKLOAD)["state"], placed(blank_home, WORKLOAD)["is_stale"]) == ("ACTIVE", True)
+    blank_home.night(
         "night-3",
         [
             Given("organizations_account", [account(MANAGEMENT)]),
@@ -1082,8 +1076,8 @@ def test_an_account_that_a_trusted_list_has_no_more_has_left(home: House) -> Non
         ],
         FIRST_NIGHT + hours(48),
     )
-    home.build("org.account")
-    assert placed(home, WORKLOAD) == {
+    blank_home.build("org.account")
+    assert placed(blank_home, WORKLOAD) == {
         "state": "LEFT",
         "ou_path": "/A",
         "tags": {"a": "b"},
@@ -1092,18 +1086,18 @@ def test_an_account_that_a_trusted_list_has_no_more_has_left(home: House) -> Non
         "first_seen_at": "2026-11-24T14:00:00Z",
         "last_seen_at": "2026-11-24T14:00:00Z",
     }
-    home.night(
+    blank_home.night(
         "night-4",
         [Given("organizations_account", [account(MANAGEMENT), account(WORKLOAD)])],
         FIRST_NIGHT + hours(72),
     )
-    home.build("org.account")
-    assert placed(home, WORKLOAD)["state"] == "ACTIVE"
-    assert placed(home, WORKLOAD)["first_seen_at"] == "2026-11-24T14:00:00Z"
+    blank_home.build("org.account")
+    assert placed(blank_home, WORKLOAD)["state"] == "ACTIVE"
+    assert placed(blank_home, WORKLOAD)["first_seen_at"] == "2026-11-24T14:00:00Z"
 
 
-def test_an_account_that_moved_stands_once_where_the_newer_response_has_it(home: House) -> None:
-    home.night(
+def test_an_account_that_moved_stands_once_where_the_newer_response_has_it(blank_home: House) -> None:
+    blank_home.night(
         "night-1",
         [
             *ORGANISATION,
@@ -1112,8 +1106,8 @@ def test_an_account_that_moved_stands_once_where_the_newer_response_has_it(home:
             Given("organizations_account_parent:ou-2"),
         ],
     )
-    home.build("org.account")
-    home.night(
+    blank_home.build("org.account")
+    blank_home.night(
         "night-2",
         [
             Given("organizations_account_parent:ou-1", outcome="failed"),
@@ -1121,29 +1115,29 @@ def test_an_account_that_moved_stands_once_where_the_newer_response_has_it(home:
         ],
         FIRST_NIGHT + hours(24),
     )
-    home.build("org.account")
-    assert placed(home, WORKLOAD)["ou_path"] == "/B"
+    blank_home.build("org.account")
+    assert placed(blank_home, WORKLOAD)["ou_path"] == "/B"
 
 
-def test_a_unit_that_is_gone_takes_its_children_with_it_and_a_refused_parent_does_not(home: House) -> None:
+def test_a_unit_that_is_gone_takes_its_children_with_it_and_a_refused_parent_does_not(blank_home: House) -> None:
     def units() -> dict[str, bool]:
         return {
             row["ou_path"]: row["is_stale"]
-            for row in home.rows("select ou_path, is_stale from org.organizational_unit")
+            for row in blank_home.rows("select ou_path, is_stale from org.organizational_unit")
         }
 
-    home.night(
+    blank_home.night(
         "night-1", [*ORGANISATION, Given("organizations_organizational_unit:ou-1", [{"Id": "ou-3", "Name": "C"}])]
     )
-    home.build("org.organizational_unit")
-    home.night(
+    blank_home.build("org.organizational_unit")
+    blank_home.night(
         "night-2",
         [Given("organizations_organizational_unit:ou-1", outcome="denied")],
         FIRST_NIGHT + hours(24),
     )
-    home.build("org.organizational_unit")
+    blank_home.build("org.organizational_unit")
     assert units() == {"/A": False, "/A/C": True, "/B": False}
-    home.night(
+    blank_home.night(
         "night-3",
         [
             Given("organizations_organizational_unit:r-1", [{"Id": "ou-2", "Name": "B"}]),
@@ -1151,13 +1145,15 @@ def test_a_unit_that_is_gone_takes_its_children_with_it_and_a_refused_parent_doe
         ],
         FIRST_NIGHT + hours(48),
     )
-    home.build("org.organizational_unit")
+    blank_home.build("org.organizational_unit")
     assert units() == {"/B": False}
 
 
-def test_the_profile_of_an_account_is_that_of_the_newest_identity_check(home: House) -> None:
-    home.night("night-1", [*ORGANISATION, Given("organizations_account", [account(WORKLOAD), account("222222222222")])])
-    home.execute(
+def test_the_profile_of_an_account_is_that_of_the_newest_identity_check(blank_home: House) -> None:
+    blank_home.night(
+        "night-1", [*ORGANISATION, Given("organizations_account", [account(WORKLOAD), account("222222222222")])]
+    )
+    blank_home.execute(
         *(
             f"""
             insert into audit.caller_identity (run_id, role, profile, caller_account_id, checked_at)
@@ -1172,8 +1168,8 @@ def test_the_profile_of_an_account_is_that_of_the_newest_identity_check(home: Ho
             ]
         )
     )
-    home.build("org.account")
-    assert home.rows("select account_id, profile, has_profile from org.account order by all") == [
+    blank_home.build("org.account")
+    assert blank_home.rows("select account_id, profile, has_profile from org.account order by all") == [
         {"account_id": WORKLOAD, "profile": "acme-a", "has_profile": True},
         {"account_id": "222222222222", "profile": None, "has_profile": False},
     ]
@@ -1214,11 +1210,11 @@ def restated(home: House) -> list[tuple[str, str, str | None, str | None, str]]:
     ]
 
 
-def test_a_restatement_is_what_changed_vanished_or_came_within_the_days_that_were_known(home: House) -> None:
-    home.night("night-1", bill(("2026-11-01", "A", "1"), ("2026-11-01", "B", "2"), ("2026-11-02", "A", "3")))
-    home.build("cost.daily")
-    assert restated(home) == []
-    home.night(
+def test_a_restatement_is_what_changed_vanished_or_came_within_the_days_that_were_known(blank_home: House) -> None:
+    blank_home.night("night-1", bill(("2026-11-01", "A", "1"), ("2026-11-01", "B", "2"), ("2026-11-02", "A", "3")))
+    blank_home.build("cost.daily")
+    assert restated(blank_home) == []
+    blank_home.night(
         "night-2",
         bill(
             ("2026-11-01", "A", "1.0"),
@@ -1228,14 +1224,14 @@ def test_a_restatement_is_what_changed_vanished_or_came_within_the_days_that_wer
         ),
         FIRST_NIGHT + hours(24),
     )
-    home.build("cost.daily")
+    blank_home.build("cost.daily")
     expected = [
         ("2026-11-01", "B", "2.0000000000", None, "night-2"),
         ("2026-11-01", "C", None, "0.0000000001", "night-2"),
         ("2026-11-02", "A", "3.0000000000", "3.5000000000", "night-2"),
     ]
-    assert restated(home) == expected
-    first = home.rows("select * from cost.restatement order by all limit 1")
+    assert restated(blank_home) == expected
+    first = blank_home.rows("select * from cost.restatement order by all limit 1")
     assert first == [
         {
             "usage_date": "2026-11-01",
@@ -1251,15 +1247,15 @@ def test_a_restatement_is_what_changed_vanished_or_came_within_the_days_that_wer
             "collected_at": "2026-11-25T14:00:00Z",
         }
     ]
-    home.build("cost.daily")
-    home.build("cost.daily")
-    assert restated(home) == expected, "the same answer loaded again restates nothing"
+    blank_home.build("cost.daily")
+    blank_home.build("cost.daily")
+    assert restated(blank_home) == expected, "the same answer loaded again restates nothing"
 
 
-def test_a_month_that_is_new_or_was_not_trusted_restates_nothing(home: House) -> None:
-    home.night("night-1", bill(("2026-11-01", "A", "1")))
-    home.build("cost.daily")
-    home.night(
+def test_a_month_that_is_new_or_was_not_trusted_restates_nothing(blank_home: House) -> None:
+    blank_home.night("night-1", bill(("2026-11-01", "A", "1")))
+    blank_home.build("cost.daily")
+    blank_home.night(
         "night-2",
         [
             Given("cost_daily:service:2026-11", outcome="failed"),
@@ -1267,22 +1263,22 @@ def test_a_month_that_is_new_or_was_not_trusted_restates_nothing(home: House) ->
         ],
         FIRST_NIGHT + hours(24),
     )
-    home.build("cost.daily")
-    assert restated(home) == []
-    home.night("night-3", bill(("2026-11-01", "A", "2"), ("2026-11-02", "A", "2")), FIRST_NIGHT + hours(48))
-    home.build("cost.daily")
-    assert restated(home) == [("2026-11-01", "A", "1.0000000000", "2.0000000000", "night-3")]
+    blank_home.build("cost.daily")
+    assert restated(blank_home) == []
+    blank_home.night("night-3", bill(("2026-11-01", "A", "2"), ("2026-11-02", "A", "2")), FIRST_NIGHT + hours(48))
+    blank_home.build("cost.daily")
+    assert restated(blank_home) == [("2026-11-01", "A", "1.0000000000", "2.0000000000", "night-3")]
 
 
 def test_a_bill_that_another_account_gives_now_takes_the_place_of_the_old_one_and_restates_nothing(
-    home: House,
+    blank_home: House,
 ) -> None:
     (old,) = bill(("2026-11-01", "A", "1"), ("2026-11-01", "B", "1"))
     (new,) = bill(("2026-11-01", "A", "7"))
     payer = "000000000042"
-    home.night("night-1", [old])
-    home.build("cost.daily")
-    home.night(
+    blank_home.night("night-1", [old])
+    blank_home.build("cost.daily")
+    blank_home.night(
         "night-2",
         [
             Given(old.listing, outcome="skipped", skip_reason="caller_changed"),
@@ -1290,34 +1286,34 @@ def test_a_bill_that_another_account_gives_now_takes_the_place_of_the_old_one_an
         ],
         FIRST_NIGHT + hours(24),
     )
-    home.build("cost.daily")
-    assert home.rows("select dimension_value, unblended_cost, caller_account_id from cost.daily") == [
+    blank_home.build("cost.daily")
+    assert blank_home.rows("select dimension_value, unblended_cost, caller_account_id from cost.daily") == [
         {"dimension_value": "A", "unblended_cost": "7.0000000000", "caller_account_id": payer}
     ]
-    assert restated(home) == []
+    assert restated(blank_home) == []
     (newer,) = bill(("2026-11-01", "A", "8"))
-    home.night("night-3", [dataclasses.replace(newer, account_id=payer)], FIRST_NIGHT + hours(48))
-    home.build("cost.daily")
-    assert restated(home) == [("2026-11-01", "A", "7.0000000000", "8.0000000000", "night-3")]
+    blank_home.night("night-3", [dataclasses.replace(newer, account_id=payer)], FIRST_NIGHT + hours(48))
+    blank_home.build("cost.daily")
+    assert restated(blank_home) == [("2026-11-01", "A", "7.0000000000", "8.0000000000", "night-3")]
 
 
-def test_every_restatement_is_remembered(home: House) -> None:
+def test_every_restatement_is_remembered(blank_home: House) -> None:
     for number, amount in enumerate(["1", "2", "1"]):
-        home.night(f"night-{number}", bill(("2026-11-01", "A", amount)), FIRST_NIGHT + hours(24 * number))
-        home.build("cost.daily")
-    assert [entry[2:] for entry in restated(home)] == [
+        blank_home.night(f"night-{number}", bill(("2026-11-01", "A", amount)), FIRST_NIGHT + hours(24 * number))
+        blank_home.build("cost.daily")
+    assert [entry[2:] for entry in restated(blank_home)] == [
         ("1.0000000000", "2.0000000000", "night-1"),
         ("2.0000000000", "1.0000000000", "night-2"),
     ]
 
 
-def test_runs_that_were_not_built_are_one_restatement_from_what_was_known_to_what_is(home: House) -> None:
-    home.night("night-1", bill(("2026-11-01", "A", "1")))
-    home.build("cost.daily")
-    home.night("night-2", bill(("2026-11-01", "A", "2")), FIRST_NIGHT + hours(24))
-    home.night("night-3", bill(("2026-11-01", "A", "3")), FIRST_NIGHT + hours(48))
-    home.build("cost.daily")
-    assert restated(home) == [("2026-11-01", "A", "1.0000000000", "3.0000000000", "night-3")]
+def test_runs_that_were_not_built_are_one_restatement_from_what_was_known_to_what_is(blank_home: House) -> None:
+    blank_home.night("night-1", bill(("2026-11-01", "A", "1")))
+    blank_home.build("cost.daily")
+    blank_home.night("night-2", bill(("2026-11-01", "A", "2")), FIRST_NIGHT + hours(24))
+    blank_home.night("night-3", bill(("2026-11-01", "A", "3")), FIRST_NIGHT + hours(48))
+    blank_home.build("cost.daily")
+    assert restated(blank_home) == [("2026-11-01", "A", "1.0000000000", "3.0000000000", "night-3")]
 
 
 # ------------------------------------------------------------------------- what AWS says of a day and forgets again
@@ -1329,13 +1325,13 @@ def budget(name: str, actual: str) -> Given:
     )
 
 
-def test_a_budget_is_kept_as_it_stood_each_day_and_the_last_response_of_a_day_counts(home: House) -> None:
+def test_a_budget_is_kept_as_it_stood_each_day_and_the_last_response_of_a_day_counts(blank_home: House) -> None:
     for number, (name, actual, at) in enumerate(
         [("a", "1", 0), ("b", "2", 24), ("b", "3", 25)],
     ):
-        home.night(f"night-{number}", [budget(name, actual)], FIRST_NIGHT + hours(at - 5))
-        home.build("cost.budget")
-    rows = home.rows("select as_of_date, budget_name, actual_amount from cost.budget order by all")
+        blank_home.night(f"night-{number}", [budget(name, actual)], FIRST_NIGHT + hours(at - 5))
+        blank_home.build("cost.budget")
+    rows = blank_home.rows("select as_of_date, budget_name, actual_amount from cost.budget order by all")
     assert [tuple(row.values()) for row in rows] == [
         ("2026-11-24", "a", "1.0000000000"),
         ("2026-11-25", "b", "3.0000000000"),
@@ -1358,17 +1354,19 @@ def resource_cost(*lines: tuple[str, str]) -> Given:
     )
 
 
-def test_what_a_resource_cost_stays_when_aws_forgets_it_and_is_replaced_as_long_as_it_does_not(home: House) -> None:
-    home.night("night-1", [resource_cost(("2026-11-01", "1"), ("2026-11-02", "2"), ("2026-11-03", "3"))])
-    home.build("cost.resource_daily")
-    home.night("night-2", [resource_cost(("2026-11-02", "20"), ("2026-11-04", "4"))], FIRST_NIGHT + hours(24))
-    home.build("cost.resource_daily")
-    rows = home.rows("select usage_date, unblended_cost from cost.resource_daily order by all")
+def test_what_a_resource_cost_stays_when_aws_forgets_it_and_is_replaced_as_long_as_it_does_not(
+    blank_home: House,
+) -> None:
+    blank_home.night("night-1", [resource_cost(("2026-11-01", "1"), ("2026-11-02", "2"), ("2026-11-03", "3"))])
+    blank_home.build("cost.resource_daily")
+    blank_home.night("night-2", [resource_cost(("2026-11-02", "20"), ("2026-11-04", "4"))], FIRST_NIGHT + hours(24))
+    blank_home.build("cost.resource_daily")
+    rows = blank_home.rows("select usage_date, unblended_cost from cost.resource_daily order by all")
     assert [tuple(row.values()) for row in rows] == [
         ("2026-11-01", "1.0000000000"),
         ("2026-11-02", "20.0000000000"),
         ("2026-11-04", "4.0000000000"),
     ]
-    home.night("night-3", [Given("cost_resource_daily:EC2", outcome="denied")], FIRST_NIGHT + hours(48))
-    home.build("cost.resource_daily")
-    assert home.rows("select count(*) as days from cost.resource_daily") == [{"days": 3}]
+    blank_home.night("night-3", [Given("cost_resource_daily:EC2", outcome="denied")], FIRST_NIGHT + hours(48))
+    blank_home.build("cost.resource_daily")
+    assert blank_home.rows("select count(*) as days from cost.resource_daily") == [{"days": 3}]

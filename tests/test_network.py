@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from derived import NEEDS
-from given import FIRST_NIGHT, WORKLOAD, Given, House, built_file, hours, house, member, rows
+from given import FIRST_NIGHT, WORKLOAD, Given, House, hours, member, rows
 from nights import Witness
 
 from pipelines.models.checks import key_checks
@@ -17,12 +15,6 @@ from resources.store.store import Store
 Row = dict[str, Any]
 
 OWNER, OTHER, THIRD = WORKLOAD, "000000000042", "999999999999"
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path, working=built_file()) as made:
-        yield made
 
 
 # ------------------------------------------------------------------------------------------------ what is shared

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
-from given import House, house
+from given import House
 from test_bill import asked_of, cells, collect, months
 
 from pipelines.cli.accept import accept_zero
@@ -28,12 +25,6 @@ NOT_GRANTED = {"code": "AccessDeniedException", "message": "User: arn is not aut
 BILL = ("cost_daily", "cost_tag_service_daily", "cost_monthly")
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path) as made:
-        yield made
-
-
 def refuse(simulator: Simulator, error: dict[str, str], *periods: str) -> None:
     """Let Cost Explorer refuse the periods that begin so; all where none is given."""
     rule = {"action": "error", "service": "ce", "op": "GetCostAndUsage", "status": 400, **error}
@@ -49,12 +40,12 @@ def of_bill(home: House, run_id: str) -> dict[str, tuple[str, str | None]]:
     ("error", "words"), [(UNAVAILABLE, "about a day"), (NOT_ENABLED, "Open Cost Explorer once in the console")]
 )
 def test_a_payer_without_any_costs_is_unknown_and_refuses_nothing(
-    home: House, small: Simulator, error: dict[str, str], words: str
+    blank_home: House, small: Simulator, error: dict[str, str], words: str
 ) -> None:
     refuse(small, error)
     small.clear_log()
-    verdicts = collect(home, "night-1", budgets=False)
-    assert set(of_bill(home, "night-1").values()) == {("skipped", NO_COST_DATA)}
+    verdicts = collect(blank_home, "night-1", budgets=False)
+    assert set(of_bill(blank_home, "night-1").values()) == {("skipped", NO_COST_DATA)}
     for name in BILL:
         assert (verdicts[name].passed, verdicts[name].blocks) == (False, False)
         assert words in verdicts[name].sentence
@@ -62,21 +53,21 @@ def test_a_payer_without_any_costs_is_unknown_and_refuses_nothing(
     # Each costs money: one for each month and one for the total.
     sent = [call for call in asked_of(small) if call["operation"] == "GetCostAndUsage"]
     assert len(sent) == len(months(small)) + 1
-    home.build("cost.daily")
-    assert home.rows("select * from cost.daily") == []
+    blank_home.build("cost.daily")
+    assert blank_home.rows("select * from cost.daily") == []
 
     small.control("DELETE", "/faults")
-    after = collect(home, "night-2", budgets=False)
+    after = collect(blank_home, "night-2", budgets=False)
     assert all(after[name].passed for name in BILL)
-    assert set(of_bill(home, "night-2").values()) == {("found", None)}
+    assert set(of_bill(blank_home, "night-2").values()) == {("found", None)}
 
 
-def test_months_that_aws_prepares_later_wait_and_the_newest_is_shown(home: House, small: Simulator) -> None:
+def test_months_that_aws_prepares_later_wait_and_the_newest_is_shown(blank_home: House, small: Simulator) -> None:
     newest, older = months(small)
     refuse(small, UNAVAILABLE, older)
     for run_id in ("night-1", "night-2"):
-        verdicts = collect(home, run_id, budgets=False)
-        found = of_bill(home, run_id)
+        verdicts = collect(blank_home, run_id, budgets=False)
+        found = of_bill(blank_home, run_id)
         assert not any(verdicts[name].blocks for name in BILL)
         assert {outcome for name, outcome in found.items() if name.endswith(newest)} == {("found", None)}
         waiting = {outcome for name, outcome in found.items() if not name.endswith(newest)}
@@ -86,32 +77,32 @@ def test_months_that_aws_prepares_later_wait_and_the_newest_is_shown(home: House
 
 @pytest.mark.parametrize("error", [UNAVAILABLE, NOT_ENABLED])
 def test_a_bill_that_was_known_and_is_not_available_any_more_refuses_and_stays(
-    home: House, small: Simulator, error: dict[str, str]
+    blank_home: House, small: Simulator, error: dict[str, str]
 ) -> None:
-    collect(home, "night-1", budgets=False)
-    home.build("cost.daily")
+    collect(blank_home, "night-1", budgets=False)
+    blank_home.build("cost.daily")
     everything = "select slice, usage_date, account_id, dimension_value, unblended_cost from cost.daily order by all"
-    stood = home.rows(everything)
+    stood = blank_home.rows(everything)
     refuse(small, error)
-    verdicts = collect(home, "night-2", budgets=False)
+    verdicts = collect(blank_home, "night-2", budgets=False)
     assert all(verdicts[name].blocks for name in BILL)
-    assert "skipped" not in {outcome for outcome, _ in of_bill(home, "night-2").values()}
-    home.build("cost.daily")
-    assert home.rows(everything) == stood != []
+    assert "skipped" not in {outcome for outcome, _ in of_bill(blank_home, "night-2").values()}
+    blank_home.build("cost.daily")
+    assert blank_home.rows(everything) == stood != []
 
 
-def test_a_month_after_a_known_one_is_no_month_that_aws_still_prepares(home: House, small: Simulator) -> None:
+def test_a_month_after_a_known_one_is_no_month_that_aws_still_prepares(blank_home: House, small: Simulator) -> None:
     newest, older = months(small)
     refuse(small, UNAVAILABLE, newest)
-    verdicts = collect(home, "night-1", budgets=False)
-    assert of_bill(home, "night-1")[f"cost_daily:service:{older}"] == ("found", None)
+    verdicts = collect(blank_home, "night-1", budgets=False)
+    assert of_bill(blank_home, "night-1")[f"cost_daily:service:{older}"] == ("found", None)
     assert not verdicts["cost_daily"].blocks
-    assert collect(home, "night-2", budgets=False)["cost_daily"].blocks
+    assert collect(blank_home, "night-2", budgets=False)["cost_daily"].blocks
 
 
-def test_a_grant_that_is_missing_is_no_bill_that_is_not_there_yet(home: House, small: Simulator) -> None:
+def test_a_grant_that_is_missing_is_no_bill_that_is_not_there_yet(blank_home: House, small: Simulator) -> None:
     refuse(small, NOT_GRANTED)
-    assert all(collect(home, "night-1", budgets=False)[name].blocks for name in BILL)
+    assert all(collect(blank_home, "night-1", budgets=False)[name].blocks for name in BILL)
 
 
 # --------------------------------------------------------------------------------- no costs, though instances run
@@ -141,85 +132,87 @@ def judge(home: House, run_id: str) -> SqlResult:
     return result
 
 
-def test_a_bill_that_is_not_there_yet_is_no_bill_of_zero(home: House, small: Simulator) -> None:
+def test_a_bill_that_is_not_there_yet_is_no_bill_of_zero(blank_home: House, small: Simulator) -> None:
     refuse(small, UNAVAILABLE)
-    collect(home, "night-1", budgets=False)
-    instances_run(home)
-    assert judge(home, "night-1").passed
+    collect(blank_home, "night-1", budgets=False)
+    instances_run(blank_home)
+    assert judge(blank_home, "night-1").passed
 
 
 def test_a_month_of_no_costs_among_months_that_are_not_there_yet_is_a_bill_of_zero(
-    home: House, small: Simulator
+    blank_home: House, small: Simulator
 ) -> None:
     small.configure(billed_from=small.truth()["today"])
     refuse(small, UNAVAILABLE, months(small)[1])
-    collect(home, "night-1", budgets=False)
-    instances_run(home)
-    assert not judge(home, "night-1").passed
+    collect(blank_home, "night-1", budgets=False)
+    instances_run(blank_home)
+    assert not judge(blank_home, "night-1").passed
 
 
-def test_a_bill_of_zero_refuses_until_somebody_accepts_it_as_the_refusal_prints(home: House, small: Simulator) -> None:
+def test_a_bill_of_zero_refuses_until_somebody_accepts_it_as_the_refusal_prints(
+    blank_home: House, small: Simulator
+) -> None:
     small.configure(billed_from=small.truth()["today"])
-    collect(home, "night-1", budgets=False)
+    collect(blank_home, "night-1", budgets=False)
     # As after CloudTrail's look-up.
-    home.execute(
+    blank_home.execute(
         "update audit.collection set outcome = 'empty_verified', is_trusted = true where outcome = 'empty_unconfirmed'"
     )
-    with home.store.transaction() as connection:
+    with blank_home.store.transaction() as connection:
         renew_coverage(connection)
-    instances_run(home)
+    instances_run(blank_home)
     cell = f"cost_daily:service:{months(small)[0]}"
     payer = small.truth()["central"]["billing"]
     # Nobody disputes it yet.
     with pytest.raises(InvalidRequest, match="empty_verified where a check refused it"):
-        accept_zero(home.store, payer, GLOBAL_REGION, cell, "not billed yet", "ana")
-    refused = judge(home, "night-1")
+        accept_zero(blank_home.store, payer, GLOBAL_REGION, cell, "not billed yet", "ana")
+    refused = judge(blank_home, "night-1")
     assert not refused.passed
     assert f'`cmdb accept {payer} {GLOBAL_REGION} {cell} --reason "not billed yet"`' in refused.sentence
     # The command is a run of its own.
-    home.store.release("given")
-    accept_zero(home.store, payer, GLOBAL_REGION, cell, "not billed yet", "ana")
-    home.store.hold("given", "a test")
-    assert judge(home, "accepted").passed
+    blank_home.store.release("given")
+    accept_zero(blank_home.store, payer, GLOBAL_REGION, cell, "not billed yet", "ana")
+    blank_home.store.hold("given", "a test")
+    assert judge(blank_home, "accepted").passed
 
-    collect(home, "night-2", budgets=False)
-    home.build("cost.daily")
-    assert judge(home, "night-2").passed
+    collect(blank_home, "night-2", budgets=False)
+    blank_home.build("cost.daily")
+    assert judge(blank_home, "night-2").passed
     # The acceptance ends with the first costs: after them a zero is in doubt again.
     small.configure(billed_from="2026-01-01")
-    collect(home, "night-3", budgets=False)
-    home.build("cost.daily")
-    assert judge(home, "night-3").passed
-    home.execute("delete from cost.daily")
-    assert not judge(home, "emptied").passed
+    collect(blank_home, "night-3", budgets=False)
+    blank_home.build("cost.daily")
+    assert judge(blank_home, "night-3").passed
+    blank_home.execute("delete from cost.daily")
+    assert not judge(blank_home, "emptied").passed
 
 
 @pytest.mark.parametrize("newest_outcome", ["found", "empty_unconfirmed"])
 def test_the_accepted_zero_of_an_earlier_month_accepts_no_later_one(
-    home: House, small: Simulator, newest_outcome: str
+    blank_home: House, small: Simulator, newest_outcome: str
 ) -> None:
     newest, older = months(small)
-    collect(home, "night-1", budgets=False)
-    home.execute(
+    collect(blank_home, "night-1", budgets=False)
+    blank_home.execute(
         "update audit.collection set outcome = 'empty_unconfirmed', is_trusted = false, accepted_by = 'ana', "
         f"accepted_reason = 'not billed yet', accepted_at = now() where listing = 'cost_daily:service:{older}'"
     )
-    home.execute(
+    blank_home.execute(
         f"update audit.collection set outcome = '{newest_outcome}' where listing = 'cost_daily:service:{newest}'"
     )
-    home.execute("delete from audit.newest_cell")
-    with home.store.transaction() as connection:
+    blank_home.execute("delete from audit.newest_cell")
+    with blank_home.store.transaction() as connection:
         renew_coverage(connection)
-    assert home.rows("select listing from audit.coverage where accepted_at is not null") == [
+    assert blank_home.rows("select listing from audit.coverage where accepted_at is not null") == [
         {"listing": f"cost_daily:service:{older}"}
     ]
-    instances_run(home)
-    home.execute("update cost.daily set unblended_cost = 0")
-    assert not judge(home, "night-1").passed
+    instances_run(blank_home)
+    blank_home.execute("update cost.daily set unblended_cost = 0")
+    assert not judge(blank_home, "night-1").passed
 
 
-def test_an_organisation_of_today_has_no_bill_and_refuses_nothing(home: House, small: Simulator) -> None:
+def test_an_organisation_of_today_has_no_bill_and_refuses_nothing(blank_home: House, small: Simulator) -> None:
     small.configure(billed_from=small.truth()["today"])
-    collect(home, "night-1", budgets=False)
-    instances_run(home, since=small.truth()["today"])
-    assert judge(home, "night-1").passed
+    collect(blank_home, "night-1", budgets=False)
+    instances_run(blank_home, since=small.truth()["today"])
+    assert judge(blank_home, "night-1").passed

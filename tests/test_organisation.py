@@ -5,15 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
 from central import TABLES, organisation_night
 from conftest import MakeOrganisation
-from given import FIRST_NIGHT, MANAGEMENT, Given, House, built_file, hours, house, rows
+from given import FIRST_NIGHT, MANAGEMENT, Given, House, hours, rows
 from nights import Witness
 
 from resources.store.store import Store
@@ -21,12 +20,6 @@ from simulator.client import Simulator
 
 Row = dict[str, Any]
 SCP = "SERVICE_CONTROL_POLICY"
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path, working=built_file()) as made:
-        yield made
 
 
 def moment(text: str) -> str:

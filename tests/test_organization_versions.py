@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from given import FIRST_NIGHT, MANAGEMENT, WORKLOAD, Given, House, built_file, hours, house, migrations_before
+from given import FIRST_NIGHT, MANAGEMENT, WORKLOAD, Given, House, hours, migrations_before
 
 from resources.store.store import Store
 
@@ -15,12 +14,6 @@ ROOT = "r-ab12"
 TABLES = ("org.account_version", "org.organizational_unit_version", "org.account_policy_version")
 
 Row = dict[str, Any]
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path, working=built_file()) as made:
-        yield made
 
 
 def organisation(

@@ -18,7 +18,7 @@ from typing import Any
 import dagster as dg
 import pytest
 from conftest import MakeOrganisation, lead_to, policies
-from given import House, house
+from given import House
 from nights import (
     DATABASE,
     cmdb_here,
@@ -215,12 +215,6 @@ def test_processes_that_send_at_once_stay_within_the_limit_together(store: Store
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
 def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
     """An organisation whose months take one page each."""
     with start(tmp_path / "small", policies(), accounts=2, resources=1) as simulator:
@@ -228,43 +222,45 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator
         yield simulator
 
 
-def test_two_runs_of_one_day_stay_within_one_limit_and_the_next_day_goes_on(home: House, small: Simulator) -> None:
+def test_two_runs_of_one_day_stay_within_one_limit_and_the_next_day_goes_on(
+    blank_home: House, small: Simulator
+) -> None:
     limit = {"CMDB_COST_REQUEST_LIMIT": "20", "CMDB_COST_MONTHS": "3", "budgets": False}
     small.clear_log()
-    collect(home, "night-1", **limit)
+    collect(blank_home, "night-1", **limit)
     first = len(asked_of(small))
-    home.build("cost.daily")
+    blank_home.build("cost.daily")
     everything = "select usage_date, slice, account_id, dimension_value, unblended_cost from cost.daily order by all"
-    stood = home.rows(everything)
-    verdicts = collect(home, "night-2", **limit)
+    stood = blank_home.rows(everything)
+    verdicts = collect(blank_home, "night-2", **limit)
     assert (first, len(asked_of(small))) == (20, 20)
     # All wait, and nothing that stands is harmed.
-    assert waiting(home, "night-2") == set(cells(home, "night-2"))
+    assert waiting(blank_home, "night-2") == set(cells(blank_home, "night-2"))
     assert [verdict.sentence for verdict in verdicts.values() if verdict.blocks] == []
-    home.build("cost.daily")
-    assert home.rows(everything) == stood != []
-    message = cells(home, "night-2")[f"cost_daily:service:{months(small)[0]}"]["error_message"]
+    blank_home.build("cost.daily")
+    assert blank_home.rows(everything) == stood != []
+    message = cells(blank_home, "night-2")[f"cost_daily:service:{months(small)[0]}"]["error_message"]
     assert "20 of the 20 paid requests" in message
     assert "(20 by run night-1)" in message
     assert "Today's requests cost US$0.20." in message
-    costs = home.rows("select run_id, api_cost_usd::double as cost from audit.run order by all")
+    costs = blank_home.rows("select run_id, api_cost_usd::double as cost from audit.run order by all")
     assert costs == [{"run_id": "night-1", "cost": 0.2}, {"run_id": "night-2", "cost": 0.0}]
 
     tomorrow = dt.datetime.now(dt.UTC) + dt.timedelta(hours=25)
-    collect(home, "night-3", now=lambda: tomorrow, **limit)
+    collect(blank_home, "night-3", now=lambda: tomorrow, **limit)
     assert len(asked_of(small)) == 40
-    ((total,),) = [tuple(row.values()) for row in home.rows("select sum(request_count) from audit.paid_request")]
+    ((total,),) = [tuple(row.values()) for row in blank_home.rows("select sum(request_count) from audit.paid_request")]
     assert total == 40
 
 
 def test_a_month_that_others_left_no_requests_for_is_for_later_and_not_too_large_for_ever(
-    home: House, small: Simulator
+    blank_home: House, small: Simulator
 ) -> None:
     small.configure(page_sizes={"ce:GetCostAndUsage": 20})
-    spend(meter(home.store, "another", 100, lambda: dt.datetime.now(dt.UTC)), 17)
-    verdicts = collect(home, "night-1", budgets=False, CMDB_COST_REQUEST_LIMIT="20")
+    spend(meter(blank_home.store, "another", 100, lambda: dt.datetime.now(dt.UTC)), 17)
+    verdicts = collect(blank_home, "night-1", budgets=False, CMDB_COST_REQUEST_LIMIT="20")
     assert "by itself" not in verdicts["cost_daily"].sentence
-    assert {row["skip_reason"] for row in cells(home, "night-1").values()} == {"request_limit", None}
+    assert {row["skip_reason"] for row in cells(blank_home, "night-1").values()} == {"request_limit", None}
 
 
 # ------------------------------------------------------------------- a run that dies, a step alone, and `cmdb ask`

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 from bills import ACCOUNT, SPOT, billed, seed
-from given import House, build, house
+from given import House, build
 
 from pipelines.models.checks import read_checks, run
 
 RULES = {check.name: check for check in read_checks()}
 DAYS = ("2026-10-05", "2026-11-02", "2026-11-09", "2026-11-10")
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path) as made:
-        yield made
 
 
 def broken(home: House) -> set[tuple[str, str, int]]:
@@ -32,14 +22,14 @@ def bill(home: House) -> None:
     home.build("cost.by_service")
 
 
-def test_each_day_says_who_published_its_rate_and_how_old_it_is(home: House) -> None:
+def test_each_day_says_who_published_its_rate_and_how_old_it_is(blank_home: House) -> None:
     seed(
-        home,
+        blank_home,
         "ref.fx_rate",
         [("USD", "NZD", "invoice", "2026-10-01", "1.6", "example"), (*SPOT, "2026-11-02", "1.7", "Reserve Bank")],
     )
-    bill(home)
-    found = home.rows(
+    bill(blank_home)
+    found = blank_home.rows(
         "select usage_date, rate_kind, rate_source, is_example_rate, rate_age_days from cost.by_service order by 1"
     )
     assert [tuple(row.values()) for row in found] == [
@@ -49,34 +39,36 @@ def test_each_day_says_who_published_its_rate_and_how_old_it_is(home: House) -> 
         ("2026-11-10", "spot", "Reserve Bank", False, 8),
     ]
     # A rate of the invoice holds for its month, whatever its age; a spot rate ages.
-    assert broken(home) == {("nobody published it", "invoice", 4), ("it is too old", "spot", 8)}
+    assert broken(blank_home) == {("nobody published it", "invoice", 4), ("it is too old", "spot", 8)}
 
 
-def test_rates_that_somebody_published_lately_are_in_order(home: House) -> None:
+def test_rates_that_somebody_published_lately_are_in_order(blank_home: House) -> None:
     seed(
-        home,
+        blank_home,
         "ref.fx_rate",
         [(*SPOT, day, "1.7", "Reserve Bank") for day in ("2026-10-02", "2026-11-02", "2026-11-06")],
     )
-    bill(home)
-    assert broken(home) == set()
+    bill(blank_home)
+    assert broken(blank_home) == set()
 
 
-def test_a_rate_of_a_file_that_names_nobody_is_no_example(home: House) -> None:
-    seed(home, "ref.fx_rate", [(*SPOT, day, "1.7") for day in DAYS])
-    bill(home)
-    (source,) = home.rows("select distinct rate_source, is_example_rate from cost.exchange_rate")
+def test_a_rate_of_a_file_that_names_nobody_is_no_example(blank_home: House) -> None:
+    seed(blank_home, "ref.fx_rate", [(*SPOT, day, "1.7") for day in DAYS])
+    bill(blank_home)
+    (source,) = blank_home.rows("select distinct rate_source, is_example_rate from cost.exchange_rate")
     assert (source["rate_source"], source["is_example_rate"]) == (None, False)
-    assert broken(home) == set()
+    assert broken(blank_home) == set()
 
 
-def test_without_a_rate_there_is_no_word_of_it_and_the_billing_currency_needs_none(home: House) -> None:
-    seed(home, "ref.fx_rate", [])
-    bill(home)
+def test_without_a_rate_there_is_no_word_of_it_and_the_billing_currency_needs_none(blank_home: House) -> None:
+    seed(blank_home, "ref.fx_rate", [])
+    bill(blank_home)
     columns = "select distinct rate, rate_source, is_example_rate, rate_age_days from cost.exchange_rate"
-    assert home.rows(columns) == [{"rate": None, "rate_source": None, "is_example_rate": None, "rate_age_days": None}]
+    assert blank_home.rows(columns) == [
+        {"rate": None, "rate_source": None, "is_example_rate": None, "rate_age_days": None}
+    ]
     for name in ("ref.setting", "cost.exchange_rate"):
-        build(home.store, home.models[name], currency="USD")
-    assert home.rows(columns) == [
+        build(blank_home.store, blank_home.models[name], currency="USD")
+    assert blank_home.rows(columns) == [
         {"rate": "1.0000000000", "rate_source": None, "is_example_rate": False, "rate_age_days": None}
     ]

@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import botocore.session
@@ -10,17 +9,11 @@ import pytest
 
 from pipelines.catalogue.registry import listings
 from resources.aws.listing import Listing
-from tests.given import Given, House, house, models
+from tests.given import Given, House, models
 
 SESSION = botocore.session.get_session()
 
 KEPT = {name for model in models().values() if model.keeps_records for name in model.listings}
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path) as made:
-        yield made
 
 
 def key_pairs(*names: str, **cell: Any) -> Given:
@@ -39,12 +32,12 @@ def test_every_table_of_what_is_collected_of_resources_has_it() -> None:
     assert without == {"aws.cloudwatch_metric_daily", "aws.ec2_network_interface_address"}
 
 
-def test_the_record_of_a_row_is_its_own_in_several_files_of_many_buffers(home: House) -> None:
+def test_the_record_of_a_row_is_its_own_in_several_files_of_many_buffers(blank_home: House) -> None:
     """The two are read beside each other: a reader out of step would give each row the record of another."""
-    home.night("night-1", [key_pairs(*map(str, range(50_000)))])
-    home.night("night-2", [key_pairs(*map(str, range(50_000, 90_000)), region="us-east-1")])
-    home.build("aws.ec2_key_pair")
-    (found,) = home.rows(
+    blank_home.night("night-1", [key_pairs(*map(str, range(50_000)))])
+    blank_home.night("night-2", [key_pairs(*map(str, range(50_000, 90_000)), region="us-east-1")])
+    blank_home.build("aws.ec2_key_pair")
+    (found,) = blank_home.rows(
         """
         select
             count(*) as all_rows,
@@ -55,22 +48,22 @@ def test_the_record_of_a_row_is_its_own_in_several_files_of_many_buffers(home: H
     assert found == {"all_rows": 90_000, "own": 90_000}
 
 
-def test_what_no_column_takes_out_of_a_record_is_kept_with_it(home: House) -> None:
-    home.night(
+def test_what_no_column_takes_out_of_a_record_is_kept_with_it(blank_home: House) -> None:
+    blank_home.night(
         "night-1", [Given("ec2_key_pair", [{"KeyPairId": "key-1", "KeyName": "a", "New": {"At": [1, 2.5, None]}}])]
     )
-    home.build("aws.ec2_key_pair")
-    assert home.rows("select record -> '$.New' as new from aws.ec2_key_pair") == [{"new": '{"At":[1,2.5,null]}'}]
+    blank_home.build("aws.ec2_key_pair")
+    assert blank_home.rows("select record -> '$.New' as new from aws.ec2_key_pair") == [{"new": '{"At":[1,2.5,null]}'}]
 
 
-def test_a_row_of_an_earlier_release_whose_landed_record_is_gone_has_none_and_stays(home: House) -> None:
-    home.night("night-1", [key_pairs("1"), key_pairs("2", region="us-east-1")])
-    home.build("aws.ec2_key_pair")
-    home.execute("alter table aws.ec2_key_pair drop column record")
-    shutil.rmtree(home.store.landing / "night-1")
-    home.night("night-2", [key_pairs("1"), key_pairs(region="us-east-1", outcome="denied")])
-    home.build("aws.ec2_key_pair")
-    found = home.rows("select region, is_stale, record is null as has_none from aws.ec2_key_pair order by region")
+def test_a_row_of_an_earlier_release_whose_landed_record_is_gone_has_none_and_stays(blank_home: House) -> None:
+    blank_home.night("night-1", [key_pairs("1"), key_pairs("2", region="us-east-1")])
+    blank_home.build("aws.ec2_key_pair")
+    blank_home.execute("alter table aws.ec2_key_pair drop column record")
+    shutil.rmtree(blank_home.store.landing / "night-1")
+    blank_home.night("night-2", [key_pairs("1"), key_pairs(region="us-east-1", outcome="denied")])
+    blank_home.build("aws.ec2_key_pair")
+    found = blank_home.rows("select region, is_stale, record is null as has_none from aws.ec2_key_pair order by region")
     assert found == [
         {"region": "ap-southeast-2", "is_stale": False, "has_none": False},
         {"region": "us-east-1", "is_stale": True, "has_none": True},

@@ -11,7 +11,7 @@ from typing import Any
 
 import botocore.session
 import pytest
-from given import Given, House, house, run_checks
+from given import Given, House, run_checks
 from nights import cmdb_here, copy_of, query, run_night
 from scripted_aws import Call, Reply, as_json, reservations, scripted, static, write_profiles, xml
 from steps import RUN, asked
@@ -263,12 +263,6 @@ def test_the_same_record_of_two_batches_of_a_cell_is_found_once(ask: Callable[..
 # ------------------------------------------------------------------------------------- what two answers both claim
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path) as made:
-        yield made
-
-
 def instances(place: str, *names: str, **more: Any) -> Given:
     records = [{"OwnerId": ONE, "LaunchTime": "2026-11-20T00:00:00+00:00", **instance(name)} for name in names]
     return Given("ec2_instance", records, region=place, account_id=ONE, **more)
@@ -302,21 +296,21 @@ def clash(home: House) -> checks.SqlResult:
     return result
 
 
-def test_two_responses_that_claim_one_resource_are_named_shown_and_requested_again(home: House) -> None:
-    result = clash(home)
+def test_two_responses_that_claim_one_resource_are_named_shown_and_requested_again(blank_home: House) -> None:
+    result = clash(blank_home)
     assert not result.passed
     assert (
         "It rests on 2 response(s): ec2_instance in account 000000000001, region us-east-1, requested by workload; "
         in result.sentence
     )
     assert result.sentence.endswith("`cmdb nightly --only-untrusted` requests them again.")
-    assert disputed(home) == CLASH
-    shown = read_coverage(home.store, blocked=True).untrusted
+    assert disputed(blank_home) == CLASH
+    shown = read_coverage(blank_home.store, blocked=True).untrusted
     assert [(row["region"], row["why"]) for row in shown] == [
         (region, "key_is_unique of aws.ec2_instance refused what was built of it")
         for region in ("us-east-1", "us-east-2")
     ]
-    earlier = earlier_cells(home.store, [INSTANCES], EVERY_ACCOUNT)
+    earlier = earlier_cells(blank_home.store, [INSTANCES], EVERY_ACCOUNT)
     assert {key: cell.is_disputed for key, cell in earlier.items()} == {
         CLASH[0]: True,
         CLASH[1]: True,
@@ -324,46 +318,46 @@ def test_two_responses_that_claim_one_resource_are_named_shown_and_requested_aga
     }
 
 
-def test_what_was_returned_since_and_what_the_rule_lets_pass_now_is_disputed_no_more(home: House) -> None:
-    clash(home)
+def test_what_was_returned_since_and_what_the_rule_lets_pass_now_is_disputed_no_more(blank_home: House) -> None:
+    clash(blank_home)
     # The answers of the fixture are of an earlier day than the rule's word; a later one has not been judged.
-    later = home.rows("select max(checked_at) + interval 1 minute as at from audit.check_result")[0]["at"]
-    home.execute(f"update audit.collection set ended_at = '{later}' where region = 'us-east-1'")
-    assert disputed(home) == [CLASH[1]]
-    home.execute("update aws.ec2_instance set arn = instance_id")
-    assert judged(home, "aws.ec2_instance", "night-2").passed
-    assert disputed(home) == []
+    later = blank_home.rows("select max(checked_at) + interval 1 minute as at from audit.check_result")[0]["at"]
+    blank_home.execute(f"update audit.collection set ended_at = '{later}' where region = 'us-east-1'")
+    assert disputed(blank_home) == [CLASH[1]]
+    blank_home.execute("update aws.ec2_instance set arn = instance_id")
+    assert judged(blank_home, "aws.ec2_instance", "night-2").passed
+    assert disputed(blank_home) == []
 
 
-def test_the_same_run_asking_the_rule_again_forgets_what_it_named(home: House) -> None:
-    clash(home)
-    assert judged(home, "aws.ec2_instance", "night-1").passed
-    assert home.rows("select * from audit.check_cell") == []
+def test_the_same_run_asking_the_rule_again_forgets_what_it_named(blank_home: House) -> None:
+    clash(blank_home)
+    assert judged(blank_home, "aws.ec2_instance", "night-1").passed
+    assert blank_home.rows("select * from audit.check_cell") == []
 
 
-def test_a_table_that_holds_only_run_listing_and_time_leads_to_the_cell_too(home: House) -> None:
-    home.night("night-1", [instances("us-east-1", "i-1", "i-2"), instances("us-east-2", "i-3")])
-    home.execute(
+def test_a_table_that_holds_only_run_listing_and_time_leads_to_the_cell_too(blank_home: House) -> None:
+    blank_home.night("night-1", [instances("us-east-1", "i-1", "i-2"), instances("us-east-2", "i-3")])
+    blank_home.execute(
         "create or replace table aws.copy as "
         "select 'same' as arn, run_id, listing, collected_at from (values "
         "('night-1', 'ec2_instance', timestamptz '2026-11-24 14:00:00+00')) as t(run_id, listing, collected_at)"
     )
     rule = checks.SqlCheck("never", "aws.copy", True, "Never.", "select * from aws.copy")
-    (result,) = run_checks(home.store, [rule], "night-1", "")
+    (result,) = run_checks(blank_home.store, [rule], "night-1", "")
     assert result.cell_count == 2
 
 
-def test_a_rule_that_names_listings_has_their_cells_requested_again_and_a_warning_has_none(home: House) -> None:
-    home.night("night-1", [instances("us-east-1", "i-1"), Given("organizations_account", [{"Id": ONE}])])
+def test_a_rule_that_names_listings_has_their_cells_requested_again_and_a_warning_has_none(blank_home: House) -> None:
+    blank_home.night("night-1", [instances("us-east-1", "i-1"), Given("organizations_account", [{"Id": ONE}])])
     rule = checks.SqlCheck(
         "never", "org.account", True, "Never.", "select 1 as one", refetch=("organizations_account",)
     )
-    (result,) = run_checks(home.store, [rule], "night-1", "")
+    (result,) = run_checks(blank_home.store, [rule], "night-1", "")
     assert [cell[3] for cell in result.cells] == ["organizations_account"]
-    run_checks(home.store, [replace(rule, blocking=False)], "night-1", "")
-    assert disputed(home) == []
-    (result,) = run_checks(home.store, [replace(rule, refetch=("nothing",))], "night-1", "")
-    assert (result.cells, disputed(home)) == ((), [])
+    run_checks(blank_home.store, [replace(rule, blocking=False)], "night-1", "")
+    assert disputed(blank_home) == []
+    (result,) = run_checks(blank_home.store, [replace(rule, refetch=("nothing",))], "night-1", "")
+    assert (result.cells, disputed(blank_home)) == ((), [])
 
 
 def test_every_rule_that_blocks_says_what_is_requested_again() -> None:

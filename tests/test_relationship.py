@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import relations
-from given import FIRST_NIGHT, WORKLOAD, Given, House, build, built_file, hours, house, member, migrations_before
+from given import FIRST_NIGHT, WORKLOAD, Given, House, build, hours, member, migrations_before
 from nights import Witness, query
 
 from pipelines.catalogue.registry import listings
@@ -23,12 +23,6 @@ from resources.store.store import Store
 OTHER = "111122223333"
 REGION = "ap-southeast-2"
 RULES = {check.name: check for check in read_checks()}
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path, working=built_file()) as made:
-        yield made
 
 
 def night(home: House, number: float, *cells: Given) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from given import FIRST_NIGHT, WORKLOAD, Given, House, build, built_file, hours, house, migrations_before
+from given import FIRST_NIGHT, WORKLOAD, Given, House, build, hours, migrations_before
 
 from resources.store.store import Store
 
@@ -15,12 +14,6 @@ Row = dict[str, Any]
 
 ARN = f"arn:aws:rds:ap-southeast-2:{WORKLOAD}:db:ledger"
 BUCKET = "arn:aws:s3:::logs"
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path, working=built_file()) as made:
-        yield made
 
 
 def database(number: int, **other: Any) -> Given:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
 from bills import ACCOUNT, OTHER, SPOT, Line, billed, days, seed
-from given import House, built_file, house
+from given import House
 
 from pipelines.models.sql_files import reads
 from pipelines.report.figures import read_queries
@@ -19,11 +17,10 @@ QUERIES = {query.name: query.sql for query in read_queries()}
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path, working=built_file()) as made:
-        seed(made, "ref.fx_rate", [(*SPOT, "2020-01-01", "2")])
-        seed(made, "ref.budget", [])
-        yield made
+def home(home: House) -> House:
+    seed(home, "ref.fx_rate", [(*SPOT, "2020-01-01", "2")])
+    seed(home, "ref.budget", [])
+    return home
 
 
 def figure(home: House, name: str) -> list[dict[str, Any]]:

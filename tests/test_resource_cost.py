@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
-import pytest
 from bills import ACCOUNT, Line, billed, days, service
-from given import House, build, built_file, house, insert
+from given import House, build, insert
 
 from pipelines.models.checks import read_checks, run
 
 COMPUTE = "Amazon Elastic Compute Cloud - Compute"
 RULES = {check.name: check for check in read_checks()}
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path, working=built_file()) as made:
-        yield made
 
 
 def instance(

@@ -6,15 +6,14 @@ Each test is a few nights of one account, with its bill by usage type.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
 from bills import SPOT, seed
-from given import FIRST_NIGHT, WORKLOAD, Given, House, build, built_file, house
+from given import FIRST_NIGHT, WORKLOAD, Given, House, build
 from test_decommission import cost, instance, last_part, measured_instance, snapshot, volume
 
 Record = dict[str, Any]
@@ -47,10 +46,9 @@ TONIGHT = (
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path, working=built_file()) as made:
-        seed(made, "ref.fx_rate", [(*SPOT, "2026-11-20", "2")])
-        yield made
+def home(home: House) -> House:
+    seed(home, "ref.fx_rate", [(*SPOT, "2026-11-20", "2")])
+    return home
 
 
 def bill(first: dt.date, until: dt.date, spent: dict[str, list[tuple[str, str]]]) -> list[Given]:

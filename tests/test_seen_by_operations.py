@@ -5,12 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from given import FIRST_NIGHT, MANAGEMENT, WORKLOAD, Given, House, built_file, hours, house, rows
+from given import FIRST_NIGHT, MANAGEMENT, WORKLOAD, Given, House, hours, rows
 from nights import Witness
 
 from resources.store.store import Store
@@ -18,12 +16,6 @@ from simulator.client import Simulator
 
 Row = dict[str, Any]
 OTHER = "000000000042"
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path, working=built_file()) as made:
-        yield made
 
 
 def shown(night: Witness, sql: str) -> list[Row]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from bills import ACCOUNT, billed
-from given import House, house
+from given import House
 
 from pipelines.cli.repeated_money import SLICES
 from pipelines.cli.slices import summed_across_slices
@@ -184,19 +184,15 @@ def test_every_relation_with_a_slice_or_a_tag_key_and_money_is_known() -> None:
     assert repeating <= SLICES.keys()
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path) as made:
-        yield made
-
-
-def test_the_total_of_a_day_is_the_same_whatever_slices_there_are(home: House) -> None:
+def test_the_total_of_a_day_is_the_same_whatever_slices_there_are(blank_home: House) -> None:
     one = [("2026-11-02", "service", ACCOUNT, "A", "1.25"), ("2026-11-02", "service", ACCOUNT, "B", "2")]
     others = [("2026-11-02", "service", OTHER, "A", "-0.5"), ("2026-11-03", "service", ACCOUNT, "A", "4")]
     again = [("2026-11-02", "region", ACCOUNT, "us-east-1", "3.25"), ("2026-11-02", "tag:a", ACCOUNT, "", "3.25")]
-    billed(home, [*one, *others, *again], open_from="2026-11-03")
-    home.build("cost.daily_total")
-    rows = home.rows("select usage_date, account_id, unblended_cost, is_estimated from cost.daily_total order by all")
+    billed(blank_home, [*one, *others, *again], open_from="2026-11-03")
+    blank_home.build("cost.daily_total")
+    rows = blank_home.rows(
+        "select usage_date, account_id, unblended_cost, is_estimated from cost.daily_total order by all"
+    )
     assert [
         (r["usage_date"], r["account_id"], Decimal(r["unblended_cost"]), r["is_estimated"]) for r in rows
     ] == sorted(
@@ -206,4 +202,4 @@ def test_the_total_of_a_day_is_the_same_whatever_slices_there_are(home: House) -
             ("2026-11-03", ACCOUNT, Decimal(4), True),
         ]
     )
-    assert {row["bill_domain"] for row in home.rows("select bill_domain from cost.daily_total")} == {"unknown"}
+    assert {row["bill_domain"] for row in blank_home.rows("select bill_domain from cost.daily_total")} == {"unknown"}

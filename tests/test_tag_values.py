@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from bills import ACCOUNT, SPOT, billed, seed
-from given import Given, House, built_file, house, migrations_before
+from given import Given, House, house, migrations_before
 from test_decommission import instance
 
 from resources.store.store import Store
@@ -18,11 +17,10 @@ KEY = "bc:business-service"
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path, working=built_file()) as made:
-        seed(made, "ref.fx_rate", [(*SPOT, "2026-11-01", "2")])
-        seed(made, "ref.tag_value_alias", [(KEY, "pay", "Payments")])
-        yield made
+def home(home: House) -> House:
+    seed(home, "ref.fx_rate", [(*SPOT, "2026-11-01", "2")])
+    seed(home, "ref.tag_value_alias", [(KEY, "pay", "Payments")])
+    return home
 
 
 def by_service(value: str, amount: str) -> dict[str, Any]:

@@ -7,13 +7,12 @@ import datetime as dt
 import itertools
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from bills import ACCOUNT, billed
-from given import House, house
+from given import House
 from nights import DATABASE, copy_of, query
 from steps import asked
 
@@ -44,10 +43,9 @@ DAY, BEFORE = "2026-11-22", "2026-11-21"
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path) as made:
-        made.build("cost.daily", "ref.service_listing", "ref.usage_type_listing")
-        yield made
+def home(blank_home: House) -> House:
+    blank_home.build("cost.daily", "ref.service_listing", "ref.usage_type_listing")
+    return blank_home
 
 
 def shown(home: House) -> dict[tuple[str, str], tuple[BilledItem, ...]]:

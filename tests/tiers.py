@@ -38,8 +38,9 @@ STARTING = frozenset(
         "dagster",
         "pipelines.definitions.build_defs",
         "click.testing.CliRunner",
-        # A warehouse on disk, a copy of the repository.
+        # A warehouse on disk, a copy of the repository. A fixture imports the former when it is asked for.
         "resources.store.store.Store",
+        "given.house",
         "shutil.copytree",
     }
 )
