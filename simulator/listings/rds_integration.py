@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import uuid
 from typing import Any
 
 from simulator.databases import estate_of
@@ -19,7 +20,8 @@ def rows(network: Network, account_id: str, region: str) -> list[dict[str, Any]]
     """Of Aurora alone."""
     return [
         {
-            "arn": f"arn:aws:rds:{region}:{account_id}:integration:{_uuid(cluster.resource_id)}",
+            "arn": f"arn:aws:rds:{region}:{account_id}:integration:"
+            f"{uuid.UUID(digest('integration', cluster.resource_id)[:32])}",
             "account_id": account_id,
             "region": region,
             "tags": cluster.tags,
@@ -28,11 +30,6 @@ def rows(network: Network, account_id: str, region: str) -> list[dict[str, Any]]
         for cluster in estate_of(network, account_id, region).clusters
         if cluster.engine != "neptune"
     ]
-
-
-def _uuid(name: str) -> str:
-    drawn = digest("integration", name)
-    return "-".join((drawn[:8], drawn[8:12], drawn[12:16], drawn[16:20], drawn[20:32]))
 
 
 def shown(row: dict[str, Any]) -> Output:
