@@ -24,7 +24,7 @@ from hypothesis import settings
 from resources.contract import ROLES, policy
 from simulator.client import Simulator, is_foreign, start
 
-pytest_plugins = ["nights", "warehouses", "browser"]
+pytest_plugins = ["nights", "warehouses", "browser", "scaleout_services"]
 
 _HOME = tempfile.TemporaryDirectory(prefix="cmdb-tests-")
 os.environ["HOME"] = _HOME.name

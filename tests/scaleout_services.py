@@ -227,10 +227,10 @@ def objects_of(server: S3, prefix: str, patch: pytest.MonkeyPatch) -> ObjectStor
     return ObjectStore(f"s3://{BUCKET}/{prefix}", "us-east-1", server.endpoint)
 
 
-@contextmanager
-def s3_server(folder: Path) -> Iterator[S3]:
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
     """An S3 server with the bucket `BUCKET`; the test is skipped where SeaweedFS is not installed."""
-    with S3(folder) as server:
+    with S3(tmp_path_factory.mktemp("s3") / "server") as server:
         yield server
 
 

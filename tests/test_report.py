@@ -53,12 +53,6 @@ Figures = Mapping[str, Figure]
 
 
 @pytest.fixture(scope="module")
-def figures(truthful_night: Path) -> Figures:
-    """What the session's night published."""
-    return query_figures(Store(truthful_night / DATABASE))
-
-
-@pytest.fixture(scope="module")
 def ended_at(figures: Figures) -> datetime:
     found = figures["run"].rows[0]["finished_at"]
     assert isinstance(found, datetime)

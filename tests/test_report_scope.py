@@ -13,9 +13,8 @@ from nights import DATABASE, query
 
 from pipelines.models.model import read_models
 from pipelines.models.sql_files import reads
-from pipelines.report.figures import Figure, Scope, query_figures
+from pipelines.report.figures import Figure, Scope
 from pipelines.report.page import render
-from resources.store.store import Store
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 CLAIMING = ("org.", "aws.", "cost.", "cmdb.")
@@ -27,11 +26,6 @@ Figures = Mapping[str, Figure]
 def without_charts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing takes most of the time of a page, and says nothing of what is known."""
     monkeypatch.setattr("pipelines.report.page.pictures", lambda _: {})
-
-
-@pytest.fixture(scope="module")
-def figures(truthful_night: Path) -> Figures:
-    return query_figures(Store(truthful_night / DATABASE))
 
 
 def test_the_scope_of_a_figure_is_that_of_the_tables_it_reads(figures: Figures, truthful_night: Path) -> None:

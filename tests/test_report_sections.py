@@ -18,11 +18,10 @@ from jinja2 import meta
 from nights import DATABASE, query
 
 from pipelines.report import page, sections, service_map
-from pipelines.report.figures import Figure, query_figures
+from pipelines.report.figures import Figure
 from pipelines.report.service_map import BOX, HEIGHT, Line, Node
 from pipelines.report.text import plain
 from pipelines.settings import WAREHOUSE_FOLDER
-from resources.store.store import Store
 
 Figures = Mapping[str, Figure]
 
@@ -36,11 +35,6 @@ def test_the_template_reads_every_name_that_it_is_given() -> None:
     given = {word.arg for call in calls if getattr(call.func, "attr", "") == "render" for word in call.keywords}
     # The other way round jinja2 also names the parameters of `call` blocks.
     assert given <= wanted and len(given) > 5
-
-
-@pytest.fixture(scope="module")
-def figures(truthful_night: Path) -> Figures:
-    return query_figures(Store(truthful_night / DATABASE))
 
 
 def other(figures: Figures, name: str, **changes: Any) -> Figures:

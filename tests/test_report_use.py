@@ -17,13 +17,12 @@ from typing import Any
 
 import pytest
 from browser import PHONE, Browser
-from nights import DATABASE, node_packages
+from nights import node_packages
 
 from pipelines.plain_text import as_csv_cell
-from pipelines.report.figures import Figure, query_figures
+from pipelines.report.figures import Figure
 from pipelines.report.page import render
 from pipelines.report.text import console_address
-from resources.store.store import Store
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 WITHOUT_AXE = "axe-core is not here, so nobody looked for what a screen reader cannot use; `make setup-node` brings it."
@@ -34,11 +33,6 @@ PAPER = (718, 1040)
 """A4 less its margins, in pixels."""
 
 Figures = Mapping[str, Figure]
-
-
-@pytest.fixture(scope="module")
-def figures(truthful_night: Path) -> Figures:
-    return query_figures(Store(truthful_night / DATABASE))
 
 
 # ----------------------------------------------------------------------------------------------- the console

@@ -6,7 +6,7 @@ import hashlib
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ import duckdb
 import pytest
 from given import blank_file
 from nights import cmdb_here, environment_of, night_environment, run_night
-from scaleout_services import ACCESS_KEY, BUCKET, S3, SECRET_KEY, objects_of, s3_server
+from scaleout_services import ACCESS_KEY, BUCKET, S3, SECRET_KEY, objects_of
 
 from pipelines.dagster_metadata import COPY_KEY
 from pipelines.definitions import build_defs, execute
@@ -36,12 +36,6 @@ from resources.warehouse import Warehouse
 from simulator.client import Simulator
 
 pytestmark = pytest.mark.scaleout
-
-
-@pytest.fixture(scope="module")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
-    with s3_server(tmp_path_factory.mktemp("s3") / "server") as server:
-        yield server
 
 
 @pytest.fixture

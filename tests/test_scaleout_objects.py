@@ -6,22 +6,15 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from scaleout_services import BUCKET, S3, objects_of, s3_server
+from scaleout_services import BUCKET, S3, objects_of
 
 from resources.objects.errors import ObjectMissing, ObjectStoreError
 from resources.objects.object_store import PIECE, ObjectStore
 
 pytestmark = pytest.mark.scaleout
-
-
-@pytest.fixture(scope="module")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
-    with s3_server(tmp_path_factory.mktemp("s3") / "server") as server:
-        yield server
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ import psutil
 import pytest
 from nights import DATABASE, REPOSITORY, copy_of, query, run_night
 from remote_parts import KEY, NAMES, ONE_PLACE, of_one_process, rows
-from scaleout_services import BUCKET, S3, Broker, Redis, awaited, rabbitmq, s3_server
+from scaleout_services import BUCKET, S3, Broker, Redis, awaited, rabbitmq
 from steps import asked
 from test_parts import everything
 
@@ -29,12 +29,6 @@ from pipelines.settings import read_settings
 from simulator.client import Simulator
 
 pytestmark = pytest.mark.scaleout
-
-
-@pytest.fixture(scope="module")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
-    with s3_server(tmp_path_factory.mktemp("s3") / "server") as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

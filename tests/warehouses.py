@@ -1,18 +1,21 @@
-"""Warehouses of given responses as fixtures: `home`, and `blank_home` for what `home` would hide or be too large for.
+"""Fixtures of what several files read: warehouses of given responses, and the report's figures of the truthful night.
 
-What they are made of stands in `given`, which loads the pipeline: only tests that use them should wait for it.
+What they are made of loads the pipeline, which takes seconds: only tests that use them should wait for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from nights import DATABASE
 
 if TYPE_CHECKING:
     from given import House
+
+    from pipelines.report.figures import Figure
 
 
 @pytest.fixture
@@ -31,3 +34,12 @@ def blank_home(tmp_path: Path) -> Iterator[House]:
 
     with house(tmp_path) as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def figures(truthful_night: Path) -> Mapping[str, Figure]:
+    """What the report says of the session's truthful night."""
+    from pipelines.report.figures import query_figures
+    from resources.store.store import Store
+
+    return query_figures(Store(truthful_night / DATABASE))
