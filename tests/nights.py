@@ -19,10 +19,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
@@ -39,6 +39,8 @@ DATABASE = "aws_org.duckdb"
 
 MANY = "100000"
 """More paid requests than all nights of a test together send: the limit is one of a day."""
+
+Made = TypeVar("Made")
 
 
 @contextlib.contextmanager
@@ -188,19 +190,28 @@ def shared_by_workers(name: str) -> Iterator[Path]:
         yield shared
 
 
+def made_once(name: str, make: Callable[[Path], Made]) -> Made:
+    """What `make` returns in a folder of the session that stays: one worker calls it, the others read what it made."""
+    with shared_by_workers(name) as shared:
+        kept = shared / "made.pickle"
+        if not kept.exists():
+            kept.write_bytes(pickle.dumps(make(shared)))
+        made: Made = pickle.loads(kept.read_bytes())
+        return made
+
+
 @pytest.fixture(scope="session")
 def witnessed_night(simulator_process: Simulator) -> Witness:
     """The session's truthful night with its evidence, run by one worker for all. Never write into its folder."""
-    with shared_by_workers("truthful") as shared:
-        kept = shared / "witness.pickle"
-        if not kept.exists():
-            shutil.rmtree(shared / "warehouse", ignore_errors=True)
-            seen = witness(simulator_process, shared / "warehouse", DAGSTER_HOME=str(shared / "dagster"))
-            simulator_process.reset()
-            assert seen.night.published, seen.night.sentences
-            kept.write_bytes(pickle.dumps(seen))
-    made: Witness = pickle.loads(kept.read_bytes())
-    return made
+
+    def run(shared: Path) -> Witness:
+        shutil.rmtree(shared / "warehouse", ignore_errors=True)
+        seen = witness(simulator_process, shared / "warehouse", DAGSTER_HOME=str(shared / "dagster"))
+        simulator_process.reset()
+        assert seen.night.published, seen.night.sentences
+        return seen
+
+    return made_once("truthful", run)
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import pickle
 import platform
 import subprocess
 from collections.abc import Callable, Iterator
@@ -11,10 +10,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from nights import REPOSITORY, shared_by_workers
+from nights import REPOSITORY, made_once
 
 from chaos.ground import Ground, copy_of, grounded
-from chaos.history import Known, move_on, remember
+from chaos.history import Known, first_night, move_on, second_night
 from chaos.processes import end_all, load
 
 HERE = Path(__file__).parent
@@ -71,15 +70,9 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
 @pytest.fixture(scope="session")
 def known(ground: Ground) -> Known:
     """The session's two truthful runs, made by one worker for all; the world has moved on between them."""
-    with shared_by_workers("two-nights") as shared:
-        kept = shared / "known.pickle"
-        if not kept.exists():
-            made = remember(ground, shared)
-            kept.write_bytes(pickle.dumps(made))
-            return made
+    yesterday = made_once("yesterday", lambda shared: first_night(ground, shared))
     move_on(ground.simulator)
-    found: Known = pickle.loads(kept.read_bytes())  # another worker wrote it
-    return found
+    return made_once("tonight", lambda shared: second_night(ground, shared, yesterday))
 
 
 @pytest.fixture

@@ -103,13 +103,6 @@ def second_night(ground: Ground, folder: Path, yesterday: Yesterday) -> Known:
     )
 
 
-def remember(ground: Ground, folder: Path) -> Known:
-    """Run the two nights; the organisation is as it is tonight afterwards. As for `second_night`."""
-    yesterday = first_night(ground, folder)
-    move_on(ground.simulator)
-    return second_night(ground, folder, yesterday)
-
-
 def against_the_world(published: Tables, simulator: Simulator) -> None:
     """Compare what a night published with what there really is: a comparison of two nights alone could be of two lies.
 

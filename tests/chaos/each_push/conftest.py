@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import functools
-import pickle
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import pytest
-from nights import DATABASE, shared_by_workers
+from nights import DATABASE, made_once
 
 from chaos.ground import Ground, copy_of, grounded
 from chaos.history import Known, Yesterday, first_night, move_on, second_night
@@ -69,15 +67,6 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
         yield made
 
 
-def made_once(name: str, make: Callable[[Path], Any]) -> Any:
-    """What one worker makes in a folder of the session for all."""
-    with shared_by_workers(f"small-{name}") as shared:
-        kept = shared / f"{name}.pickle"
-        if not kept.exists():
-            kept.write_bytes(pickle.dumps(make(shared)))
-        return pickle.loads(kept.read_bytes())  # this worker or another one wrote it
-
-
 def warehouse_of(ground: Ground) -> Path:
     """The folder of the warehouse of each run: one and the same, so that the runs' environments are."""
     return ground.scratch / "warehouse"
@@ -86,7 +75,7 @@ def warehouse_of(ground: Ground) -> Path:
 @pytest.fixture(scope="session")
 def yesterday(ground: Ground) -> Yesterday:
     """The truthful run of yesterday, made by one worker for all; the worker's world has moved on since."""
-    found: Yesterday = made_once("yesterday", lambda shared: first_night(ground, shared))
+    found = made_once("small-yesterday", lambda shared: first_night(ground, shared))
     move_on(ground.simulator)
     return found
 
@@ -94,8 +83,7 @@ def yesterday(ground: Ground) -> Yesterday:
 @pytest.fixture(scope="session")
 def known(ground: Ground, yesterday: Yesterday) -> Known:
     """The truthful runs of yesterday and tonight."""
-    found: Known = made_once("tonight", lambda shared: second_night(ground, shared, yesterday))
-    return found
+    return made_once("small-tonight", lambda shared: second_night(ground, shared, yesterday))
 
 
 @pytest.fixture
