@@ -5,7 +5,7 @@ An account and region is empty, small or medium, which its name and the seed dec
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
@@ -419,6 +419,3 @@ def asked_page(body: bytes) -> tuple[int, int]:
     """From which record on, and how many at most, a query asks."""
     token, limit = _TOKEN.search(body), _LIMIT.search(body)
     return int(token[1]) if token else 0, int(limit[1]) if limit else 1_000_000
-
-
-Answerer = Callable[[str, str, bytes], bytes]

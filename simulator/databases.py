@@ -112,7 +112,6 @@ class Cluster:
     created_at: dt.datetime
     tags: dict[str, str] = field(default_factory=dict)
     status: str = "available"
-    is_serverless: bool = False
 
     @property
     def arn(self) -> str:

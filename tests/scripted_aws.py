@@ -59,9 +59,6 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-Script = Callable[[Call], Reply]
-
-
 def xml(operation: str, inner: str) -> Reply:
     return Reply(f'<{operation}Response xmlns="{_EC2}"><requestId>r-1</requestId>{inner}</{operation}Response>')
 

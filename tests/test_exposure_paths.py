@@ -23,7 +23,6 @@ OWNER, PARTICIPANT = WORKLOAD, "000000000042"
 REGION = "ap-southeast-2"
 GATEWAY, LOOSE = "igw-1", "igw-2"
 """One that is attached to the VPC, and one that is attached to none."""
-FOUND = ("address", "entry", "opening", "audience")
 
 PATH = (
     *("ec2_network_interface", "ec2_address", "ec2_vpc", "ec2_subnet", "ec2_route_table", "ec2_internet_gateway"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,6 @@ from pipelines.cli import run
 from pipelines.cli.main import main
 from pipelines.cli.summary import RunSummary
 from simulator.client import Simulator
-
-Done = subprocess.CompletedProcess[str]
 
 OURS = ("AWS_MANAGEMENT_PROFILE", "AWS_OPERATIONS_PROFILE", "AWS_BILLING_PROFILE", "AWS_PROFILE", "AWS_DEFAULT_REGION")
 PROFILES = ("--management", "acmeManagement", "--operations", "acmeOperations", "--billing", "acmeBilling")

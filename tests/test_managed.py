@@ -32,7 +32,6 @@ MANAGED = (*rds.LISTINGS, *s3.LISTINGS, *lambda_.LISTINGS)
 CANARIES = (b"canary-function", b"canary-database", b"confidential/")
 CREDENTIALS = (b"canary-secret-key", b"canary-sso-token", session_token("1", "r", "s", 1)[:16].encode())
 """What stands in every credential of the simulated organisation; a session token is a record that begins alike."""
-LINEAGE = {"run_id", "role", "caller_account_id", "cell_region", "listing", "collected_at", "is_stale"}
 Row = dict[str, Any]
 
 

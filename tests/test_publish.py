@@ -28,7 +28,6 @@ from resources.store.process import FAULT_POINTS, PROCESS, hook_at
 from resources.store.store import Store
 from resources.store.versions import Links, Version
 
-ROOT = Path(__file__).resolve().parent.parent
 NEWEST = len(list(MIGRATIONS.glob("*.sql")))
 ROWS = 2000
 RUNS = [f"run-{number}" for number in range(1, 7)]

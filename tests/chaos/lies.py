@@ -215,9 +215,6 @@ ZEROS: Mapping[str, tuple[str, ...]] = {
 }
 """Listings of which some cells are empty in truth, or where no budgets are, by role."""
 
-OWNED = tuple(name for name in REGIONAL if listings()[name].owner is not None)
-"""Listings of the workload accounts whose records name their account."""
-
 ALONE: tuple[Lie, ...] = (
     Lie((), "survived"),
     # A zero that is none, of each role.
