@@ -245,13 +245,13 @@ def query(
     return found
 
 
-def cmdb(environment: Mapping[str, str], *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+def cmdb(environment: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     """The command line, with `environment` in place of everything that leads elsewhere."""
     kept = {name: value for name, value in os.environ.items() if not is_foreign(name) and name != "DAGSTER_HOME"}
     return subprocess.run(
         [sys.executable, "-m", "pipelines.cli.main", *arguments],
         env=kept | {"CMDB_SETTINGS": os.devnull} | dict(environment),
-        cwd=cwd or REPOSITORY,
+        cwd=REPOSITORY,
         capture_output=True,
         text=True,
         check=False,

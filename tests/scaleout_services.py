@@ -115,11 +115,8 @@ class Service(ABC):
             self._process = None
 
     def pause(self) -> None:
-        """It accepts connections and answers nothing, until `resume`."""
+        """It accepts connections and answers nothing from now on."""
         os.killpg(self.pid, signal.SIGSTOP)
-
-    def resume(self) -> None:
-        os.killpg(self.pid, signal.SIGCONT)
 
     def __enter__(self) -> Self:
         try:

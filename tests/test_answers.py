@@ -606,16 +606,16 @@ def signature_expired(minutes: float) -> str:
     )
 
 
-def coded(protocol_name: str, code: str, message: str, more: str = "", status: int = 403) -> Reply:
+def coded(protocol_name: str, code: str, message: str, more: str) -> Reply:
     error = f"<Code>{code}</Code><Message>{message}</Message>{more}"
     match protocol_name:
         case "ec2":
-            return Reply(f"<Response><Errors><Error>{error}</Error></Errors></Response>", status)
+            return Reply(f"<Response><Errors><Error>{error}</Error></Errors></Response>", 403)
         case "query":
-            return query_error(code, message, status)
+            return query_error(code, message, 403)
         case "rest-xml":
-            return Reply(f"<Error>{error}</Error>", status)
-    return as_json({"__type": code, "message": message}, status)
+            return Reply(f"<Error>{error}</Error>", 403)
+    return as_json({"__type": code, "message": message}, 403)
 
 
 S3_TIMES = f"<RequestTime>{at(0)}</RequestTime><ServerTime>{at(-90, '%Y-%m-%dT%H:%M:%SZ')}</ServerTime>"

@@ -76,8 +76,8 @@ class Ours:
         self.connections = connections or Connections()
         self.settings = Settings(**{"connect_seconds": 2, "read_seconds": 2, **settings})
 
-    def post(self, url: str, headers: dict[str, str] = SENT, body: bytes = BODY) -> tuple[int, dict[str, str], bytes]:
-        with self.connections.exchange("POST", url, headers, body, self.settings) as response:
+    def post(self, url: str, headers: dict[str, str] = SENT) -> tuple[int, dict[str, str], bytes]:
+        with self.connections.exchange("POST", url, headers, BODY, self.settings) as response:
             return response.status, response.headers, response.content
 
     def send(self, request: Any) -> Any:

@@ -33,9 +33,9 @@ DAYS = st.dates(date(2024, 1, 1), date(2032, 12, 31))
 HISTORY = st.integers(1, 13)
 
 
-def known_before(today: date, months: int = 24) -> set[str]:
-    """A warehouse that has every month up to this one."""
-    return {f"{first_of(today, back):%Y-%m}" for back in range(months)}
+def known_before(today: date) -> set[str]:
+    """A warehouse that has every month of two years up to this one."""
+    return {f"{first_of(today, back):%Y-%m}" for back in range(24)}
 
 
 def asked_days(months: list[Month]) -> list[date]:

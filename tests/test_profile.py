@@ -1508,9 +1508,9 @@ def test_all_look_ups_of_a_place_keep_one_pace(aws: ScriptedAws, make_reach: Mak
 # ------------------------------------------------------------------------------- the simulated organisation
 
 
-def ask_instances(organisation: Simulator, retry: Retry = HASTE) -> tuple[AwsClient, Response, dict[str, Any]]:
+def ask_instances(organisation: Simulator) -> tuple[AwsClient, Response, dict[str, Any]]:
     profile = organisation.env["AWS_PROFILE"]
-    reach = AwsClient("workload", home_region=REGION, retry=retry)
+    reach = AwsClient("workload", home_region=REGION, retry=HASTE)
     account = reach.identify(profile).account_id
     answer = reach.fetch(question(profile=profile, account=account))
     return reach, answer, {"profile": profile, "account": account}

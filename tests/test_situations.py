@@ -75,11 +75,11 @@ class Organisation:
         """Change the organisation now."""
         return self.simulator.change(do, **arguments)
 
-    def during(self, call: str, do: str, *, skip: int = 0, **arguments: Any) -> None:
-        """Change the organisation in the middle of a run, as a call arrives; `skip` calls come before it."""
+    def during(self, call: str, do: str, **arguments: Any) -> None:
+        """Change the organisation in the middle of a run, as a call first arrives."""
         service, op = call.split(":")
         rule = {"action": "change", "do": do, "arguments": arguments, "service": service, "op": op}
-        self.simulator.faults([{**rule, "skip": skip, "times": 1}])
+        self.simulator.faults([{**rule, "times": 1}])
 
     def fault(self, action: str, call: str, **more: Any) -> None:
         """Break calls of the row's account."""

@@ -127,12 +127,12 @@ def profiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     yield tmp_path
 
 
-def asked_of_all(listing: Listing, url: str, profiles: Path, retry: Retry, rounds: int = 2) -> list[Response]:
+def asked_of_all(listing: Listing, url: str, profiles: Path, retry: Retry) -> list[Response]:
     write_profiles(profiles, url, {f"p{account}": static(account) for account in ACCOUNTS})
     reach = AwsClient("workload", home_region="eu-west-1", retry=retry)
     questions = [
         Request(f"p{account}", account, region, listing, "workload")
-        for _ in range(rounds)
+        for _ in range(2)
         for account in ACCOUNTS
         for region in REGIONS
     ]

@@ -291,10 +291,9 @@ def movement(world: World) -> Figures:
     return Figures(("month", "slice", "dimension_value"), rows)
 
 
-def total_of(world: World, month: dt.date, until: dt.date | None = None) -> Decimal:
-    """What a month of the bill costs, or its days before one."""
-    last = last_day(month) if until is None else until - dt.timedelta(days=1)
-    wanted = set(days(month, last))
+def total_of(world: World, month: dt.date) -> Decimal:
+    """What a month of the bill costs."""
+    wanted = set(days(month, last_day(month)))
     return sum(
         (amounts["unblended_cost"] for day, _, _, amounts in world.cells("service") if day in wanted), Decimal(0)
     )

@@ -23,14 +23,14 @@ def _value(fault: Decimal | int, judged: Decimal | int) -> Decimal | None:
     return Decimal(100) if not fault else Decimal(10000 * (judged - fault) // judged) / 100
 
 
-def _health(kpi: str, fault: int, judged: int, unknown: int, value: Decimal | None = None) -> dict[str, Any]:
+def _health(kpi: str, fault: int, judged: int, unknown: int) -> dict[str, Any]:
     return {
         "kpi": kpi,
         "scope": "organisation",
         "at_fault_count": fault,
         "judged_count": judged,
         "unknown_count": unknown,
-        "value": value if value is not None else _value(fault, judged),
+        "value": _value(fault, judged),
     }
 
 
