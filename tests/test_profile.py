@@ -47,7 +47,6 @@ from resources.aws.messages import OPTIONAL_GRANT, REQUEST_LIMIT, Lookup, Reques
 from resources.aws.meter import Unmetered
 from resources.aws.profile_errors import ProfileError
 from resources.aws.profiles import AwsConfigError, available_profiles
-from resources.aws.records import record_path
 from resources.aws.retry import Retry
 from resources.aws.value_text import iso_text
 from resources.contract import CONTRACT, ROLES, Role
@@ -1110,17 +1109,6 @@ def test_a_question_to_the_wrong_role_is_a_mistake(aws: ScriptedAws, make_reach:
 def test_a_call_that_does_not_exist_is_a_mistake(call: str, aws: ScriptedAws, make_reach: MakeReach) -> None:
     with pytest.raises(ValueError, match="botocore knows no"):
         make_reach().fetch(question(Listing(**{**vars(INSTANCES), "call": call})))
-
-
-@pytest.mark.parametrize("records", ["", "A[]", "A[].B[].C", "A | B", "[].A", "A..B"])
-def test_a_path_that_is_not_understood_is_a_mistake(records: str) -> None:
-    with pytest.raises(ValueError, match="is neither"):
-        record_path(records)
-
-
-def test_paths() -> None:
-    assert record_path("Accounts") == (("Accounts",), ())
-    assert record_path("A.B[].C.D") == (("A", "B"), ("C", "D"))
 
 
 def test_where_a_global_listing_is_requested(aws: ScriptedAws) -> None:
