@@ -12,8 +12,8 @@ import psutil
 import pytest
 from nights import program
 
+from pipelines import memory
 from pipelines.freed_memory import DUCKDB_ALLOCATOR, return_soon
-from pipelines.models import memory
 from pipelines.models.build import build
 from pipelines.models.model import Model
 from pipelines.models.sql_files import Header

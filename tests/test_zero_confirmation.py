@@ -17,7 +17,7 @@ import pytest
 from conftest import MakeOrganisation, policies, sign_in
 from nights import DATABASE, cmdb, copy_of, fingerprint, night_environment, query, run_night, said_in
 
-from pipelines.collection import confirmation
+from pipelines.collection import confirmation, decisions
 from pipelines.trust import zero_rule
 from simulator.client import Simulator, start
 
@@ -105,7 +105,12 @@ def late(first_night: Place, tmp_path: Path) -> Iterator[Place]:
 UNRECORDED = ["cloudwatch:GetMetricData", "s3:ListObjectsV2"]
 
 
-def test_a_first_run_publishes_zeros_that_wait_and_half_an_hour_later_they_are_confirmed(late: Place) -> None:
+def test_a_first_run_publishes_zeros_that_wait_and_half_an_hour_later_they_are_confirmed(
+    late: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # In several batches, of which some are stored together.
+    monkeypatch.setattr(decisions, "ZEROS_AT_ONCE", 5)
+    monkeypatch.setattr(confirmation, "SETTLED_AT_ONCE", 20_000)
     before = outcomes(late.database)
     assert before["empty_unconfirmed"] > 10
     assert "empty_verified" not in before

@@ -5,16 +5,18 @@
 
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import partial
+from typing import IO, Any
 
 import orjson
 
 from pipelines.catalogue.registry import listings
 from pipelines.collection.decisions import Confirmation, decide, portions
 from pipelines.collection.trails import HORIZON, ListedZero, Place, lookup, trail_events
+from pipelines.memory import within_memory
 from pipelines.settings import Settings
 from pipelines.trust import outcomes, zero_rule
 from resources.audit.coverage import Accounts
@@ -39,6 +41,10 @@ TRAIL_KEEPS = timedelta(days=89)
 
 UNRECORDED_AFTER = timedelta(hours=20)
 """How long a kind of call must be missing until it counts as not recorded by CloudTrail: two nightly runs."""
+
+
+SETTLED_AT_ONCE = 64 << 20
+"""Bytes of decisions that are stored together at least: each time DuckDB writes whole groups of 122,880 cells again."""
 
 
 @dataclass(frozen=True)
@@ -93,8 +99,12 @@ class Confirmer:
             return self.found
         self._profiles = self._reached()
         self._log(f"Looking in CloudTrail for {sum(counts.values()):,} zero(s) of earlier runs.")
-        for accounts in portions(counts):
-            self._decide(accounts)
+        with self._spool() as file:
+            for accounts in portions(counts):
+                self._decide(accounts, file)
+                if file.tell() > SETTLED_AT_ONCE:
+                    self._settle(file)
+            self._settle(file)
         self._learn()
         self._log(self.found.sentence())
         return self.found
@@ -113,9 +123,11 @@ class Confirmer:
                     profiles[role, identity.account_id] = identity.profile
         return profiles
 
-    def _decide(self, accounts: Accounts) -> None:
+    def _decide(self, accounts: Accounts, file: IO[bytes]) -> None:
         found = self._readable(accounts)
-        self._write(self._lines(found, self._look_up(found)))
+        lines = self._lines(found, self._look_up(found))
+        with explained(self._store.landing):
+            file.writelines(orjson.dumps(line) + b"\n" for line in lines)
 
     def _lines(self, found: Sequence[_Found], trails: Sequence[TrailEvents]) -> Iterator[dict[str, Any]]:
         """The lines that store the decisions on zeros."""
@@ -201,15 +213,25 @@ class Confirmer:
             "confirmed_at": now.isoformat() if decision != "unavailable" else None,
         }
 
-    def _write(self, lines: Iterable[Mapping[str, Any]]) -> None:
+    def _spool(self) -> IO[bytes]:
+        """A file for decisions that are not stored yet, gone when it is closed."""
         with explained(self._store.landing):
             make_folder(self._store.landing)
-            with tempfile.NamedTemporaryFile(suffix=".ndjson", dir=self._store.landing) as file:
-                file.writelines(orjson.dumps(line) + b"\n" for line in lines)
-                file.flush()
-                if file.tell():
-                    with self._store.transaction() as connection:
-                        settle_zeros(connection, file.name)
+            return tempfile.NamedTemporaryFile(suffix=".ndjson", dir=self._store.landing)
+
+    def _settle(self, file: IO[bytes]) -> None:
+        """Store the decisions that a file has, and empty it."""
+        with explained(self._store.landing):
+            file.flush()
+        if file.tell():
+            # Without a limit DuckDB keeps what a checkpoint moves.
+            within_memory(partial(self._store_decisions, file.name))
+            file.seek(0)
+            file.truncate()
+
+    def _store_decisions(self, path: str, memory: int | None) -> None:
+        with self._store.transaction(memory) as connection:
+            settle_zeros(connection, path)
 
 
 def waits(store: Store) -> bool:

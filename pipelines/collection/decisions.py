@@ -12,10 +12,9 @@ from resources.audit.coverage import Accounts
 from resources.aws.messages import Outcome, TrailEvents
 
 ZEROS_AT_ONCE = 30_000
-"""Maximum number of zeros in a batch, which is read, looked up and written as a whole: some 2.5 KB of memory each.
+"""Maximum number of zeros in a batch, which is read and looked up as a whole: some 2.5 KB of memory each.
 
-At the end of a batch threads wait for look-ups of several pages, and with each batch DuckDB writes whole groups of
-122,880 cells again.
+At the end of a batch threads wait for look-ups of several pages.
 """
 
 Decision = Literal["confirmed", "suspect", "not_recorded", "waiting", "unavailable", "unreached"]

@@ -4,11 +4,12 @@ A part is requested, judged and landed by itself, and belongs to whole accounts.
 of a step are stored together, and only if all that were planned came (`completeness`).
 """
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from pipelines.catalogue.names import COST_EXPORT
-from pipelines.collection.batches import AccountBatch
+from pipelines.collection.batches import AccountBatch, together
 from pipelines.collection.collector import Collector
 from pipelines.collection.cost_collector import collect_costs
 from pipelines.collection.data_export import collect_export
@@ -42,8 +43,15 @@ class Workers(Protocol):
         """
 
 
+MOST_TOGETHER = 4
+"""The most parts that are collected together, however few of their cells are requested: any of the rest may be due."""
+
+
 class ThisProcess:
-    """Collects one part after the other in this process.
+    """Collects one part after the other in this process, or some together.
+
+    On a usual night most cells of a part are kept, and the requests left are too few to keep all threads busy. As many
+    parts are collected together as have `part_cells` cells that are not kept, by those of the parts before.
 
     Args:
         part_cells: maximum number of cells in a part.
@@ -60,8 +68,15 @@ class ThisProcess:
 
     def run(self, collector: Collector, parts: Sequence[AccountBatch], judged: Judged) -> None:
         """As `Workers.run`."""
-        for part in parts:
-            judged(collect_part(collector, part))
+        left = deque(parts)
+        most = 1
+        while left:
+            taken = [left.popleft()]
+            while left and len(taken) < most and left[0].whose.since == taken[-1].whose.before:
+                taken.append(left.popleft())
+            cells = collect_part(collector, together(taken))
+            judged(cells)
+            most = min(MOST_TOGETHER, self.part_cells * len(taken) // max(1, len(cells)))
 
 
 def collect_part(collector: Collector, part: AccountBatch) -> list[Cell]:

@@ -20,9 +20,9 @@ from pipelines.collection.confirmation_assets import CONFIRMATION_KEY
 from pipelines.collection.progress import Load
 from pipelines.collection.seeds import every_slice
 from pipelines.dagster_metadata import cells_table
+from pipelines.memory import within_memory
 from pipelines.models import checks
 from pipelines.models.build import build, prepare
-from pipelines.models.memory import within_memory
 from pipelines.models.model import Model
 from pipelines.models.model_metadata import cost_metadata, lineage_metadata, month_metadata
 from pipelines.models.query_facts import ColumnLineage

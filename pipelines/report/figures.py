@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from pipelines.errors import SqlFileError
-from pipelines.models.memory import within_memory
+from pipelines.memory import within_memory
 from pipelines.models.sql_files import read_header, reads
 from resources import release
 from resources.store.errors import WarehouseError
