@@ -124,9 +124,8 @@ def _metrics(state: StepState, listing: Listing, role: Role, profile_of: Mapping
     today = datetime.now(UTC).date()
     held = {
         key
-        for key, cell in state.earlier.items()
-        if key.name == listing.name
-        and cell.is_trusted
+        for key, cell in state.earlier_of(listing.name).items()
+        if cell.is_trusted
         and not cell.is_disputed
         and state.is_of_before(cell)
         and cell.ended_at.astimezone(UTC).date() == today
@@ -294,9 +293,8 @@ def _held_resources(state: StepState, listing: Listing, role: Role) -> dict[tupl
         return {}
     return {
         (key.account_id, key.region): {""}
-        for key, cell in state.earlier.items()
-        if key.name == listing.name
-        and key.role == role
+        for key, cell in state.earlier_of(listing.name).items()
+        if key.role == role
         and (
             cell.last_trusted_count
             or (cell.is_trusted and cell.previous_record_count)

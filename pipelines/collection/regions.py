@@ -63,7 +63,7 @@ def regions_to_fetch(
 def known_regions(state: StepState, listing: Listing, role: Role) -> dict[str, set[str]]:
     """The regions in which earlier runs requested a listing, by account id."""
     known: dict[str, set[str]] = defaultdict(set)
-    for key, earlier in state.earlier.items():
+    for key, earlier in state.earlier_of(listing.name).items():
         if key.role == role and key.listing == listing.name and earlier.outcome != "skipped":
             known[key.account_id].add(key.region)
     return known

@@ -33,8 +33,8 @@ def retired(state: StepState, cells: Sequence[Cell]) -> list[Cell]:
     current = state.batch.kept | state.batch.planned | {cell.key for cell in cells}
     found = []
     for listing in state.listings:
-        for key, earlier in state.earlier.items():
-            if key.name != listing.name or key in current or key.role not in state.resources:
+        for key, earlier in state.earlier_of(listing.name).items():
+            if key in current or key.role not in state.resources:
                 continue
             if not state.is_of_before(earlier):
                 # An earlier attempt of this run has it: then it has to come again.

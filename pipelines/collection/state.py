@@ -55,6 +55,7 @@ class BatchState:
             parents' outcomes.
         kept: keys whose last response stays, since only the other cells are requested again.
         earlier: the newest cells before this run; None until they are read.
+        earlier_of: the same by listing; empty until they are read.
         without_regions: accounts in which a policy of the organisation denies listing the regions; None until computed.
         denied_before: the cells that a policy of the organisation denied in an earlier run; None until they are read.
         cadence: what is known of listings that change seldom; None until it is read.
@@ -71,6 +72,7 @@ class BatchState:
     childless: list[Request] = field(default_factory=list)
     kept: set[CellKey] = field(default_factory=set)
     earlier: dict[CellKey, PreviousCell] | None = None
+    earlier_of: dict[str, dict[CellKey, PreviousCell]] = field(default_factory=dict)
     without_regions: frozenset[str] | None = None
     denied_before: DeniedBefore | None = None
     cadence: Cadence | None = None
@@ -273,7 +275,13 @@ class StepState:
         """The newest cells of the batch's accounts before this run, by key."""
         if self.batch.earlier is None:
             self.batch.earlier = self.known.earlier(self.listings, self.batch.accounts)
+            for key, cell in self.batch.earlier.items():
+                self.batch.earlier_of.setdefault(key.name, {})[key] = cell
         return self.batch.earlier
+
+    def earlier_of(self, listing: str) -> Mapping[CellKey, PreviousCell]:
+        """Those of one listing, with any parameter."""
+        return self.batch.earlier_of.get(listing, {}) if self.earlier else {}
 
     @property
     def without_regions(self) -> frozenset[str]:
