@@ -295,8 +295,9 @@ def _indexed(every: EveryAnswer) -> Iterator[tuple[Place, Parameters]]:
 
 
 def _exported(every: EveryAnswer) -> Iterator[tuple[Place, Parameters]]:
-    month = every.truth["today"][:7]
-    given = every.simulator.change("deliver_export", months=[month])
+    # On its first day a month has no cost yet.
+    yesterday = dt.date.fromisoformat(every.truth["today"]) - dt.timedelta(days=1)
+    given = every.simulator.change("deliver_export", months=[f"{yesterday:%Y-%m}"])
     place = every.at("billing")
     every.ask("s3", "ListObjectsV2", place, {"Bucket": given["bucket"], "Prefix": f"{given['folder']}/"})
     _, page = every.parsed["s3", "ListObjectsV2"][-1]
