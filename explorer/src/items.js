@@ -26,9 +26,12 @@ const OF_SERVICE = "(select listing from ref.service_listing where service = ?)"
 const conditions = (state, known) => {
   const found = [
     // There in these months, as far as the collection saw it.
-    ["first_seen_at < ?::date", `${nextMonth(state.to)}-01`],
     ["(status = 'active' or coalesce(retired_at, missing_since, last_seen_at) >= ?::date)", `${state.from}-01`],
   ];
+  // Months are those of the bill, which has none yet on a month's first day: up to its last one means up to now.
+  if (state.to !== known.months.at(-1)) {
+    found.push(["first_seen_at < ?::date", `${nextMonth(state.to)}-01`]);
+  }
   if (state.account) {
     found.push(["account_id = ?", state.account]);
   }
