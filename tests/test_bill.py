@@ -325,16 +325,16 @@ def status(home: House) -> dict[str, tuple[str, bool | None, str | None, str | N
 def test_a_key_without_a_value_is_never_a_hundred_per_cent_untagged(blank_home: House, small: Simulator) -> None:
     small.configure(inactive_tags=["bc:project"], unused_tags=["bc:capability"])
     collect(blank_home, "night-1", budgets=False)
-    told = status(blank_home)
+    found = status(blank_home)
     by_aws = "ce:ListCostAllocationTags"
-    assert told["bc:project"] == ("inactive", False, by_aws, "not activated")
-    assert told["bc:capability"] == ("active", False, by_aws, "active but not used")
-    assert told["bc:cost-centre"] == ("active", True, by_aws, "used")
+    assert found["bc:project"] == ("inactive", False, by_aws, "not activated")
+    assert found["bc:capability"] == ("active", False, by_aws, "active but not used")
+    assert found["bc:cost-centre"] == ("active", True, by_aws, "used")
     # Without the grant the two cannot be told apart, and the table says so.
     blank_home.execute("update audit.collection set is_trusted = false where listing = 'cost_allocation_tag'")
-    told = status(blank_home)
-    assert told["bc:project"] == told["bc:capability"] == ("unknown", False, None, "not activated or not used")
-    assert told["bc:cost-centre"] == ("active", True, "the bill", "used")
+    found = status(blank_home)
+    assert found["bc:project"] == found["bc:capability"] == ("unknown", False, None, "not activated or not used")
+    assert found["bc:cost-centre"] == ("active", True, "the bill", "used")
     blank_home.execute("delete from cost.daily where slice = 'tag:bc:project'")
     blank_home.execute(
         "update audit.collection set is_trusted = false where listing like 'cost_daily:tag:bc:project:%'"
