@@ -33,6 +33,11 @@ class AccountBatch:
     reached: Reached | None
     part: Part | None = None
 
+    @property
+    def is_central(self) -> bool:
+        """Whether the account of a central role is in this batch."""
+        return self.reached is not None and any(account in self.whose for account in self.reached.central)
+
 
 def account_batches(
     state: StepState,

@@ -1,8 +1,8 @@
 """Sends a plan's requests, lands the records, and repeats failed and doubtful requests.
 
-A step runs in batches of accounts, so that memory does not grow with the organisation. The cells of a batch are judged
-and written before the next batch is requested. This module decides neither what to request (`plan`) nor whether a
-response is trusted (`judging`), and it touches no table that analysts read.
+A step runs in batches of accounts, so that memory does not grow with the organisation; two are on their way at a time
+(`turns`). This module decides neither what to request (`plan`) nor whether a response is trusted (`judging`), and it
+touches no table that analysts read.
 """
 
 import json
@@ -118,10 +118,13 @@ class Collector:
         # A month of a large organisation's bill does not fit into memory, nor do all records of AWS Config.
         with state.writer(listing).spool(key, listing) as spool:
             keep = checking(state.record_rules[listing.name], listing, self._keeping(key, spool, parents))
-            response = fetch(keep)
+            with state.requesting():
+                response = fetch(keep)
             if response.outcome == "found":
                 try:
-                    response = replace(response, record_count=spool.land())
+                    count = spool.land()
+                    response = replace(response, record_count=count)
+                    state.batch.landed[listing.name] += count
                 except Failed as failure:
                     response = _unusable(response, failure)
         self._take(response)
@@ -219,8 +222,13 @@ class Collector:
             self._take(response)
             reports.count(response.request.listing.name, response)
 
+        def report(progress: Progress) -> None:
+            state.require_going()
+            reports(progress)
+
         clients = {role: state.client(role) for role in {request.listing_role for request in together}}
-        fetch_all(clients, together, take, progress=reports, processes=state.processes, meter=state.paid_requests)
+        with state.requesting():
+            fetch_all(clients, together, take, progress=report, processes=state.processes, meter=state.paid_requests)
 
     def _within_limits(self, requests: Sequence[Request]) -> list[Request]:
         """The requests that the daily limits of paid requests allow; the cells of the others wait for a later run."""
@@ -250,12 +258,14 @@ class Collector:
         if response.error_code == REQUEST_LIMIT and paid_limits.is_limited(response.request):
             # A retry, or another process, used up what was left when this request was planned.
             response = replace(response, outcome="skipped", skip_reason=FOR_LATER)
+        landed = 0
         try:
             if response.outcome == "found":
-                state.writer(listing).append(key, checked(state.record_rules[listing.name], listing, response.records))
+                records = checked(state.record_rules[listing.name], listing, response.records)
+                landed = state.writer(listing).append(key, records)
         except Failed as failure:
             response = _unusable(response, failure)
-        records = [
+        parents = [
             ParentRecord(key, {name: record.get(name) for name in fields})
             for record in (response.records if fields else ())
         ]
@@ -266,7 +276,8 @@ class Collector:
             else json.dumps(response.raw_response, default=str, ensure_ascii=False)
         )
         with state.lock:
-            state.batch.parent_records[listing.name] += records
+            state.batch.landed[listing.name] += landed
+            state.batch.parent_records[listing.name] += parents
             entry = state.attempts.get(key)
             if entry is None:
                 entry = state.attempts[key] = Attempt(response, attempts=0, first_at=response.started_at)

@@ -117,21 +117,25 @@ def require_records(state: StepState) -> None:
         if attempt.response.outcome == "found":
             received[key.name] += attempt.response.record_count
     for listing in state.listings:
-        name, writer = listing.name, state.writer(listing)
-        writer.received += received[name]
-        counts = [(writer.received, writer.landed.record_count)]
+        name = listing.name
+        state.writer(listing).received += received[name]
+        counts = [(received[name], state.batch.landed[name])]
         if name in state.wanted_fields:
             # Of a spooled response equal records are dropped only when it is landed.
             captured = len(state.batch.parent_records[name])
             counts.append((received[name], min(captured, received[name])))
         for expected, present in counts:
-            if present != expected:
-                _refuse(
-                    state,
-                    f"Records of landing/{name} were lost or doubled on their way from the responses to the landing: "
-                    f"{present:,} are there instead of {expected:,}.",
-                    name,
-                )
+            _require_count(state, name, expected, present)
+
+
+def _require_count(state: StepState, listing: str, received: int, landed: int) -> None:
+    if landed != received:
+        _refuse(
+            state,
+            f"Records of landing/{listing} were lost or doubled on their way from the responses to the landing: "
+            f"{landed:,} are there instead of {received:,}.",
+            listing,
+        )
 
 
 def require_all(state: StepState) -> dict[str, Arrival]:
@@ -142,6 +146,7 @@ def require_all(state: StepState) -> dict[str, Arrival]:
     """
     writers = {state.writer(listing).cells_part: state.writer(listing) for listing in state.listings}
     for writer in writers.values():
+        _require_count(state, writer.listing, writer.received, writer.landed.record_count)
         for path, present, written in writer.changed():
             _refuse(
                 state,

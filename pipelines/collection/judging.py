@@ -183,7 +183,9 @@ def _trails(
         together[place].append(zero)
     state.log(f"Looking in CloudTrail for the zeros of {len(together)} account-region(s).")
     unrecorded = state.known.unrecorded_calls
-    found = trail_events(state.resources, [lookup(place, own) for place, own in together.items()])
+    lookups = [lookup(place, own) for place, own in together.items()]
+    with state.requesting():
+        found = trail_events(state.resources, lookups, state.require_going)
     return dict(zip(together, found, strict=True)), unrecorded
 
 

@@ -135,8 +135,8 @@ class LandingWriter:
         with explained(self._landing):
             self._planned.write(b"".join(lines))
 
-    def append(self, key: CellKey, records: Iterable[dict[str, Any]]) -> None:
-        """Write the records of one cell, or none of them.
+    def append(self, key: CellKey, records: Iterable[dict[str, Any]]) -> int:
+        """Write the records of one cell, or none of them; returns their number.
 
         Raises:
             Failed: a record holds text that JSON files cannot hold.
@@ -145,6 +145,7 @@ class LandingWriter:
         with self._lock, explained(self._landing):
             self._land(b"".join(lines))
             self._count += len(lines)
+        return len(lines)
 
     @contextmanager
     def spool(self, key: CellKey, listing: Listing | None = None) -> Iterator["Spool"]:

@@ -6,6 +6,7 @@ of a step are stored together, and only if all that were planned came (`complete
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 from pipelines.catalogue.names import COST_EXPORT
@@ -14,8 +15,10 @@ from pipelines.collection.collector import Collector
 from pipelines.collection.cost_collector import collect_costs
 from pipelines.collection.data_export import collect_export
 from pipelines.collection.plan import Plan, central_plan, workload_plan
+from pipelines.collection.turns import Turns
 from resources.audit.cells import Cell
 from resources.aws.listing import Listing
+from resources.aws.meter import PRICES_USD
 
 Judged = Callable[[Sequence[Cell]], None]
 """Called with the judged cells of each part that this process collects."""
@@ -48,7 +51,7 @@ MOST_TOGETHER = 4
 
 
 class ThisProcess:
-    """Collects one part after the other in this process, or some together.
+    """Collects a step's parts in this process: one is requested while another one is planned or judged.
 
     On a usual night most cells of a part are kept, and the requests left are too few to keep all threads busy. As many
     parts are collected together as have `part_cells` cells that are not kept, by those of the parts before.
@@ -67,16 +70,36 @@ class ThisProcess:
         return 1
 
     def run(self, collector: Collector, parts: Sequence[AccountBatch], judged: Judged) -> None:
-        """As `Workers.run`."""
+        """As `Workers.run`. Parts of central accounts come first and by themselves: what they show decides others."""
         left = deque(parts)
         most = 1
-        while left:
+
+        def collect(collector: Collector) -> None:
+            nonlocal most
             taken = [left.popleft()]
             while left and len(taken) < most and left[0].whose.since == taken[-1].whose.before:
                 taken.append(left.popleft())
             cells = collect_part(collector, together(taken))
             judged(cells)
             most = min(MOST_TOGETHER, self.part_cells * len(taken) // max(1, len(cells)))
+
+        def collect_in_turn(turns: Turns) -> None:
+            own = Collector(collector.state.beside(turns))
+            while left:
+                collect(own)
+
+        # What is left of a daily limit is known only once a part was requested.
+        one_by_one = is_paid(collector.state.listings)
+        while left and (one_by_one or len(left) == 1 or left[0].is_central):
+            collect(collector)
+        if left:
+            turns = Turns()
+            turns.run(partial(collect_in_turn, turns))
+
+
+def is_paid(listings: Sequence[Listing]) -> bool:
+    """Whether AWS charges for a listing: who holds the meter sends it."""
+    return any(listing.service in PRICES_USD for listing in listings)
 
 
 def collect_part(collector: Collector, part: AccountBatch) -> list[Cell]:

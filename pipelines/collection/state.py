@@ -4,11 +4,14 @@ The modules that plan, send, judge and store a step share this state, and nothin
 and judges nothing.
 """
 
+import copy
 import threading
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Self
 
 from pipelines.catalogue.metrics import MEASURED
 from pipelines.catalogue.names import ACCOUNT, COST_TAG, COST_TAG_BACKFILL, EXPLORER, METRIC, REGION
@@ -20,6 +23,7 @@ from pipelines.collection.paid_limits import daily_limits
 from pipelines.collection.previous import ParentRecord, PreviousCell
 from pipelines.collection.progress import Part
 from pipelines.collection.record_rules import RecordRule
+from pipelines.collection.turns import Turns
 from pipelines.errors import LandingError
 from pipelines.settings import Settings
 from pipelines.trust.gate import refuse
@@ -49,6 +53,7 @@ class BatchState:
         attempts: the request and its latest response, by cell key.
         planned: keys that are written down as those of cells that have to come.
         unrequested: cells that get their outcome without a request, by cell key.
+        landed: number of records that were landed, by listing name.
         parent_records: records that decide further requests, by listing name.
         stored_records: the same of earlier runs, once they were read, by listing name and accounts.
         childless: requests of listings whose parents have no records: skipped, with the reason set later, from the
@@ -67,6 +72,7 @@ class BatchState:
     attempts: dict[CellKey, Attempt] = field(default_factory=dict)
     planned: set[CellKey] = field(default_factory=set)
     unrequested: dict[CellKey, Cell] = field(default_factory=dict)
+    landed: Counter[str] = field(default_factory=Counter)
     parent_records: dict[str, list[ParentRecord]] = field(default_factory=lambda: defaultdict(list))
     stored_records: dict[tuple[str, Accounts], list[ParentRecord]] = field(default_factory=dict)
     childless: list[Request] = field(default_factory=list)
@@ -116,6 +122,7 @@ class StepState:
         whole_months: months of the bill, such as `2026-03`, that are fetched whole whatever the bill by account says.
         kept_since: older responses are not kept either; a run that goes on keeps those of the interrupted run alone.
         lock: held while a response is added to the state.
+        turns: those of two parts that are collected at the same time; None where there is one.
     """
 
     def __init__(
@@ -156,6 +163,7 @@ class StepState:
         self.planned_places: dict[str, set[Place]] = {}
         self.kept_places: dict[str, set[Place]] = defaultdict(set)
         self.lock = threading.Lock()
+        self.turns: Turns | None = None
         self.wanted_fields = _wanted_fields(listings)
         self.batch = BatchState()
         self._by_name = {listing.name: listing for listing in listings}
@@ -171,6 +179,21 @@ class StepState:
             part: number of the batch in its step; None where there is only one.
         """
         self.batch = BatchState(accounts, part)
+
+    def beside(self, turns: Turns) -> Self:
+        """The state of the same step for one of two parts at the same time: it has a batch of its own."""
+        own = copy.copy(self)
+        own.turns, own.batch = turns, BatchState()
+        return own
+
+    def requesting(self) -> AbstractContextManager[None]:
+        """A block that sends requests and waits for AWS, while another part of the step may be planned or judged."""
+        return nullcontext() if self.turns is None else self.turns.requesting()
+
+    def require_going(self) -> None:
+        """Called while requests are sent; raises where the step has failed or was interrupted meanwhile."""
+        if self.turns is not None:
+            self.turns.require_going()
 
     # ------------------------------------------------------------------------------------ the AWS clients
 

@@ -1,6 +1,6 @@
 """The look-ups of zeros in CloudTrail: one for all zeros of one caller, account and region."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -53,8 +53,14 @@ def lookup(place: Place, zeros: Sequence[ListedZero], *, until: datetime | None 
     )
 
 
-def trail_events(resources: Mapping[Role, AwsRole], lookups: Sequence[Lookup]) -> list[TrailEvents]:
-    """CloudTrail's events for each look-up, in the order of the look-ups."""
+def trail_events(
+    resources: Mapping[Role, AwsRole], lookups: Sequence[Lookup], tick: Callable[[], None] = lambda: None
+) -> list[TrailEvents]:
+    """CloudTrail's events for each look-up, in the order of the look-ups.
+
+    Args:
+        tick: called every half second; what it raises ends the look-ups.
+    """
     clients = {role: resources[role].client for role in {lookup.listing_role for lookup in lookups}}
     workload = resources.get("workload")
-    return look_up_all(clients, lookups, processes=None if workload is None else workload.processes)
+    return look_up_all(clients, lookups, tick, processes=None if workload is None else workload.processes)

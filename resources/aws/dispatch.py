@@ -68,15 +68,22 @@ def fetch_all(
 
 
 def look_up_all(
-    clients: Mapping[Role, AwsClient], lookups: Sequence[Lookup], *, processes: WorkerPool | None = None
+    clients: Mapping[Role, AwsClient],
+    lookups: Sequence[Lookup],
+    tick: Callable[[], None] = lambda: None,
+    *,
+    processes: WorkerPool | None = None,
 ) -> list[TrailEvents]:
     """The results of many CloudTrail look-ups, in the order of `lookups`.
+
+    Args:
+        tick: called every half second and at the end; what it raises ends the look-ups.
 
     Raises:
         ProcessEnded: a worker process ended unexpectedly.
     """
     found: dict[int, TrailEvents] = {}
-    spread(clients, lookups, found.__setitem__, lambda _: None, processes)
+    spread(clients, lookups, found.__setitem__, lambda _: tick(), processes)
     return [found[index] for index in range(len(lookups))]
 
 

@@ -1,7 +1,7 @@
 """Two truthful nights with a changed world between them: what every broken night is compared with."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -103,8 +103,11 @@ def second_night(ground: Ground, folder: Path, yesterday: Yesterday) -> Known:
     )
 
 
-def against_the_world(published: Tables, simulator: Simulator) -> None:
+def against_the_world(published: Tables, simulator: Simulator, *, is_confirmed: bool = True) -> None:
     """Compare what a night published with what there really is: a comparison of two nights alone could be of two lies.
+
+    Args:
+        is_confirmed: whether all zeros are confirmed. Tags of an account that has none may be unknown before.
 
     Raises:
         AssertionError: a row differs.
@@ -112,10 +115,13 @@ def against_the_world(published: Tables, simulator: Simulator) -> None:
     truth = simulator.truth()
     asked = {*truth["reachable"], truth["central"]["operations"]}
 
-    def said(name: str, *wanted: str) -> Counter[Any]:
+    def held(tags: Any) -> Any:
+        return tags if is_confirmed else tags or None
+
+    def said(name: str, *wanted: str, last: Callable[[Any], Any] = lambda value: value) -> Counter[Any]:
         columns, rows = published[name]
-        places = [columns.index(column) for column in wanted]
-        return Counter(repr([row[place] for place in places]) for row in rows)
+        *others, place = (columns.index(column) for column in wanted)
+        return Counter(repr([*(row[other] for other in others), last(row[place])]) for row in rows)
 
     def real(rows: list[list[Any]]) -> Counter[Any]:
         return Counter(map(repr, rows))
@@ -142,8 +148,8 @@ def against_the_world(published: Tables, simulator: Simulator) -> None:
             real([[v["volume_id"], v["size_gb"], v["state"]] for v in volumes]),
         ),
         "accounts": (
-            said("org.account", "account_id", "account_name", "state", "ou_id", "tags"),
-            real([[a["account_id"], a["name"], a["state"], a["ou_id"], a["tags"]] for a in truth["accounts"]]),
+            said("org.account", "account_id", "account_name", "state", "ou_id", "tags", last=held),
+            real([[a["account_id"], a["name"], a["state"], a["ou_id"], held(a["tags"])] for a in truth["accounts"]]),
         ),
         "accounts in the bill": (told, billed),
     }

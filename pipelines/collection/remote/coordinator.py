@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from pipelines.collection.batches import AccountBatch
 from pipelines.collection.collector import Collector
-from pipelines.collection.parts import Judged, ThisProcess, collect_part
+from pipelines.collection.parts import Judged, ThisProcess, collect_part, is_paid
 from pipelines.collection.progress import note
 from pipelines.collection.remote import broker
 from pipelines.collection.remote.briefing import Sender, brief
@@ -29,7 +29,6 @@ from pipelines.trust.gate import refuse
 from resources.audit.coverage import NO_ACCOUNT
 from resources.audit.identities import record_callers_where_held
 from resources.aws.listing import Listing
-from resources.aws.meter import PRICES_USD
 from resources.identity_rules import Caller
 from resources.objects.errors import ObjectStoreError
 from resources.objects.object_store import ObjectStore
@@ -73,7 +72,7 @@ class QueuedWorkers:
 
     def count(self, listings: Sequence[Listing]) -> int:
         """The workers that the queue counts; one where AWS charges for a listing, since such a step stays here."""
-        return 1 if _is_paid(listings) else broker.worker_count(self._app)
+        return 1 if is_paid(listings) else broker.worker_count(self._app)
 
     def run(self, collector: Collector, parts: Sequence[AccountBatch], judged: Judged) -> None:
         """As `Workers.run`. Parts of central accounts are collected here, while workers have the others.
@@ -82,7 +81,7 @@ class QueuedWorkers:
             dagster.Failure: what a worker returned is forged or another part's, or a part has killed several workers.
         """
         state = collector.state
-        given = [] if _is_paid(state.listings) else [part for part in parts if _may_leave(part)]
+        given = [] if is_paid(state.listings) else [part for part in parts if _may_leave(part)]
         here = [part for part in parts if part not in given]
         if len(given) < 2:
             ThisProcess(self.part_cells).run(collector, parts, judged)
@@ -95,17 +94,7 @@ class QueuedWorkers:
 def _may_leave(part: AccountBatch) -> bool:
     """Whether a part has workload accounts only: the three central roles never leave the coordinator."""
     reached = part.reached
-    return (
-        reached is not None
-        and part.part is not None
-        and bool(reached.profile_of)
-        and not any(account in part.whose for account in reached.central)
-    )
-
-
-def _is_paid(listings: Sequence[Listing]) -> bool:
-    """Whether AWS charges for a listing: who holds the meter sends it."""
-    return any(listing.service in PRICES_USD for listing in listings)
+    return reached is not None and part.part is not None and bool(reached.profile_of) and not part.is_central
 
 
 def _account_count(part: AccountBatch) -> int:

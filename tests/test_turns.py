@@ -1,0 +1,199 @@
+"""Two parts of a step at the same time: one is requested while the other is planned, and neither more than that."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from nights import copy_of
+from steps import asked
+
+from pipelines.collection import collector, parts, plan
+from pipelines.collection.collector import Collector
+from pipelines.collection.plan import Plan
+from pipelines.collection.state import StepState
+from pipelines.collection.turns import Turns
+from resources.aws import dispatch
+from resources.aws.listing import Listing
+from resources.aws.thread_pool import TICK_SECONDS
+from simulator.client import Simulator
+
+PATIENCE = 20.0
+"""Seconds that a test waits for another thread, on a machine that others use too."""
+
+LISTINGS = ("ec2_instance", "ec2_volume", "lambda_function", "lambda_function_tag")
+
+PARTED: dict[str, Any] = {"CMDB_REGIONS": "us-east-1", "CMDB_PART_CELLS": "4"}
+
+
+class Crowd:
+    """Counts who is somewhere at the same time."""
+
+    def __init__(self) -> None:
+        self.now = self.most = 0
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self.now += 1
+            self.most = max(self.most, self.now)
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self.now -= 1
+
+
+def test_one_part_is_requested_while_the_other_is_judged() -> None:
+    both, met = Turns(), threading.Barrier(2, timeout=PATIENCE)
+    judging, requesting = Crowd(), Crowd()
+    left = iter(range(6))
+
+    def collect() -> None:
+        for _ in left:
+            with judging:
+                time.sleep(0.01)
+            with both.requesting(), requesting:
+                time.sleep(0.01)
+
+    both.run(collect)
+    assert (judging.most, requesting.most) == (1, 1)
+
+    first = iter([True, False])
+    other = Turns()
+
+    def meet() -> None:
+        # Whoever sends requests waits for somebody who judges: alone it would wait in vain.
+        if next(first):
+            with other.requesting():
+                met.wait()
+        else:
+            met.wait()
+
+    other.run(meet)
+
+
+def until_stopped(both: Turns, began: threading.Event) -> None:
+    """Requests that never end by themselves, as those of a part do: they look twice a second."""
+    with both.requesting():
+        began.set()
+        while True:
+            both.require_going()
+            time.sleep(TICK_SECONDS / 10)
+
+
+def test_what_one_part_raises_stops_the_other_one_and_is_what_is_seen() -> None:
+    both, began, roles = Turns(), threading.Event(), iter(["waits", "fails"])
+
+    def collect() -> None:
+        if next(roles) == "waits":
+            until_stopped(both, began)
+        assert began.wait(PATIENCE)
+        raise dg.Failure("This part is not as it was planned.")
+
+    with pytest.raises(dg.Failure, match="not as it was planned"):
+        both.run(collect)
+    assert [thread for thread in threading.enumerate() if thread.name.startswith("part")] == []
+
+
+def test_an_interrupt_stops_both_parts() -> None:
+    both, began = Turns(), threading.Event()
+
+    def collect() -> None:
+        until_stopped(both, began)
+
+    def interrupt() -> None:
+        assert began.wait(PATIENCE)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(KeyboardInterrupt):
+        both.run(collect)
+    assert [thread for thread in threading.enumerate() if thread.name.startswith("part")] == []
+
+
+def test_a_part_that_was_stopped_begins_no_other_one() -> None:
+    both = Turns()
+    begun = 0
+
+    def collect() -> None:
+        nonlocal begun
+        begun += 1
+        raise ValueError("the first part fails")
+
+    with pytest.raises(ValueError, match="the first part fails"):
+        both.run(collect)
+    assert begun == 1
+
+
+def in_a_step(
+    simulator: Simulator, database: Path, patch: pytest.MonkeyPatch, while_judged: Callable[[StepState], None]
+) -> tuple[int, int]:
+    """The parts of a step that were planned or judged, and those that were requested, at the same time at most."""
+    judging, requesting = Crowd(), Crowd()
+    judge, make_plan, fetch = Collector.judge, plan.workload_plan, dispatch.fetch_all
+
+    def judged(self: Collector) -> object:
+        with judging:
+            while_judged(self.state)
+            return judge(self)
+
+    def planned(state: StepState, listing: Listing, reached: object) -> Plan:
+        with judging:
+            return make_plan(state, listing, reached)  # type: ignore[arg-type]  # whatever it is, it is passed on
+
+    def fetched(*given: object, **more: object) -> None:
+        with requesting:
+            fetch(*given, **more)  # type: ignore[arg-type]  # as above
+
+    patch.setattr(Collector, "judge", judged)
+    patch.setattr(parts, "workload_plan", planned)
+    patch.setattr(collector, "fetch_all", fetched)
+    with asked(simulator, database, *LISTINGS, **PARTED) as cells:
+        assert len({cell.account_id for cell in cells}) > 6
+    return judging.most, requesting.most
+
+
+def test_a_step_has_one_part_on_its_way_and_judges_another(
+    organisation: Simulator, truthful_night: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    met = threading.Event()
+
+    def while_judged(state: StepState) -> None:
+        # While this part is judged, the other one sends its requests: without turns that would never be seen.
+        until = time.monotonic() + PATIENCE
+        while state.turns is not None and not met.is_set() and time.monotonic() < until:
+            if state.turns._requesting.locked():
+                met.set()
+            time.sleep(0.01)
+
+    database = copy_of(truthful_night, tmp_path / "step")
+    assert in_a_step(organisation, database, monkeypatch, while_judged) == (1, 1)
+    assert met.is_set()
+
+
+def test_what_is_landed_of_one_part_is_not_counted_for_the_other(
+    organisation: Simulator, truthful_night: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = Collector._take
+    dropped: list[bool] = []
+
+    def take(self: Collector, response: object) -> None:
+        plain(self, response)  # type: ignore[arg-type]  # as above
+        if self.state.turns is not None and self.state.batch.landed["ec2_volume"] and not dropped:
+            dropped.append(True)
+            self.state.batch.landed["ec2_volume"] -= 1
+
+    monkeypatch.setattr(Collector, "_take", take)
+    with (
+        pytest.raises(dg.Failure) as failure,
+        asked(organisation, copy_of(truthful_night, tmp_path / "lost"), *LISTINGS, **PARTED),
+    ):
+        pass
+    assert "Records of landing/ec2_volume were lost or doubled" in str(failure.value.description)
