@@ -281,7 +281,7 @@ def test_an_arn_that_names_no_account_is_nobodys_and_another_accounts_is_refused
 
 def test_metrics_are_requested_500_at_a_time_each_once_over_whole_days() -> None:
     resources = [("ec2_instance", f"i-{number:017d}") for number in range(300)]
-    made = metrics.requests([*resources, resources[0]], date(2026, 3, 1))
+    made = metrics.MetricRequests([*resources, resources[0]], date(2026, 3, 1))
     queries = [query for request in made for query in request["MetricDataQueries"]]
     assert [len(request["MetricDataQueries"]) for request in made] == [500, 500, 500, 500, 100]
     assert len({query["Label"] for query in queries}) == len({query["Id"] for query in queries}) == 2100
@@ -290,6 +290,9 @@ def test_metrics_are_requested_500_at_a_time_each_once_over_whole_days() -> None
     }
     samples = [query for query in queries if query["MetricStat"]["Stat"] == "SampleCount"]
     assert len(samples) == 3 * 300
+    # Made when it is taken, and not kept: those of a whole organisation would be gigabytes.
+    assert made[0] == made[0] and made[0] is not made[0]
+    assert made[1:3] == [made[1], made[2]] and made[-1] == made[4]
 
 
 @pytest.mark.parametrize("in_this_step", [True, False])

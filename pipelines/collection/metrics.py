@@ -3,7 +3,8 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
+from itertools import islice
+from typing import Any, overload
 
 from pipelines.catalogue.metrics import MEASURED
 
@@ -31,25 +32,42 @@ def is_candidate(listing: str, fields: Mapping[str, Any]) -> bool:
     return not isinstance(state, Mapping) or state.get("Name", "running") == "running"
 
 
-def requests(resources: Iterable[tuple[str, str]], today: date) -> list[dict[str, Any]]:
-    """The parameters of the requests for some resources of one account and region.
+class MetricRequests(Sequence[Mapping[str, Any]]):
+    """The parameters of the requests for some resources of one account and region, each made when it is taken.
 
     A query's label is `namespace|dimension|resource|metric|statistic`; CloudWatch returns the label in its response.
+    Two kilobytes a query, made all before the first is sent, were gigabytes in a large organisation.
 
     Args:
         resources: listing and id of each resource.
         today: the current day, which is not complete, UTC.
     """
-    midnight = datetime.combine(today, time(), UTC)
-    period = {
-        "StartTime": (midnight - timedelta(days=DAYS)).isoformat(),
-        "EndTime": midnight.isoformat(),
-    }
-    queries = [
-        _query(number, listing, resource, metric, statistic)
-        for number, (listing, resource, metric, statistic) in enumerate(_wanted(sorted(set(resources))))
-    ]
-    return [{**period, "MetricDataQueries": list(some)} for some in _in_batches(queries)]
+
+    def __init__(self, resources: Iterable[tuple[str, str]], today: date) -> None:
+        self._resources = tuple(sorted(set(resources)))
+        midnight = datetime.combine(today, time(), UTC)
+        self._period = {
+            "StartTime": (midnight - timedelta(days=DAYS)).isoformat(),
+            "EndTime": midnight.isoformat(),
+        }
+        queries = sum(1 for _ in _wanted(self._resources))
+        self._places = range(0, queries, QUERIES_A_REQUEST)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, index: int) -> Mapping[str, Any]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Mapping[str, Any]]: ...
+
+    def __getitem__(self, index: int | slice) -> Mapping[str, Any] | Sequence[Mapping[str, Any]]:
+        if isinstance(index, slice):
+            return [self[place] for place in range(len(self))[index]]
+        first = self._places[index]
+        wanted = islice(enumerate(_wanted(self._resources)), first, first + QUERIES_A_REQUEST)
+        return {**self._period, "MetricDataQueries": [_query(number, *one) for number, one in wanted]}
 
 
 def _wanted(resources: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str, str, str]]:
@@ -74,7 +92,3 @@ def _query(number: int, listing: str, resource: str, metric: str, statistic: str
             "Stat": statistic,
         },
     }
-
-
-def _in_batches(queries: Sequence[Mapping[str, Any]]) -> Iterable[Sequence[Mapping[str, Any]]]:
-    return (queries[at : at + QUERIES_A_REQUEST] for at in range(0, len(queries), QUERIES_A_REQUEST))

@@ -139,7 +139,7 @@ def _metrics(state: StepState, listing: Listing, role: Role, profile_of: Mapping
         role,
         [
             _request_factory(listing, role, profile_of[account], account)(
-                region, batches=metrics.requests(found, today)
+                region, batches=metrics.MetricRequests(found, today)
             )
             for (account, region), found in resources.items()
             if account in profile_of and CellKey(role, account, region, listing.name) not in held
