@@ -3,7 +3,8 @@
     python -m bench.scale [--parts collection,load,window,growth,history,publish,demo,night]
                           [--accounts 50,200,800,2000] [--regions 4]
                           [--resources 100000,1000000] [--rows 3000000] [--nights 30] [--cells 100000]
-                          [--night-accounts 60,240] [--night-count 1] [--published-rows 9000000] [--rounds 3]
+                          [--night-accounts 60,240] [--night-count 1] [--processes 1] [--published-rows 9000000]
+                          [--rounds 3]
 
 Each part prints a table in Markdown. `collection` asks the stub as `make bench` does, `load` lands volumes, builds
 their table and the versions of all items twice, with one in a hundred changed, and publishes; `window` reads the two
@@ -471,6 +472,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=3, help="of the parts publish and demo; the least counts")
     parser.add_argument("--night-accounts", type=numbers, default=[60, 240], help="sizes of the part night")
     parser.add_argument("--night-count", type=int, default=1, help="nights of each size of the part night")
+    parser.add_argument("--processes", type=int, default=1, help="CMDB_PROCESSES of the part night")
     asked = parser.parse_args(arguments)
     parts = asked.parts.split(",")
     if unknown := set(parts) - set(PARTS):
@@ -517,7 +519,11 @@ def main(arguments: list[str] | None = None) -> int:
     if "night" in parts:
         try:
             nights = whole_night.nights(
-                asked.night_accounts, REGIONS[: asked.regions], asked.latency_ms / 1000, asked.night_count
+                asked.night_accounts,
+                REGIONS[: asked.regions],
+                asked.latency_ms / 1000,
+                asked.night_count,
+                asked.processes,
             )
         except (Refused, TimeoutError) as error:
             print(f"No whole nights are reported. {error}", file=sys.stderr)

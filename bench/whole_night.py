@@ -109,8 +109,10 @@ def night(stage: Stage, number: int = 1, count: int = 1) -> Night:
     )
 
 
-def nights(accounts: Sequence[int], regions: Sequence[str], latency: float, count: int = 1) -> list[Night]:
-    """So many nights of each size, one size after the other; `latency` in seconds.
+def nights(
+    accounts: Sequence[int], regions: Sequence[str], latency: float, count: int = 1, processes: int = 1
+) -> list[Night]:
+    """So many nights of each size, one size after the other; `latency` in seconds, `processes` of each night.
 
     Raises:
         Refused: one was not published.
@@ -121,6 +123,7 @@ def nights(accounts: Sequence[int], regions: Sequence[str], latency: float, coun
         pair = certificate.make(Path(name))
         for size in accounts:
             with staged(Path(name, str(size)), pair, size, list(regions), latency) as stage:
+                stage.environment["CMDB_PROCESSES"] = str(processes)
                 found += [night(stage, number, count) for number in range(1, count + 1)]
     return found
 
