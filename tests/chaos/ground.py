@@ -99,7 +99,7 @@ def served_run(database: Path) -> str:
     return next(version.run_id for version in Store(database).versions() if version.is_current)
 
 
-DISK_MB = 400
+DISK_MB = 800
 
 
 @contextlib.contextmanager

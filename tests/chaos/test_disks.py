@@ -43,7 +43,7 @@ def night_on(
 ) -> Ended:
     """A run whose disk is full from a point on, and says so; there is room again afterwards."""
     night = ground.night(database, prepare=prepared(point, lambda: fill(disk), newer=newer), **settings)
-    assert (disk / FILLER).exists(), f"{name} was not reached"
+    assert (disk / FILLER).exists(), f"{name} was not reached: {night.said[-800:]}"
     assert night.code != 0, f"{name}: nothing told of what was not written"
     night.told("is full", "No space left", at=name)
     (disk / FILLER).unlink()
