@@ -95,12 +95,14 @@ const options = (list, chosen) => list.map(([value, label]) => html`<option .val
 const filters = (state) => {
   const [, module] = VIEWS[state.view];
   const months = known.months.map((month) => [month, month]);
+  // Items are shown up to now, also on a month's first day, of which the bill has nothing yet.
+  const last = months.map(([month, label]) => [month, state.view === "items" && month === known.months.at(-1) ? "now" : label]);
   const teams = known.teams.get(state.key) ?? [];
   const by = state.by || (state.view === "items" ? "type" : "account");
   return html`
     <form class="filters" aria-label="Filters" @submit=${(event) => event.preventDefault()}>
       <div><label for="from">From</label><select id="from" @change=${(event) => navigate({ from: event.target.value })}>${options(months, state.from)}</select></div>
-      <div><label for="to">To</label><select id="to" @change=${(event) => navigate({ to: event.target.value })}>${options(months, state.to)}</select></div>
+      <div><label for="to">To</label><select id="to" @change=${(event) => navigate({ to: event.target.value })}>${options(last, state.to)}</select></div>
       <div class="long"><label for="account">Account</label>
         <input id="account" list="accounts" autocomplete="off" spellcheck="false" placeholder="every account"
           .value=${state.account ? known.accounts.get(state.account) : ""} @change=${chooseAccount}>
