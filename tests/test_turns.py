@@ -6,16 +6,19 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import dagster as dg
+import duckdb
 import pytest
 from nights import copy_of
 from steps import asked
 
-from pipelines.collection import collector, parts, plan
+from pipelines.collection import collector, parts, plan, trails
 from pipelines.collection.collector import Collector
 from pipelines.collection.plan import Plan
 from pipelines.collection.state import StepState
@@ -23,6 +26,7 @@ from pipelines.collection.turns import Turns
 from resources.aws import dispatch
 from resources.aws.listing import Listing
 from resources.aws.thread_pool import TICK_SECONDS
+from resources.store.errors import interruptible
 from simulator.client import Simulator
 
 PATIENCE = 20.0
@@ -116,6 +120,73 @@ def test_an_interrupt_stops_both_parts() -> None:
     with pytest.raises(KeyboardInterrupt):
         both.run(collect)
     assert [thread for thread in threading.enumerate() if thread.name.startswith("part")] == []
+
+
+def test_an_interrupt_ends_the_query_of_a_part(tmp_path: Path) -> None:
+    """Python raises it in the main thread, and DuckDB knows nothing of it: the query would run for hours."""
+    both, began, raised = Turns(), threading.Event(), []
+
+    def collect() -> None:
+        with duckdb.connect(tmp_path / "any.duckdb") as connection, interruptible(connection):
+            began.set()
+            try:
+                connection.execute("select count(*) from range(10000000000) as a, range(1000) as b").fetchone()
+            except duckdb.InterruptException as error:
+                raised.append(error)
+                raise
+
+    def interrupt() -> None:
+        assert began.wait(PATIENCE)
+        time.sleep(0.2)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(KeyboardInterrupt):
+        both.run(collect)
+    assert len(raised) == 1
+
+
+def test_of_two_errors_the_first_is_seen() -> None:
+    both, roles = Turns(), iter(["first", "second"])
+
+    def collect() -> None:
+        if next(roles) == "second":
+            with both.requesting():
+                raise AssertionError("the other one has failed, so this one requests nothing")
+        with both.requesting():
+            time.sleep(0.2)
+            raise ValueError("the first")
+
+    with pytest.raises(ValueError, match="the first"):
+        both.run(collect)
+
+
+def test_callers_are_verified_before_the_turn_to_judge_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A verified identity is stored, and meanwhile the other part may have the warehouse open."""
+    order: list[str] = []
+
+    class Resource:
+        processes = None
+
+        @property
+        def client(self) -> object:
+            order.append("verified")
+            return object()
+
+    @contextmanager
+    def requesting() -> Iterator[None]:
+        order.append("given up")
+        yield
+
+    def look_up_all(*_: object, **__: object) -> list[object]:
+        order.append("looked up")
+        return []
+
+    monkeypatch.setattr(trails, "look_up_all", look_up_all)
+    one: Any = SimpleNamespace(listing_role="workload")
+    resources: Any = {"workload": Resource()}
+    assert trails.trail_events(resources, [one], requesting(), lambda: None) == []
+    assert order == ["verified", "given up", "looked up"]
 
 
 def test_a_part_that_was_stopped_begins_no_other_one() -> None:

@@ -118,8 +118,7 @@ class Collector:
         # A month of a large organisation's bill does not fit into memory, nor do all records of AWS Config.
         with state.writer(listing).spool(key, listing) as spool:
             keep = checking(state.record_rules[listing.name], listing, self._keeping(key, spool, parents))
-            with state.requesting():
-                response = fetch(keep)
+            response = fetch(keep)
             if response.outcome == "found":
                 try:
                     count = spool.land()

@@ -128,6 +128,16 @@ def require_records(state: StepState) -> None:
             _require_count(state, name, expected, present)
 
 
+def require_landed(state: StepState) -> None:
+    """Compare the records of all responses with what the landing files have, once no part is on its way.
+
+    Raises:
+        dagster.Failure: there are fewer or more. Nothing of the step was stored.
+    """
+    for writer in state.writers.values():
+        _require_count(state, writer.listing, writer.received, writer.landed.record_count)
+
+
 def _require_count(state: StepState, listing: str, received: int, landed: int) -> None:
     if landed != received:
         _refuse(
@@ -145,8 +155,8 @@ def require_all(state: StepState) -> dict[str, Arrival]:
         dagster.Failure: fewer or other cells were landed than were planned. Nothing was stored.
     """
     writers = {state.writer(listing).cells_part: state.writer(listing) for listing in state.listings}
+    require_landed(state)
     for writer in writers.values():
-        _require_count(state, writer.listing, writer.received, writer.landed.record_count)
         for path, present, written in writer.changed():
             _refuse(
                 state,

@@ -16,6 +16,7 @@ import orjson
 from pipelines.catalogue.registry import listings
 from pipelines.collection.decisions import Confirmation, decide, portions
 from pipelines.collection.trails import HORIZON, ListedZero, Place, lookup, trail_events
+from pipelines.collection.turns import Turns
 from pipelines.memory import within_memory
 from pipelines.settings import Settings
 from pipelines.trust import outcomes, zero_rule
@@ -100,10 +101,8 @@ class Confirmer:
         self._profiles = self._reached()
         self._log(f"Looking in CloudTrail for {sum(counts.values()):,} zero(s) of earlier runs.")
         with self._spool() as file:
-            for accounts in portions(counts):
-                self._decide(accounts, file)
-                if file.tell() > SETTLED_AT_ONCE:
-                    self._settle(file)
+            turns = Turns()
+            turns.run(partial(self._decide_all, portions(counts), file, turns))
             self._settle(file)
         self._learn()
         self._log(self.found.sentence())
@@ -123,9 +122,16 @@ class Confirmer:
                     profiles[role, identity.account_id] = identity.profile
         return profiles
 
-    def _decide(self, accounts: Accounts, file: IO[bytes]) -> None:
+    def _decide_all(self, left: Iterator[Accounts], file: IO[bytes], turns: Turns) -> None:
+        """Decide on portions of the accounts as long as any is left, in one of two threads."""
+        for accounts in left:
+            self._decide(accounts, file, turns)
+            if file.tell() > SETTLED_AT_ONCE:
+                self._settle(file)
+
+    def _decide(self, accounts: Accounts, file: IO[bytes], turns: Turns) -> None:
         found = self._readable(accounts)
-        lines = self._lines(found, self._look_up(found))
+        lines = self._lines(found, self._look_up(found, turns))
         with explained(self._store.landing):
             file.writelines(orjson.dumps(line) + b"\n" for line in lines)
 
@@ -171,7 +177,7 @@ class Confirmer:
             found.append(_Found(replace(zero, evidence={}), zero_rule.Zero.from_evidence(zero.evidence), listing))
         return found
 
-    def _look_up(self, found: Sequence[_Found]) -> list[TrailEvents]:
+    def _look_up(self, found: Sequence[_Found], turns: Turns) -> list[TrailEvents]:
         """CloudTrail's events for each zero, with one look-up for the zeros of one caller, place and run."""
         together: dict[tuple[Place, str, str], list[int]] = defaultdict(list)
         for index, entry in enumerate(found):
@@ -186,7 +192,7 @@ class Confirmer:
             zeros = [ListedZero(entry.zero, entry.listing) for entry in entries]
             lookups.append(lookup(place, zeros, until=min(until, datetime.now(UTC)), caller_arn=caller))
         self.found.lookups += len(lookups)
-        shown = trail_events(self._resources, lookups)
+        shown = trail_events(self._resources, lookups, turns.requesting(), turns.require_going)
         by_index = {index: trail for indices, trail in zip(together.values(), shown, strict=True) for index in indices}
         return [by_index[index] for index in range(len(found))]
 

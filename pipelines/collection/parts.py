@@ -70,14 +70,14 @@ class ThisProcess:
         return 1
 
     def run(self, collector: Collector, parts: Sequence[AccountBatch], judged: Judged) -> None:
-        """As `Workers.run`. Parts of central accounts come first and by themselves: what they show decides others."""
+        """As `Workers.run`. Parts of central accounts come first, one by one: their responses decide on others."""
         left = deque(parts)
         most = 1
 
-        def collect(collector: Collector) -> None:
+        def collect(collector: Collector, most_together: int) -> None:
             nonlocal most
             taken = [left.popleft()]
-            while left and len(taken) < most and left[0].whose.since == taken[-1].whose.before:
+            while left and len(taken) < most_together and left[0].whose.since == taken[-1].whose.before:
                 taken.append(left.popleft())
             cells = collect_part(collector, together(taken))
             judged(cells)
@@ -86,12 +86,13 @@ class ThisProcess:
         def collect_in_turn(turns: Turns) -> None:
             own = Collector(collector.state.beside(turns))
             while left:
-                collect(own)
+                collect(own, most)
 
+        while left and left[0].is_central:
+            collect(collector, 1)
         # What is left of a daily limit is known only once a part was requested.
-        one_by_one = is_paid(collector.state.listings)
-        while left and (one_by_one or len(left) == 1 or left[0].is_central):
-            collect(collector)
+        while left and (is_paid(collector.state.listings) or len(left) == 1):
+            collect(collector, most)
         if left:
             turns = Turns()
             turns.run(partial(collect_in_turn, turns))

@@ -101,7 +101,7 @@ class BatchState:
 class StepState:
     """One step of the collection: the selected listings of a family, and the roles that request them.
 
-    Memory holds one small entry for each cell of the current batch, whatever the number of accounts.
+    Memory holds one small entry for each cell of the current batches, whatever the number of accounts.
 
     Attributes:
         known: what is known of earlier runs and of this run's steps before.

@@ -1,6 +1,7 @@
 """The look-ups of zeros in CloudTrail: one for all zeros of one caller, account and region."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -54,13 +55,19 @@ def lookup(place: Place, zeros: Sequence[ListedZero], *, until: datetime | None 
 
 
 def trail_events(
-    resources: Mapping[Role, AwsRole], lookups: Sequence[Lookup], tick: Callable[[], None] = lambda: None
+    resources: Mapping[Role, AwsRole],
+    lookups: Sequence[Lookup],
+    requesting: AbstractContextManager[None],
+    tick: Callable[[], None],
 ) -> list[TrailEvents]:
     """CloudTrail's events for each look-up, in the order of the look-ups.
 
     Args:
+        requesting: entered once the identities of the callers are verified and stored, and left with the last event.
         tick: called every half second; what it raises ends the look-ups.
     """
     clients = {role: resources[role].client for role in {lookup.listing_role for lookup in lookups}}
     workload = resources.get("workload")
-    return look_up_all(clients, lookups, tick, processes=None if workload is None else workload.processes)
+    processes = None if workload is None else workload.processes
+    with requesting:
+        return look_up_all(clients, lookups, tick, processes=processes)

@@ -1,16 +1,21 @@
-"""Turns of two parts of a step that are collected at the same time: one is requested while the other is planned.
+"""Turns of two parts of a step at the same time: one is requested while the other is planned or judged.
 
 Planning and judging keep this process busy, requesting waits for AWS. Whoever collects a part holds the turn to plan
-and judge, and gives it up only while its requests are sent. So the state of a step has one thread at a time, as if its
-parts came one after the other, and no more requests are on their way than of one part.
+and judge, and gives it up only while its requests are sent: then it touches neither the warehouse nor what the parts of
+the step share, but for the landing, whose writers have locks. No more requests are on their way than of one part.
 """
 
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from resources.store.errors import end_queries
+
 AT_A_TIME = 2
 """The parts that are collected at the same time: one is requested, one is planned or judged."""
+
+LOOK_SECONDS = 0.2
+"""Seconds after which an interrupted run looks again for queries to end."""
 
 
 class StoppedError(Exception):
@@ -18,7 +23,7 @@ class StoppedError(Exception):
 
 
 class Turns:
-    """The turn to plan and judge, and the turn to send requests."""
+    """The turn to plan and judge, and the turn to send requests; for one `run`."""
 
     def __init__(self) -> None:
         self._judging = threading.Lock()
@@ -40,11 +45,13 @@ class Turns:
                 thread.start()
             for thread in threads:
                 thread.join()
-        finally:
+        except BaseException:
             self._stopped.set()
-            for thread in threads:
-                if thread.ident is not None:
-                    thread.join()
+            begun = [thread for thread in threads if thread.ident is not None]
+            while any(thread.is_alive() for thread in begun):
+                end_queries(thread.ident or 0 for thread in begun)
+                begun[0].join(LOOK_SECONDS)
+            raise
         if self._error is not None:
             raise self._error
 
@@ -56,9 +63,13 @@ class Turns:
             except StoppedError:
                 pass
             except BaseException as error:  # noqa: BLE001  # whatever it is, `run` raises it
-                self._error = error
-                # Before the turn is given up, so that the other one does not begin another part.
-                self._stopped.set()
+                self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        """Keep the first error and stop the other part before the turn is given up, so that it begins nothing more."""
+        if self._error is None and not isinstance(error, StoppedError):
+            self._error = error
+        self._stopped.set()
 
     @contextmanager
     def requesting(self) -> Iterator[None]:
@@ -72,6 +83,9 @@ class Turns:
             with self._requesting:
                 self.require_going()
                 yield
+        except BaseException as error:
+            self._fail(error)
+            raise
         finally:
             self._judging.acquire()
         self.require_going()

@@ -8,7 +8,7 @@ import os
 import re
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -107,6 +107,19 @@ def interruptible(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
         yield
 
 
+_of_threads: dict[int, list[duckdb.DuckDBPyConnection]] = {}
+"""The connections of the interruptible blocks of threads other than the main one, by thread."""
+
+
+def end_queries(threads: Iterable[int]) -> None:
+    """End the queries that run now in interruptible blocks of these threads, which are not the main one."""
+    for thread in threads:
+        for connection in tuple(_of_threads.get(thread, ())):
+            # It may be closed by now.
+            with suppress(duckdb.Error):
+                connection.interrupt()
+
+
 @contextmanager
 def _raised_as_python_does() -> Iterator[None]:
     """A block in which an interrupt that reached DuckDB during a query is a KeyboardInterrupt."""
@@ -122,10 +135,15 @@ def _raised_as_python_does() -> Iterator[None]:
 def _signals_end_queries(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """A block in which a handler of SIGINT or SIGTERM that raises ends all threads of the connection's query.
 
-    Python runs handlers in the main thread alone, so a block in another thread is left as it is.
+    Python runs handlers in the main thread alone; queries of another thread are ended by `end_queries`.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield
+        own = _of_threads.setdefault(threading.get_ident(), [])
+        own.append(connection)
+        try:
+            yield
+        finally:
+            own.pop()
         return
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 

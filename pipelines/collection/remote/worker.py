@@ -16,6 +16,7 @@ from typing import Any
 
 from pipelines.catalogue.registry import listings as known_listings
 from pipelines.collection.collector import Collector
+from pipelines.collection.completeness import require_landed
 from pipelines.collection.parts import collect_part
 from pipelines.collection.record_rules import RecordRule
 from pipelines.collection.remote.briefing import Briefing, KnownFromBriefing, settings_of, share_of
@@ -134,6 +135,7 @@ class PartWorker:
                 throttles = client.counter.throttles
                 callers = workload.prove(sorted(briefing.accounts.profile_of.values()))
                 collect_part(Collector(state), share_of(briefing, time.monotonic()))
+                require_landed(state)
                 segments = pack(state, place / "package.gz")
                 manifest = Manifest(
                     briefing=digest,
