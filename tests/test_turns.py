@@ -1,4 +1,4 @@
-"""Two parts of a step at the same time: one is requested while the other is planned, and neither more than that."""
+"""Two parts of a step at the same time: one is judged at a time, while the other is requested."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,8 +22,9 @@ from pipelines.collection import collector, parts, plan, trails
 from pipelines.collection.collector import Collector
 from pipelines.collection.plan import Plan
 from pipelines.collection.state import StepState
-from pipelines.collection.turns import Turns
+from pipelines.collection.turns import StoppedError, Turns
 from resources.aws import dispatch
+from resources.aws.client import AwsClient
 from resources.aws.listing import Listing
 from resources.aws.thread_pool import TICK_SECONDS
 from resources.store.errors import interruptible
@@ -54,26 +55,28 @@ class Crowd:
             self.now -= 1
 
 
-def test_one_part_is_requested_while_the_other_is_judged() -> None:
-    both, met = Turns(), threading.Barrier(2, timeout=PATIENCE)
-    judging, requesting = Crowd(), Crowd()
+def test_one_part_is_requested_while_the_other_is_judged_and_one_alone_is_judged() -> None:
+    both, judging, requesting = Turns(), Crowd(), Crowd()
+    met = threading.Barrier(2, timeout=PATIENCE)
     left = iter(range(6))
 
     def collect() -> None:
-        for _ in left:
+        for number in left:
             with judging:
                 time.sleep(0.01)
             with both.requesting(), requesting:
-                time.sleep(0.01)
+                if number < 2:
+                    # Both are requested: one alone would wait in vain.
+                    met.wait()
 
     both.run(collect)
-    assert (judging.most, requesting.most) == (1, 1)
+    assert (judging.most, requesting.most) == (1, 2)
 
     first = iter([True, False])
     other = Turns()
 
     def meet() -> None:
-        # Whoever sends requests waits for somebody who judges: alone it would wait in vain.
+        # Whoever sends requests waits for somebody who judges, as above.
         if next(first):
             with other.requesting():
                 met.wait()
@@ -147,15 +150,17 @@ def test_an_interrupt_ends_the_query_of_a_part(tmp_path: Path) -> None:
 
 
 def test_of_two_errors_the_first_is_seen() -> None:
-    both, roles = Turns(), iter(["first", "second"])
+    both, began, roles = Turns(), threading.Event(), iter(["second", "first"])
 
     def collect() -> None:
-        if next(roles) == "second":
+        if next(roles) == "first":
             with both.requesting():
-                raise AssertionError("the other one has failed, so this one requests nothing")
-        with both.requesting():
-            time.sleep(0.2)
-            raise ValueError("the first")
+                assert began.wait(PATIENCE)
+                raise ValueError("the first")
+        try:
+            until_stopped(both, began)
+        except StoppedError:
+            raise ConnectionError("what it was waiting for was ended too") from None
 
     with pytest.raises(ValueError, match="the first"):
         both.run(collect)
@@ -203,50 +208,45 @@ def test_a_part_that_was_stopped_begins_no_other_one() -> None:
     assert begun == 1
 
 
-def in_a_step(
-    simulator: Simulator, database: Path, patch: pytest.MonkeyPatch, while_judged: Callable[[StepState], None]
-) -> tuple[int, int]:
-    """The parts of a step that were planned or judged, and those that were requested, at the same time at most."""
-    judging, requesting = Crowd(), Crowd()
-    judge, make_plan, fetch = Collector.judge, plan.workload_plan, dispatch.fetch_all
+def test_a_step_judges_one_part_while_another_is_requested_and_sends_no_more_requests_at_once(
+    organisation: Simulator, truthful_night: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judging, requesting, sending = Crowd(), Crowd(), Crowd()
+    judge, make_plan, fetch, fetch_all = Collector.judge, plan.workload_plan, AwsClient.fetch, dispatch.fetch_all
+    met = threading.Event()
 
     def judged(self: Collector) -> object:
         with judging:
-            while_judged(self.state)
+            # While this part is judged, the other one sends its requests: without turns that would never be seen.
+            until = time.monotonic() + PATIENCE
+            while self.state.turns is not None and not met.is_set() and time.monotonic() < until:
+                if requesting.now:
+                    met.set()
+                time.sleep(0.01)
             return judge(self)
 
     def planned(state: StepState, listing: Listing, reached: object) -> Plan:
         with judging:
             return make_plan(state, listing, reached)  # type: ignore[arg-type]  # whatever it is, it is passed on
 
-    def fetched(*given: object, **more: object) -> None:
+    def fetched_all(*given: object, **more: object) -> None:
         with requesting:
-            fetch(*given, **more)  # type: ignore[arg-type]  # as above
+            fetch_all(*given, **more)  # type: ignore[arg-type]  # as above
 
-    patch.setattr(Collector, "judge", judged)
-    patch.setattr(parts, "workload_plan", planned)
-    patch.setattr(collector, "fetch_all", fetched)
-    with asked(simulator, database, *LISTINGS, **PARTED) as cells:
-        assert len({cell.account_id for cell in cells}) > 6
-    return judging.most, requesting.most
+    def fetched(*given: object, **more: object) -> object:
+        with sending:
+            return fetch(*given, **more)  # type: ignore[arg-type]  # as above
 
-
-def test_a_step_has_one_part_on_its_way_and_judges_another(
-    organisation: Simulator, truthful_night: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    met = threading.Event()
-
-    def while_judged(state: StepState) -> None:
-        # While this part is judged, the other one sends its requests: without turns that would never be seen.
-        until = time.monotonic() + PATIENCE
-        while state.turns is not None and not met.is_set() and time.monotonic() < until:
-            if state.turns._requesting.locked():
-                met.set()
-            time.sleep(0.01)
-
+    monkeypatch.setattr(Collector, "judge", judged)
+    monkeypatch.setattr(parts, "workload_plan", planned)
+    monkeypatch.setattr(collector, "fetch_all", fetched_all)
+    monkeypatch.setattr(AwsClient, "fetch", fetched)
     database = copy_of(truthful_night, tmp_path / "step")
-    assert in_a_step(organisation, database, monkeypatch, while_judged) == (1, 1)
+    with asked(organisation, database, *LISTINGS, **PARTED, CMDB_CONCURRENCY="2") as cells:
+        assert len({cell.account_id for cell in cells}) > 6
+    assert judging.most == 1
     assert met.is_set()
+    assert sending.most <= 2, "both parts together send more requests than the setting allows"
 
 
 def test_what_is_landed_of_one_part_is_not_counted_for_the_other(

@@ -1,8 +1,9 @@
-"""Turns of two parts of a step at the same time: one is requested while the other is planned or judged.
+"""The turn of two parts of a step at the same time: while one is requested, the other is planned, judged or requested.
 
 Planning and judging keep this process busy, requesting waits for AWS. Whoever collects a part holds the turn to plan
 and judge, and gives it up only while its requests are sent: then it touches neither the warehouse nor what the parts of
-the step share, but for the landing, whose writers have locks. No more requests are on their way than of one part.
+the step share, but for the landing, whose writers have locks. Both parts together send no more requests at the same
+time than one of them (`AwsClient.slots`).
 """
 
 import threading
@@ -12,7 +13,7 @@ from contextlib import contextmanager
 from resources.store.errors import end_queries
 
 AT_A_TIME = 2
-"""The parts that are collected at the same time: one is requested, one is planned or judged."""
+"""The parts that are collected at the same time."""
 
 LOOK_SECONDS = 0.2
 """Seconds after which an interrupted run looks again for queries to end."""
@@ -23,11 +24,10 @@ class StoppedError(Exception):
 
 
 class Turns:
-    """The turn to plan and judge, and the turn to send requests; for one `run`."""
+    """The turn to plan and judge; for one `run`."""
 
     def __init__(self) -> None:
         self._judging = threading.Lock()
-        self._requesting = threading.Lock()
         self._stopped = threading.Event()
         self._error: BaseException | None = None
 
@@ -47,10 +47,9 @@ class Turns:
                 thread.join()
         except BaseException:
             self._stopped.set()
-            begun = [thread for thread in threads if thread.ident is not None]
-            while any(thread.is_alive() for thread in begun):
-                end_queries(thread.ident or 0 for thread in begun)
-                begun[0].join(LOOK_SECONDS)
+            while running := [thread for thread in threads if thread.is_alive()]:
+                end_queries(thread.ident or 0 for thread in running)
+                running[0].join(LOOK_SECONDS)
             raise
         if self._error is not None:
             raise self._error
@@ -73,16 +72,15 @@ class Turns:
 
     @contextmanager
     def requesting(self) -> Iterator[None]:
-        """A block that sends requests: it waits for its turn, and plans and judges nothing.
+        """A block that sends requests, and plans and judges nothing.
 
         Raises:
             StoppedError: the other part failed or was interrupted.
         """
         self._judging.release()
         try:
-            with self._requesting:
-                self.require_going()
-                yield
+            self.require_going()
+            yield
         except BaseException as error:
             self._fail(error)
             raise

@@ -116,6 +116,8 @@ class AwsClient:
         self.role: Role = role
         self.home_region = home_region
         self.concurrency = concurrency
+        # Two parts of a step may be requested at the same time, each by as many threads.
+        self.slots = threading.Semaphore(concurrency)
         self.per_account = per_account
         self.counter = RequestCounter()
         sender = Sender(

@@ -39,27 +39,27 @@ def fetch_all(
         if role not in clients:
             raise ValueError(f"{listing.name} of {role} was requested through {', '.join(clients)}.")
         clients[role].check_listing(listing)
-    records = 0
+    records = sent = throttles = 0
     lock = threading.Lock()
-    before = _sent(clients)
     began = time.monotonic()
 
     def deliver(_: int, response: Any) -> None:
-        nonlocal records
+        nonlocal records, sent, throttles
         each(response)
         with lock:
             records += response.record_count
+            sent += response.request_count
+            throttles += response.throttle_count
 
     def report(done: int) -> None:
         if progress is not None:
-            sent, throttles = _sent(clients)
             progress(
                 Progress(
                     done=done,
                     total=len(requests),
                     records=records,
-                    requests=sent - before[0],
-                    throttles=throttles - before[1],
+                    requests=sent,
+                    throttles=throttles,
                     elapsed=time.monotonic() - began,
                 )
             )
@@ -85,13 +85,6 @@ def look_up_all(
     found: dict[int, TrailEvents] = {}
     spread(clients, lookups, found.__setitem__, lambda _: tick(), processes)
     return [found[index] for index in range(len(lookups))]
-
-
-def _sent(clients: Mapping[Role, AwsClient]) -> tuple[int, int]:
-    return (
-        sum(client.counter.requests for client in clients.values()),
-        sum(client.counter.throttles for client in clients.values()),
-    )
 
 
 def spread(

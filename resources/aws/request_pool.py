@@ -29,17 +29,19 @@ def request_pool(
         item = items[index]
         client = clients[item.listing_role]
         if isinstance(item, Request):
-            return index, client.fetch(item, stopping=pool.stopping, meter=meter)
-        return look_up(index, client.trail_events(item))
+            with client.slots:
+                return index, client.fetch(item, stopping=pool.stopping, meter=meter)
+        return look_up(index, client, client.trail_events(item))
 
     def look_up(
-        index: int, search: Generator[float, None, TrailEvents]
+        index: int, client: AwsClient, search: Generator[float, None, TrailEvents]
     ) -> tuple[int, TrailEvents] | Later[tuple[int, Any]]:
         try:
-            due = next(search)
+            with client.slots:
+                due = next(search)
         except StopIteration as ended:
             return index, ended.value
-        return Later(due, lambda: look_up(index, search))
+        return Later(due, lambda: look_up(index, client, search))
 
     pool = FanOut(
         list(items),

@@ -72,6 +72,8 @@ class WorkerPool:
         self._process_of: dict[str, int] = {}
         self._accounts = [0] * count
         self._running: list[_Process] = []
+        # Two parts of a step may be requested at the same time.
+        self._lock = threading.RLock()
 
     def split(self, items: Sequence[Item]) -> list[dict[int, Item]]:
         """The requests of each process, this one first.
@@ -79,12 +81,13 @@ class WorkerPool:
         Requests of the central roles stay in this process, and so do those that AWS charges for: it holds their meter.
         """
         split: list[dict[int, Item]] = [{} for _ in range(self._count)]
-        for index, item in enumerate(items):
-            is_here = item.listing_role != "workload" or (
-                isinstance(item, Request) and item.listing.service in PRICES_USD
-            )
-            process = 0 if is_here else self._home(item.account_id)
-            split[process][index] = item
+        with self._lock:
+            for index, item in enumerate(items):
+                is_here = item.listing_role != "workload" or (
+                    isinstance(item, Request) and item.listing.service in PRICES_USD
+                )
+                process = 0 if is_here else self._home(item.account_id)
+                split[process][index] = item
         return split
 
     def _home(self, account: str) -> int:
@@ -96,9 +99,10 @@ class WorkerPool:
 
     def _started(self) -> "list[_Process]":
         """All processes but this one."""
-        if not self._running:
-            self._running = [_Process(self._options) for _ in range(self._count - 1)]
-        return self._running
+        with self._lock:
+            if not self._running:
+                self._running = [_Process(self._options) for _ in range(self._count - 1)]
+            return self._running
 
     def hand_out(
         self,
@@ -124,13 +128,15 @@ class WorkerPool:
 
     def kill(self) -> None:
         """End the worker processes at once, whatever they are doing."""
-        running, self._running = self._running, []
+        with self._lock:
+            running, self._running = self._running, []
         for process in running:
             process.end(0)
 
     def close(self) -> None:
         """Let the worker processes end. They are started again on the next use."""
-        running, self._running = self._running, []
+        with self._lock:
+            running, self._running = self._running, []
         for process in running:
             process.end(END_SECONDS)
 
@@ -139,6 +145,7 @@ class _Process:
     """One worker process, and the connection to it."""
 
     def __init__(self, options: tuple[str, int]) -> None:
+        self.turn = threading.Lock()
         self.connection, theirs = Pipe()
         self._popen = subprocess.Popen(
             [sys.executable, "-m", "resources.aws.workers", str(theirs.fileno())],
@@ -211,9 +218,11 @@ class RemoteBatch:
 
     def _listen(self) -> None:
         try:
-            self._process.connection.send(self._items)
-            while not self._take(self._process.connection.recv()):
-                pass
+            # A process has one batch at a time.
+            with self._process.turn:
+                self._process.connection.send(self._items)
+                while not self._take(self._process.connection.recv()):
+                    pass
         except (EOFError, OSError):
             if not self._stopped.is_set():
                 self.error = ProcessEnded(
