@@ -281,13 +281,12 @@ def test_the_largest_parts_are_given_first(coordinator: StepState, monkeypatch: 
 @pytest.mark.parametrize(
     ("requested", "expected"),
     [
-        # Of the twenty cells of a part so many are requested: it takes as many parts as have twenty, four at most.
+        # Of the twenty cells of a part so many are requested: it takes as many parts as have twenty, two at most.
         # Between the third part and the fourth lie accounts of another.
         (20, ["1 of 8", "2 of 8", "3 of 8", "4 of 8", "5 of 8", "6 of 8", "7 of 8", "8 of 8"]),
         (11, ["1 of 8", "2 of 8", "3 of 8", "4 of 8", "5 of 8", "6 of 8", "7 of 8", "8 of 8"]),
         (7, ["1 of 8", "2 to 3 of 8", "4 to 5 of 8", "6 to 7 of 8", "8 of 8"]),
-        (5, ["1 of 8", "2 to 3 of 8", "4 to 7 of 8", "8 of 8"]),
-        (0, ["1 of 8", "2 to 3 of 8", "4 to 7 of 8", "8 of 8"]),
+        (0, ["1 of 8", "2 to 3 of 8", "4 to 5 of 8", "6 to 7 of 8", "8 of 8"]),
     ],
 )
 def test_parts_of_which_little_is_requested_are_collected_together(

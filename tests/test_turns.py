@@ -219,7 +219,7 @@ def test_a_step_judges_one_part_while_another_is_requested_and_sends_no_more_req
         with judging:
             # While this part is judged, the other one sends its requests: without turns that would never be seen.
             until = time.monotonic() + PATIENCE
-            while self.state.turns is not None and not met.is_set() and time.monotonic() < until:
+            while isinstance(self.state.turns, Turns) and not met.is_set() and time.monotonic() < until:
                 if requesting.now:
                     met.set()
                 time.sleep(0.01)
@@ -257,7 +257,7 @@ def test_what_is_landed_of_one_part_is_not_counted_for_the_other(
 
     def take(self: Collector, response: object) -> None:
         plain(self, response)  # type: ignore[arg-type]  # as above
-        if self.state.turns is not None and self.state.batch.landed["ec2_volume"] and not dropped:
+        if isinstance(self.state.turns, Turns) and self.state.batch.landed["ec2_volume"] and not dropped:
             dropped.append(True)
             self.state.batch.landed["ec2_volume"] -= 1
 

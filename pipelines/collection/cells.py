@@ -1,10 +1,10 @@
 """Cells before they are judged, and the totals of a listing's judged cells."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, ClassVar
 
 from pipelines.trust.organization_policies import PolicyDenial
@@ -178,3 +178,33 @@ class ListingStats:
 def _writable(text: str | None) -> str | None:
     """Text that can be written to a file: JSON can name half a surrogate pair, which is no character."""
     return None if text is None else text.encode(errors="replace").decode()
+
+
+class KeptKeys:
+    """Keys of cells whose last response stays; most cells of a usual night are kept."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, set[CellKey]] = {}
+
+    def add(self, key: CellKey) -> None:
+        """Add a key."""
+        self._of.setdefault(key.name, set()).add(key)
+
+    def update(self, keys: Iterable[CellKey]) -> None:
+        """Add keys."""
+        for key in keys:
+            self.add(key)
+
+    def of(self, listing: str) -> Set[CellKey]:
+        """Those of one listing, with any parameter."""
+        return self._of.get(listing, set())
+
+    def counts(self) -> dict[str, int]:
+        """The number of keys by listing name."""
+        return {name: len(keys) for name, keys in self._of.items()}
+
+    def __contains__(self, key: CellKey) -> bool:
+        return key in self.of(key.name)
+
+    def __iter__(self) -> Iterator[CellKey]:
+        return chain.from_iterable(self._of.values())

@@ -177,7 +177,8 @@ class Collector:
         """Say of each listing how many trusted cells were kept, where a run requests only the others."""
         state = self.state
         every = {listing.name: listing.every for listing in state.listings}
-        kept = Counter(key.name for key in state.batch.kept if state.only_untrusted or every[key.name] > 1)
+        counts = state.batch.kept.counts()
+        kept = {name: count for name, count in counts.items() if state.only_untrusted or every[name] > 1}
         requested = Counter(key.name for key in state.attempts)
         where = "" if state.batch.part is None else f", {state.batch.part}"
         for name, count in kept.items():
@@ -222,11 +223,11 @@ class Collector:
             reports.count(response.request.listing.name, response)
 
         def report(progress: Progress) -> None:
-            state.require_going()
+            state.turns.require_going()
             reports(progress)
 
         clients = {role: state.client(role) for role in {request.listing_role for request in together}}
-        with state.requesting():
+        with state.turns.requesting():
             fetch_all(clients, together, take, progress=report, processes=state.processes, meter=state.paid_requests)
 
     def _within_limits(self, requests: Sequence[Request]) -> list[Request]:

@@ -139,7 +139,7 @@ class _Bill:
         elif COST_ACCOUNT in self._listings and not any(key.name == COST_ACCOUNT for key in self._state.attempts):
             key = CellKey("billing", self._identity.account_id, GLOBAL_REGION, COST_ACCOUNT)
             if self._state.only_untrusted and (held := self._changes.recent()):
-                self._state.batch.kept |= held
+                self._state.batch.kept.update(held)
                 return
             self._state.set_outcome(key, "skipped", NOT_COMPARED, profile=self._identity.profile)
 

@@ -46,7 +46,7 @@ class Workers(Protocol):
         """
 
 
-MOST_TOGETHER = 4
+MOST_TOGETHER = 2
 """The most parts that are collected together, however few of their cells are requested: any of the rest may be due."""
 
 

@@ -130,9 +130,9 @@ def _metrics(state: StepState, listing: Listing, role: Role, profile_of: Mapping
         and state.is_of_before(cell)
         and cell.ended_at.astimezone(UTC).date() == today
     }
-    state.batch.kept |= {
+    state.batch.kept.update(
         key for account, region in resources if (key := CellKey(role, account, region, listing.name)) in held
-    }
+    )
     yield from _rounds(
         state,
         listing,

@@ -30,7 +30,7 @@ def retired(state: StepState, cells: Sequence[Cell]) -> list[Cell]:
     coverage = parent_coverage(state, cells)
     responders = _responders(state, cells)
     # A key that was planned and has no cell is lost, not retired.
-    current = state.batch.kept | state.batch.planned | {cell.key for cell in cells}
+    current = {*state.batch.kept, *state.batch.planned, *(cell.key for cell in cells)}
     found = []
     for listing in state.listings:
         for key, earlier in state.earlier_of(listing.name).items():

@@ -8,7 +8,6 @@ import copy
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Self
@@ -16,14 +15,14 @@ from typing import Self
 from pipelines.catalogue.metrics import MEASURED
 from pipelines.catalogue.names import ACCOUNT, COST_TAG, COST_TAG_BACKFILL, EXPLORER, METRIC, REGION
 from pipelines.collection import late_costs
-from pipelines.collection.cells import Attempt, Cadence, DeniedBefore, ListingStats
+from pipelines.collection.cells import Attempt, Cadence, DeniedBefore, KeptKeys, ListingStats
 from pipelines.collection.known import Known, KnownFromWarehouse
 from pipelines.collection.landing import LandingWriter
 from pipelines.collection.paid_limits import daily_limits
 from pipelines.collection.previous import ParentRecord, PreviousCell
 from pipelines.collection.progress import Part
 from pipelines.collection.record_rules import RecordRule
-from pipelines.collection.turns import Turns
+from pipelines.collection.turns import Alone, Turns
 from pipelines.errors import LandingError
 from pipelines.settings import Settings
 from pipelines.trust.gate import refuse
@@ -76,7 +75,7 @@ class BatchState:
     parent_records: dict[str, list[ParentRecord]] = field(default_factory=lambda: defaultdict(list))
     stored_records: dict[tuple[str, Accounts], list[ParentRecord]] = field(default_factory=dict)
     childless: list[Request] = field(default_factory=list)
-    kept: set[CellKey] = field(default_factory=set)
+    kept: KeptKeys = field(default_factory=KeptKeys)
     earlier: dict[CellKey, PreviousCell] | None = None
     earlier_of: dict[str, dict[CellKey, PreviousCell]] = field(default_factory=dict)
     without_regions: frozenset[str] | None = None
@@ -122,7 +121,7 @@ class StepState:
         whole_months: months of the bill, such as `2026-03`, that are fetched whole whatever the bill by account says.
         kept_since: older responses are not kept either; a run that goes on keeps those of the interrupted run alone.
         lock: held while a response is added to the state.
-        turns: those of two parts that are collected at the same time; None where there is one.
+        turns: that of two parts that are collected at the same time.
     """
 
     def __init__(
@@ -163,7 +162,7 @@ class StepState:
         self.planned_places: dict[str, set[Place]] = {}
         self.kept_places: dict[str, set[Place]] = defaultdict(set)
         self.lock = threading.Lock()
-        self.turns: Turns | None = None
+        self.turns: Turns | Alone = Alone()
         self.wanted_fields = _wanted_fields(listings)
         self.batch = BatchState()
         self._by_name = {listing.name: listing for listing in listings}
@@ -185,15 +184,6 @@ class StepState:
         own = copy.copy(self)
         own.turns, own.batch = turns, BatchState()
         return own
-
-    def requesting(self) -> AbstractContextManager[None]:
-        """A block that sends requests and waits for AWS, while another part of the step may be planned or judged."""
-        return nullcontext() if self.turns is None else self.turns.requesting()
-
-    def require_going(self) -> None:
-        """Called while requests are sent; raises where the step has failed or was interrupted meanwhile."""
-        if self.turns is not None:
-            self.turns.require_going()
 
     # ------------------------------------------------------------------------------------ the AWS clients
 
@@ -328,7 +318,7 @@ class StepState:
             accounts: the accounts to read of the newest collection; those of the batch if none are given.
         """
         own = any(entry.name == listing for entry in self.listings)
-        kept = {key for key in self.batch.kept if key.name == listing}
+        kept = self.batch.kept.of(listing)
         parent_records = self.batch.parent_records[listing]
         if own and not kept:
             return parent_records

@@ -8,7 +8,7 @@ time than one of them (`AwsClient.slots`).
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from resources.store.errors import end_queries
 
@@ -21,6 +21,17 @@ LOOK_SECONDS = 0.2
 
 class StoppedError(Exception):
     """The other part failed or was interrupted, so that this one is not needed any more."""
+
+
+class Alone:
+    """In place of `Turns` for parts that come one after the other."""
+
+    def requesting(self) -> AbstractContextManager[None]:
+        """As `Turns.requesting`."""
+        return nullcontext()
+
+    def require_going(self) -> None:
+        """As `Turns.require_going`."""
 
 
 class Turns:
