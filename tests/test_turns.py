@@ -19,6 +19,7 @@ from nights import copy_of
 from steps import asked
 
 from pipelines.collection import collector, parts, plan, trails
+from pipelines.collection.accounts import Reached
 from pipelines.collection.collector import Collector
 from pipelines.collection.plan import Plan
 from pipelines.collection.state import StepState
@@ -26,6 +27,7 @@ from pipelines.collection.turns import StoppedError, Turns
 from resources.aws import dispatch
 from resources.aws.client import AwsClient
 from resources.aws.listing import Listing
+from resources.aws.messages import Response
 from resources.aws.thread_pool import TICK_SECONDS
 from resources.store.errors import interruptible
 from simulator.client import Simulator
@@ -190,7 +192,8 @@ def test_callers_are_verified_before_the_turn_to_judge_is_given_up(monkeypatch: 
     monkeypatch.setattr(trails, "look_up_all", look_up_all)
     one: Any = SimpleNamespace(listing_role="workload")
     resources: Any = {"workload": Resource()}
-    assert trails.trail_events(resources, [one], requesting(), lambda: None) == []
+    turns: Any = SimpleNamespace(requesting=requesting, require_going=lambda: None)
+    assert trails.trail_events(resources, [one], turns) == []
     assert order == ["verified", "given up", "looked up"]
 
 
@@ -225,17 +228,17 @@ def test_a_step_judges_one_part_while_another_is_requested_and_sends_no_more_req
                 time.sleep(0.01)
             return judge(self)
 
-    def planned(state: StepState, listing: Listing, reached: object) -> Plan:
+    def planned(state: StepState, listing: Listing, reached: Reached) -> Plan:
         with judging:
-            return make_plan(state, listing, reached)  # type: ignore[arg-type]  # whatever it is, it is passed on
+            return make_plan(state, listing, reached)
 
-    def fetched_all(*given: object, **more: object) -> None:
+    def fetched_all(*given: Any, **more: Any) -> None:
         with requesting:
-            fetch_all(*given, **more)  # type: ignore[arg-type]  # as above
+            fetch_all(*given, **more)
 
-    def fetched(*given: object, **more: object) -> object:
+    def fetched(*given: Any, **more: Any) -> Response:
         with sending:
-            return fetch(*given, **more)  # type: ignore[arg-type]  # as above
+            return fetch(*given, **more)
 
     monkeypatch.setattr(Collector, "judge", judged)
     monkeypatch.setattr(parts, "workload_plan", planned)
@@ -255,8 +258,8 @@ def test_what_is_landed_of_one_part_is_not_counted_for_the_other(
     plain = Collector._take
     dropped: list[bool] = []
 
-    def take(self: Collector, response: object) -> None:
-        plain(self, response)  # type: ignore[arg-type]  # as above
+    def take(self: Collector, response: Response) -> None:
+        plain(self, response)
         if isinstance(self.state.turns, Turns) and self.state.batch.landed["ec2_volume"] and not dropped:
             dropped.append(True)
             self.state.batch.landed["ec2_volume"] -= 1

@@ -171,7 +171,7 @@ def _parameters(listing: Listing, parameter: str, own: "Path | None") -> dict[st
                 f"{METRIC} is requested for a resource. Name one with --parameter LISTING:ID, such as "
                 f"{next(iter(MEASURED))}:i-0123456789abcdef0. Nothing was requested."
             )
-        return dict(metrics.MetricRequests([(source, resource)], datetime.now(UTC).date())[0])
+        return next(iter(metrics.MetricRequests([(source, resource)], datetime.now(UTC).date())))
     if listing.name == COST_RESOURCE:
         return cost_slices.resource_parameters(parameter or services_of_listings()[0], datetime.now(UTC).date())
     if listing.name not in COST_BY_MONTH:

@@ -7,6 +7,7 @@ from typing import Any
 
 from pipelines.settings import MAX_UNTRUSTED_TOLERANCE
 from pipelines.trust.listing_rule import is_tolerated
+from resources.audit.coverage import Accounts
 from resources.aws.messages import Identity
 from resources.aws.profile_errors import ProfileError
 from resources.check_result import CheckResult
@@ -55,6 +56,10 @@ class Reached:
     findings: list[str] = field(default_factory=list)
     central: frozenset[str] = frozenset()
     unplaced: dict[str, str] = field(default_factory=dict)
+
+    def has_central(self, accounts: Accounts) -> bool:
+        """Whether the account of a central role is in this interval."""
+        return any(account in accounts for account in self.central)
 
 
 ASKABLE = frozenset({"ACTIVE"})

@@ -36,7 +36,7 @@ class AccountBatch:
     @property
     def is_central(self) -> bool:
         """Whether the account of a central role is in this batch."""
-        return self.reached is not None and any(account in self.whose for account in self.reached.central)
+        return self.reached is not None and self.reached.has_central(self.whose)
 
 
 def account_batches(
@@ -84,7 +84,7 @@ def account_batches(
         bounds = sorted({*bounds, *alone})
     intervals = sorted(
         (Accounts(since, before) for since, before in pairwise(bounds)),
-        key=lambda interval: not any(account in interval for account in reached.central),
+        key=lambda interval: not reached.has_central(interval),
     )
     began = time.monotonic()
     return [

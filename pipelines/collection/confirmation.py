@@ -192,7 +192,7 @@ class Confirmer:
             zeros = [ListedZero(entry.zero, entry.listing) for entry in entries]
             lookups.append(lookup(place, zeros, until=min(until, datetime.now(UTC)), caller_arn=caller))
         self.found.lookups += len(lookups)
-        shown = trail_events(self._resources, lookups, turns.requesting(), turns.require_going)
+        shown = trail_events(self._resources, lookups, turns)
         by_index = {index: trail for indices, trail in zip(together.values(), shown, strict=True) for index in indices}
         return [by_index[index] for index in range(len(found))]
 

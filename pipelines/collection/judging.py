@@ -184,7 +184,7 @@ def _trails(
     state.log(f"Looking in CloudTrail for the zeros of {len(together)} account-region(s).")
     unrecorded = state.known.unrecorded_calls
     lookups = [lookup(place, own) for place, own in together.items()]
-    found = trail_events(state.resources, lookups, state.turns.requesting(), state.turns.require_going)
+    found = trail_events(state.resources, lookups, state.turns)
     return dict(zip(together, found, strict=True)), unrecorded
 
 

@@ -1,10 +1,10 @@
 """The requests to CloudWatch: metrics of resources, at most 500 in a request. Pure."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
-from typing import Any, overload
+from typing import Any
 
 from pipelines.catalogue.metrics import MEASURED
 
@@ -50,24 +50,18 @@ class MetricRequests(Sequence[Mapping[str, Any]]):
             "StartTime": (midnight - timedelta(days=DAYS)).isoformat(),
             "EndTime": midnight.isoformat(),
         }
-        queries = sum(1 for _ in _wanted(self._resources))
-        self._places = range(0, queries, QUERIES_A_REQUEST)
+        self._count = -(-sum(1 for _ in _wanted(self._resources)) // QUERIES_A_REQUEST)
 
     def __len__(self) -> int:
-        return len(self._places)
+        return self._count
 
-    @overload
-    def __getitem__(self, index: int) -> Mapping[str, Any]: ...
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        wanted = enumerate(_wanted(self._resources))
+        while queries := [_query(number, *one) for number, one in islice(wanted, QUERIES_A_REQUEST)]:
+            yield {**self._period, "MetricDataQueries": queries}
 
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Mapping[str, Any]]: ...
-
-    def __getitem__(self, index: int | slice) -> Mapping[str, Any] | Sequence[Mapping[str, Any]]:
-        if isinstance(index, slice):
-            return [self[place] for place in range(len(self))[index]]
-        first = self._places[index]
-        wanted = islice(enumerate(_wanted(self._resources)), first, first + QUERIES_A_REQUEST)
-        return {**self._period, "MetricDataQueries": [_query(number, *one) for number, one in wanted]}
+    def __getitem__(self, index: Any) -> Any:
+        return list(self)[index]
 
 
 def _wanted(resources: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str, str, str]]:

@@ -6,7 +6,6 @@ of a step are stored together, and only if all that were planned came (`complete
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Protocol
 
 from pipelines.catalogue.names import COST_EXPORT
@@ -15,7 +14,7 @@ from pipelines.collection.collector import Collector
 from pipelines.collection.cost_collector import collect_costs
 from pipelines.collection.data_export import collect_export
 from pipelines.collection.plan import Plan, central_plan, workload_plan
-from pipelines.collection.turns import Turns
+from pipelines.collection.turns import AT_A_TIME, Turns
 from resources.audit.cells import Cell
 from resources.aws.listing import Listing
 from resources.aws.meter import PRICES_USD
@@ -83,19 +82,18 @@ class ThisProcess:
             judged(cells)
             most = min(MOST_TOGETHER, self.part_cells * len(taken) // max(1, len(cells)))
 
-        def collect_in_turn(turns: Turns) -> None:
-            own = Collector(collector.state.beside(turns))
+        def collect_left(collector: Collector) -> None:
             while left:
-                collect(own, most)
+                collect(collector, most)
 
         while left and left[0].is_central:
             collect(collector, 1)
         # What is left of a daily limit is known only once a part was requested.
-        while left and (is_paid(collector.state.listings) or len(left) == 1):
-            collect(collector, most)
-        if left:
+        if len(left) < AT_A_TIME or is_paid(collector.state.listings):
+            collect_left(collector)
+        else:
             turns = Turns()
-            turns.run(partial(collect_in_turn, turns))
+            turns.run(lambda: collect_left(Collector(collector.state.beside(turns))))
 
 
 def is_paid(listings: Sequence[Listing]) -> bool:

@@ -1,10 +1,10 @@
 """The look-ups of zeros in CloudTrail: one for all zeros of one caller, account and region."""
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from pipelines.collection.turns import Alone, Turns
 from pipelines.trust.zero_rule import Zero
 from resources.aws.dispatch import look_up_all
 from resources.aws.listing import Listing
@@ -57,17 +57,15 @@ def lookup(place: Place, zeros: Sequence[ListedZero], *, until: datetime | None 
 def trail_events(
     resources: Mapping[Role, AwsRole],
     lookups: Sequence[Lookup],
-    requesting: AbstractContextManager[None],
-    tick: Callable[[], None],
+    turns: Turns | Alone,
 ) -> list[TrailEvents]:
     """CloudTrail's events for each look-up, in the order of the look-ups.
 
     Args:
-        requesting: entered once the identities of the callers are verified and stored, and left with the last event.
-        tick: called every half second; what it raises ends the look-ups.
+        turns: given up once the identities of the callers are verified and stored, until the last event is there.
     """
     clients = {role: resources[role].client for role in {lookup.listing_role for lookup in lookups}}
     workload = resources.get("workload")
     processes = None if workload is None else workload.processes
-    with requesting:
-        return look_up_all(clients, lookups, tick, processes=processes)
+    with turns.requesting():
+        return look_up_all(clients, lookups, turns.require_going, processes=processes)

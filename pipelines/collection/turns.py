@@ -8,7 +8,7 @@ time than one of them (`AwsClient.slots`).
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 
 from resources.store.errors import end_queries
 
@@ -66,20 +66,21 @@ class Turns:
             raise self._error
 
     def _in_turn(self, collect: Callable[[], None]) -> None:
-        with self._judging:
-            try:
-                self.require_going()
-                collect()
-            except StoppedError:
-                pass
-            except BaseException as error:  # noqa: BLE001  # whatever it is, `run` raises it
-                self._fail(error)
+        # `run` raises what is kept.
+        with suppress(BaseException), self._judging, self._errors_kept():
+            self.require_going()
+            collect()
 
-    def _fail(self, error: BaseException) -> None:
-        """Keep the first error and stop the other part before the turn is given up, so that it begins nothing more."""
-        if self._error is None and not isinstance(error, StoppedError):
-            self._error = error
-        self._stopped.set()
+    @contextmanager
+    def _errors_kept(self) -> Iterator[None]:
+        """A block whose error stops the other part, before it can take the turn; the first of all errors is kept."""
+        try:
+            yield
+        except BaseException as error:
+            if self._error is None and not isinstance(error, StoppedError):
+                self._error = error
+            self._stopped.set()
+            raise
 
     @contextmanager
     def requesting(self) -> Iterator[None]:
@@ -90,11 +91,9 @@ class Turns:
         """
         self._judging.release()
         try:
-            self.require_going()
-            yield
-        except BaseException as error:
-            self._fail(error)
-            raise
+            with self._errors_kept():
+                self.require_going()
+                yield
         finally:
             self._judging.acquire()
         self.require_going()

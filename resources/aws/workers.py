@@ -73,7 +73,7 @@ class WorkerPool:
         self._accounts = [0] * count
         self._running: list[_Process] = []
         # Two parts of a step may be requested at the same time.
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
 
     def split(self, items: Sequence[Item]) -> list[dict[int, Item]]:
         """The requests of each process, this one first.

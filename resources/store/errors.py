@@ -107,14 +107,15 @@ def interruptible(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
         yield
 
 
-_of_threads: dict[int, list[duckdb.DuckDBPyConnection]] = {}
-"""The connections of the interruptible blocks of threads other than the main one, by thread."""
+_elsewhere: list[tuple[int, duckdb.DuckDBPyConnection]] = []
+"""The connections of the interruptible blocks of threads other than the main one, each with its thread."""
 
 
 def end_queries(threads: Iterable[int]) -> None:
     """End the queries that run now in interruptible blocks of these threads, which are not the main one."""
-    for thread in threads:
-        for connection in tuple(_of_threads.get(thread, ())):
+    wanted = set(threads)
+    for thread, connection in tuple(_elsewhere):
+        if thread in wanted:
             # It may be closed by now.
             with suppress(duckdb.Error):
                 connection.interrupt()
@@ -138,12 +139,12 @@ def _signals_end_queries(connection: duckdb.DuckDBPyConnection) -> Iterator[None
     Python runs handlers in the main thread alone; queries of another thread are ended by `end_queries`.
     """
     if threading.current_thread() is not threading.main_thread():
-        own = _of_threads.setdefault(threading.get_ident(), [])
-        own.append(connection)
+        own = (threading.get_ident(), connection)
+        _elsewhere.append(own)
         try:
             yield
         finally:
-            own.pop()
+            _elsewhere.remove(own)
         return
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
