@@ -95,8 +95,7 @@ const options = (list, chosen) => list.map(([value, label]) => html`<option .val
 const filters = (state) => {
   const [, module] = VIEWS[state.view];
   const months = known.months.map((month) => [month, month]);
-  // Items are shown up to now, also on a month's first day, of which the bill has nothing yet.
-  const last = months.map(([month, label]) => [month, state.view === "items" && month === known.months.at(-1) ? "now" : label]);
+  const last = known.months.map((month) => [month, module.isUpToNow?.(month, known) ? "now" : month]);
   const teams = known.teams.get(state.key) ?? [];
   const by = state.by || (state.view === "items" ? "type" : "account");
   return html`

@@ -23,13 +23,15 @@ const nextMonth = (month) => {
 
 const OF_SERVICE = "(select listing from ref.service_listing where service = ?)";
 
+// Months are those of the bill, which has none yet on a month's first day: up to its last one means up to now.
+export const isUpToNow = (month, known) => month === known.months.at(-1);
+
 const conditions = (state, known) => {
   const found = [
     // There in these months, as far as the collection saw it.
     ["(status = 'active' or coalesce(retired_at, missing_since, last_seen_at) >= ?::date)", `${state.from}-01`],
   ];
-  // Months are those of the bill, which has none yet on a month's first day: up to its last one means up to now.
-  if (state.to !== known.months.at(-1)) {
+  if (!isUpToNow(state.to, known)) {
     found.push(["first_seen_at < ?::date", `${nextMonth(state.to)}-01`]);
   }
   if (state.account) {
@@ -208,7 +210,7 @@ export const view = (model, { state, known, navigate, showCell }) => {
     <section id="answer" tabindex="-1" aria-label="Items">
       <div class="answer">
         <div class=${`total ${reasons.length ? "doubt" : ""}`}>
-          <h2>Items there, ${state.from === state.to ? state.from : `${state.from} to ${state.to}`}</h2>
+          <h2>Items there, ${isUpToNow(state.to, known) ? `${state.from} to now` : state.from === state.to ? state.from : `${state.from} to ${state.to}`}</h2>
           <p class="figure" data-total=${sum.items}>${reasons.length ? html`<span class="mark" aria-hidden="true">⚠</span> ` : nothing}${
             isUnknown && !sum.items ? "unknown" : isUnknown ? `at least ${count(sum.items)}` : count(sum.items)}</p>
           <p class="aside">as of the published run${state.rows ? nothing : html`, <button type="button" class="link" @click=${rows}>show the rows</button>`}</p>
