@@ -26,8 +26,9 @@ of a month appears on the 6th of the next month (the first workload account), so
 restated. The account that was invited is billed from the 16th of the month before the last; one that has left, up
 to the day before it left.
 
-**Changes**: `restate` (an amount on a day, or on each day up to `until`, of any record type), `add_account` (from
-`joined_on`, by default today), `remove_account` (`left_on`), `stop_instance`, `close_account`, … **Switches** of
+**Changes**: `restate` (an amount on a day, or on each day up to `until`, of any record type), `settle_bill` (the days
+before `day` keep their lines whatever is changed later; without it new tags show on earlier days too), `add_account`
+(from `joined_on`, by default today), `remove_account` (`left_on`), `stop_instance`, `close_account`, … **Switches** of
 `configure`: `inactive_tags` and `unused_tags` (keys without values: not activated, activated but never used),
 `refused_metrics`, `refused_groups` (such as `REGION`), `has_resource_costs` (the opt-in to resource-level data),
 `incomplete_days` (how many of the last days are still short of their costs), `budget_lag_days`, `today`,
@@ -328,6 +329,7 @@ class Ledger:
         self._past: dict[str, list[Line]] = {}
         self._settled = FIRST_DAY
         """The first day whose lines follow from the world as it is; those before it are in `_past`."""
+        world.parts.append(self)
 
     # ------------------------------------------------------------------ lines
 
@@ -370,6 +372,10 @@ class Ledger:
             for account in self.world.accounts
         }
         self._settled = day
+
+    def _change_settle_bill(self, day: str) -> dict[str, Any]:
+        self.settle(dt.date.fromisoformat(day))
+        return {"day": day}
 
     def factor(self, day: dt.date) -> int:
         """The day's factor; of the newest days only a part of the costs has arrived."""

@@ -402,6 +402,22 @@ def test_later_runs_find_days_restated(bill: Simulator) -> None:
         )
 
 
+def test_days_that_are_settled_keep_their_tags_and_later_ones_show_the_new_ones(bill: Simulator) -> None:
+    since, settled = TODAY - dt.timedelta(days=4), TODAY - dt.timedelta(days=2)
+    instance = next(i for i in bill.truth()["instances"] if i["state"] == "running" and "bc:environment" in i["tags"])
+
+    def shown() -> list[str]:
+        lines = [line for line in bill.ledger(since, TODAY) if line["resource_id"] == instance["instance_id"]]
+        return [line["tags"]["bc:environment"] for line in sorted(lines, key=lambda line: str(line["usage_date"]))]
+
+    old, total = instance["tags"]["bc:environment"], bill.ledger_sums(*MONTH, "account_id")
+    days = len(shown()) // 4
+    bill.change("settle_bill", day=settled.isoformat())
+    bill.change("retag_instance", instance_id=instance["instance_id"], tags={"bc:environment": "new"})
+    assert shown() == [old] * 2 * days + ["new"] * 2 * days
+    assert bill.ledger_sums(*MONTH, "account_id") == total
+
+
 def test_the_newest_days_may_be_short_of_costs(bill: Simulator) -> None:
     asked = question(TODAY - dt.timedelta(days=5), TODAY, "SERVICE")
     whole = costs(asked)
