@@ -13,7 +13,7 @@ import pytest
 from nights import REPOSITORY, made_once
 
 from chaos.ground import Ground, copy_of, grounded
-from chaos.history import Known, first_night, move_on, second_night
+from chaos.history import Known, first_night, move_on, second_night, with_night_anew
 from chaos.processes import end_all, load
 
 HERE = Path(__file__).parent
@@ -69,10 +69,11 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
 
 @pytest.fixture(scope="session")
 def known(ground: Ground) -> Known:
-    """The session's two truthful runs, made by one worker for all; the world has moved on between them."""
+    """The session's truthful runs, made by one worker for all; the world has moved on after the first."""
     yesterday = made_once("yesterday", lambda shared: first_night(ground, shared))
     move_on(ground.simulator)
-    return made_once("tonight", lambda shared: second_night(ground, shared, yesterday))
+    tonight = made_once("tonight", lambda shared: second_night(ground, shared, yesterday))
+    return made_once("anew", lambda shared: with_night_anew(ground, shared, tonight))
 
 
 @pytest.fixture

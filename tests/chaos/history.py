@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -12,7 +12,7 @@ from nights import DATABASE
 
 from chaos.ground import Ground, copy_of, served_run
 from chaos.processes import Ended, apart
-from chaos.tables import Tables, difference, runs_told, tables
+from chaos.tables import Tables, as_kept, difference, runs_told, tables
 from simulator.client import Simulator
 
 
@@ -26,6 +26,7 @@ class Known:
         runs: the run of yesterday, by what it is called in a comparison.
         yesterday, tonight: the rows that analysts read.
         seconds: what tonight's night took.
+        anew: tonight's rows where each cell is requested, also those that are not due; empty where no such night ran.
     """
 
     database: Path
@@ -34,6 +35,7 @@ class Known:
     yesterday: Tables
     tonight: Tables
     seconds: float
+    anew: Tables = field(default_factory=dict)
 
 
 LONG = 'значение 🥝 \'; drop table org.account; -- "x" '
@@ -42,9 +44,17 @@ MOST_TAGS = {f"key {number:02d} ü": (LONG * 8)[:256] for number in range(50)}
 """As many tags as AWS allows, each as long as AWS allows."""
 
 
+RENEWED_DAYS = 2
+"""The last days of the bill, which every night requests again (`cost_difference.GROWS_FOR`)."""
+
+
 def move_on(simulator: Simulator) -> None:
     """What changes in the world between the nights: instances, volumes, tags, and an account's place."""
     truth = simulator.truth()
+    # AWS bills by the tags of the day. If new ones showed in the whole month, a night that requests the month whole, as
+    # after one that was refused, would publish other costs by tag than one that requests its last days.
+    day = date.fromisoformat(truth["today"]) - timedelta(days=RENEWED_DAYS)
+    simulator.change("settle_bill", day=day.isoformat())
     names = {account["name"]: account["account_id"] for account in truth["accounts"]}
     for account in (names["payments-prod"], names["kōwhai-portal"]):
         running = [i for i in truth["instances"] if i["account_id"] == account and i["state"] == "running"]
@@ -101,6 +111,17 @@ def second_night(ground: Ground, folder: Path, yesterday: Yesterday) -> Known:
         apart(lambda: tables(tonight, yesterday.ended, runs), ground.scratch),
         seconds,
     )
+
+
+def with_night_anew(ground: Ground, folder: Path, known: Known) -> Known:
+    """The same with a third night, which requests every cell.
+
+    Raises:
+        RuntimeError: it was refused.
+    """
+    database = copy_of(known.database, folder / "anew")
+    _publish(ground, database, CMDB_EVERY_NIGHT="yes")
+    return replace(known, anew=apart(lambda: tables(database, known.before, known.runs), ground.scratch))
 
 
 def against_the_world(published: Tables, simulator: Simulator, *, is_confirmed: bool = True) -> None:
@@ -185,6 +206,7 @@ def must_show_tonight(
 
     def compared() -> str:
         found, tonight = tables(database, known.before, known.runs), known.tonight
+        found = as_kept(found, tonight, known.anew)
         other = difference(*({name: of[name] for name in of if name not in but} for of in (found, tonight)))
         wanted = dict.fromkeys((*known.runs, *earlier, served_run(database)), "published")
         told = runs_told(database)
@@ -194,8 +216,8 @@ def must_show_tonight(
     assert not other, other
 
 
-def _publish(ground: Ground, database: Path) -> float:
-    night = ground.night(database)
+def _publish(ground: Ground, database: Path, **settings: str) -> float:
+    night = ground.night(database, **settings)
     if night.code != 0:
         raise RuntimeError(f"A truthful night was refused: {night.said[-2000:]}")
     return night.seconds

@@ -45,6 +45,42 @@ def tables(database: Path, before: datetime, runs: Mapping[str, str]) -> Tables:
     return found
 
 
+CELL = ("role", "caller_account_id", "cell_region", "listing")
+"""Columns that name the cell that a row came from."""
+
+REQUESTED = "collected_at"
+"""The column of when a row was requested, also of rows that came from several cells."""
+
+
+def as_kept(found: Tables, kept: Tables, anew: Tables) -> Tables:
+    """The tables found, with a cell's rows of `kept` in place of those of `anew`.
+
+    A night keeps cells that are not due, and days of the bill; after a broken night some of them are requested again.
+    Either is true, as long as it is so of the whole cell.
+    """
+    made = dict(found)
+    for name, (columns, rows) in found.items():
+        if name not in anew or not {"listing", REQUESTED}.intersection(columns):
+            continue
+        cells, kept_cells, anew_cells = (_by_cell(columns, of) for of in (rows, kept[name][1], anew[name][1]))
+        chosen = {
+            cell: kept_cells.get(cell, []) if cells.get(cell) == anew_cells.get(cell) else cells.get(cell, [])
+            for cell in cells.keys() | kept_cells.keys()
+        }
+        made[name] = (columns, sorted((row for own in chosen.values() for row in own), key=repr))
+    return made
+
+
+def _by_cell(columns: Sequence[str], rows: Sequence[Row]) -> dict[Row, list[Row]]:
+    """Rows in their order, by the cell that they came from; those of several by all but when they were requested."""
+    is_of_one = "listing" in columns
+    places = [place for place, name in enumerate(columns) if (name in CELL if is_of_one else name != REQUESTED)]
+    found: dict[Row, list[Row]] = {}
+    for row in rows:
+        found.setdefault(tuple(row[place] for place in places), []).append(row)
+    return found
+
+
 def runs_told(database: Path) -> dict[str, str]:
     """The runs that the published file takes for published or for alive, and what it says of them."""
     with Store(database).published() as connection:
