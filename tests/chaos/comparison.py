@@ -9,7 +9,7 @@ from typing import Any
 
 from chaos.history import Known
 from chaos.lies import NO_SILENT_ZERO, WAITS, Doubt, Lie
-from chaos.tables import Row, Tables, difference, tables
+from chaos.tables import Tables, difference, tables
 from pipelines.catalogue.registry import listings
 from resources.store.store import Store
 
@@ -228,6 +228,9 @@ RESTING_ON_MORE = ("cost.explained_spend", "cost.resource_cost", "cost.saving")
 """Tables outside `aws` and `cmdb` that are made from items too, so that frozen items show in them."""
 
 
+OF_ITEMS = ("cmdb.resource_version", "cost.extended_support_forecast")
+"""Tables of which a row is about an item, named by its ARN alone."""
+
 OF_TWO_CELLS = ("cmdb.orphan_relationship", "cmdb.finding_exposure", "cmdb.finding_open_rule")
 """Tables of which a row is of one cell and what it says is of others, some of which may be frozen and some not."""
 
@@ -250,7 +253,7 @@ def frozen_rows(
     Args:
         others: tables that may differ too.
     """
-    failures = elsewhere(found, tonight, [place[1] for place in frozen], others)
+    failures = elsewhere(found, tonight, [place[1] for place in frozen], (*others, *OF_ITEMS))
     for name, (columns, rows) in found.items():
         schema, _, table = name.partition(".")
         has_cells = schema == "aws" or (schema == "cmdb" and "listing" in columns)
@@ -267,26 +270,33 @@ def frozen_rows(
         expected = sorted([*map(tuple, kept), *new], key=repr)
         if expected != rows:
             failures.append(difference({name: (columns, rows)}, {name: (columns, expected)}))
-    return failures + _frozen_versions(found, yesterday, tonight, frozen)
+    return failures + _of_frozen_items(found, yesterday, tonight, frozen)
 
 
-def _frozen_versions(found: Tables, yesterday: Tables, tonight: Tables, frozen: Sequence[Sequence[str]]) -> list[str]:
-    """What was changed of a frozen item is not known: its versions are yesterday's, those of all others tonight's."""
-    name = "cmdb.resource_version"
-    if name not in found:
-        return []
-    columns, rows = found[name]
-    of = columns.index("arn")
+def _of_frozen_items(found: Tables, yesterday: Tables, tonight: Tables, frozen: Sequence[Sequence[str]]) -> list[str]:
+    """What is otherwise in tables about items.
 
-    def versions(tables: Tables, *, are_frozen: bool) -> list[Row]:
-        items, records = tables["cmdb.resource"]
-        arn = items.index("arn")
-        stopped = {record[arn] for record in records if row_is_frozen("resource", items, record, frozen)}
-        return [row for row in tables[name][1] if (row[of] in stopped) == are_frozen]
+    What was changed of a frozen item is not known, nor what follows from it: yesterday's rows stay, stale where the
+    table says so. Of all others there are tonight's.
+    """
 
-    expected = versions(yesterday, are_frozen=True) + versions(tonight, are_frozen=False)
-    other = difference({name: (columns, rows)}, {name: (columns, sorted(expected, key=repr))})
-    return [other] if other else []
+    def stopped(published: Tables) -> set[str]:
+        columns, rows = published["cmdb.resource"]
+        return {row[columns.index("arn")] for row in rows if row_is_frozen("resource", columns, row, frozen)}
+
+    stopped_before, stopped_now = stopped(yesterday), stopped(tonight)
+    failures = []
+    for name in (name for name in OF_ITEMS if name in found):
+        columns, rows = found[name]
+        arn = columns.index("arn")
+        kept = [list(row) for row in yesterday[name][1] if row[arn] in stopped_before]
+        if "is_stale" in columns:
+            for row in kept:
+                row[columns.index("is_stale")] = True
+        new = [row for row in tonight[name][1] if row[arn] not in stopped_now]
+        expected = sorted([*map(tuple, kept), *new], key=repr)
+        failures.append(difference({name: (columns, rows)}, {name: (columns, expected)}))
+    return list(filter(None, failures))
 
 
 def elsewhere(
