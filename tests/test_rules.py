@@ -812,6 +812,34 @@ def test_children_of_parents_that_are_tolerated_are_at_fault_and_what_was_known_
 
 
 @pytest.mark.parametrize(
+    ("childless", "failed", "tolerance", "said"),
+    [
+        pytest.param(19, [cell("denied")], TOLERANCE, "", id="the only account with parents, of twenty"),
+        pytest.param(18, [cell("denied")], TOLERANCE, "1 of 19 cells", id="of nineteen"),
+        pytest.param(19, [cell("denied"), cell("failed")], TOLERANCE, "2 of 21 cells", id="in two of its regions"),
+        pytest.param(1, [cell("denied")] * 9, MOST, "", id="of two, with the largest tolerance"),
+        pytest.param(0, [cell("denied")], MOST, "1 of 1 cells", id="nobody else was requested at all"),
+        # All roles may lack the grant.
+        pytest.param(
+            99, [cell("denied"), cell("denied", account_id="000000000009")], MOST, "2 of 2", id="two accounts"
+        ),
+    ],
+)
+def test_accounts_without_parents_count_where_the_only_account_with_parents_fails(
+    childless: int, failed: list[CellState], tolerance: Decimal, said: str
+) -> None:
+    others = [
+        cell("skipped", account_id=f"{number:012}", skip_reason="no_parents") for number in range(100, 100 + childless)
+    ]
+    # A central role's, and an account that nobody reaches, say nothing about the others.
+    others += [cell("skipped", "operations", skip_reason="no_parents"), cell("skipped", skip_reason="no_profile")]
+    verdict = judge([*others, *failed], tolerance)
+    assert word(verdict) == (BLOCKED if said else WARNED)
+    assert said in verdict.sentence
+    assert len(verdict.at_fault) == len(failed)
+
+
+@pytest.mark.parametrize(
     "reason",
     [
         "delivered_by_month",

@@ -19,7 +19,7 @@ from pipelines.collection.cost_changes import Cell, CostChanges
 from pipelines.collection.cost_limit import DayLimit, granted, requests_of
 from pipelines.collection.cost_turn import part_of_turn
 from pipelines.collection.seeds import every_slice, services_of_listings
-from pipelines.trust.outcomes import FOR_LATER, NO_COST_DATA, NOT_COMPARED, TOO_MANY_PAGES
+from pipelines.trust.outcomes import FOR_LATER, NO_COST_DATA, NO_PARENTS, NOT_COMPARED, TOO_MANY_PAGES
 from resources.audit.paid_requests import DailyLimitReached
 from resources.aws.errors import THROTTLE_CODES
 from resources.aws.listing import GLOBAL_REGION, Listing
@@ -126,7 +126,7 @@ class _Bill:
         with_cells = {COST_ACCOUNT, *(entry.listing for entry in bill_slices)}
         for name in {*COST_BY_MONTH} & self._listings.keys() - with_cells:
             key = CellKey("billing", self._identity.account_id, GLOBAL_REGION, name)
-            self._state.set_outcome(key, "skipped", "no_parents", profile=self._identity.profile)
+            self._state.set_outcome(key, "skipped", NO_PARENTS, profile=self._identity.profile)
 
     def _compare(self, cells: Sequence[Cell]) -> None:
         """Fetch the bill by account of the months of these cells, which shows what of them has changed."""

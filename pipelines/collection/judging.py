@@ -121,7 +121,7 @@ def _childless(state: StepState, request: Request, coverage: ParentCoverage) -> 
     parents = () if each is None else parents_of(request.listing_role, each)
     reason = outcomes.PARENTS_UNKNOWN
     if parents and coverage.is_whole(parents, request.account_id):
-        reason = "no_parents"
+        reason = outcomes.NO_PARENTS
     elif parents and coverage.is_denied(parents, request.account_id):
         reason = DENIED_BY_POLICY
     elif parents and coverage.is_whole(parents, request.account_id, or_waiting=True):

@@ -16,6 +16,7 @@ from pipelines.trust.outcomes import (
     FOR_LATER,
     NO_COST_DATA,
     NO_LONGER_REQUESTED,
+    NO_PARENTS,
     NOT_YET,
     PARENTS_UNKNOWN,
     REGION_NOT_SELECTED,
@@ -43,8 +44,9 @@ def listing_check(
 
     A zero with evidence against it always blocks. A failed cell of a central role blocks; a failed cell of a workload
     role only keeps its last trusted rows. Above a ratio of `tolerance` of the requested cells, workload failures block
-    too; the largest tolerance lets one account fail, however few accounts there are. A zero with missing evidence keeps
-    its last trusted rows; it counts as a failure if the evidence can never arrive, unless only one account has such.
+    too; the largest tolerance lets one account fail, however few accounts there are. If all failures are of one
+    account, the accounts without parents of the listing count too. A zero with missing evidence keeps its last trusted
+    rows; it counts as a failure if the evidence can never arrive, unless only one account has such.
 
     Args:
         tolerance: the largest ratio of untrusted workload cells to requested cells that does not block, 0 to 1.
@@ -119,12 +121,13 @@ def _of_cells(listing: str, cells: Sequence[CellState], tolerance: Decimal, trus
         )
     loud = [cell for cell in untrusted if cell.outcome != "empty_unconfirmed" or cell.error_code is not None]
     counted = _counted([cell for cell in loud if cell.role == "workload"], requested_count)
-    if not _are_tolerated(counted, requested_count, tolerance):
+    judged_count = requested_count + _childless_count(counted, cells)
+    if not _are_tolerated(counted, judged_count, tolerance):
         return CheckResult(
             False,
-            f"{_sentence(listing, counted)} That is {len(counted)} of {requested_count} cells, "
+            f"{_sentence(listing, counted)} That is {len(counted)} of {judged_count} cells, "
             f"more than CMDB_UNTRUSTED_TOLERANCE={tolerance} allows.{_remedy(counted)}"
-            f"{_tolerance_hint(counted, requested_count)}",
+            f"{_tolerance_hint(counted, judged_count)}",
             at_fault=_rows(counted),
         )
     if loud:
@@ -222,6 +225,18 @@ def _counted(failed: list[CellState], requested_count: int) -> list[CellState]:
     if len({cell.account_id for cell in unproved}) != 1 or len(unproved) == requested_count:
         return failed
     return [cell for cell in failed if cell.outcome != "empty_unconfirmed"]
+
+
+def _childless_count(failed: Sequence[CellState], cells: Sequence[CellState]) -> int:
+    """The number of workload cells without parents that count beside the requested ones: none if two accounts failed.
+
+    Their parents were listed, and there is nothing to request. Else the only account with parents would refuse the run
+    on a night that keeps its list of parents, and not on one that requests it (`_only_orphans`). What two accounts
+    fail at may be a grant that all of them lack.
+    """
+    if len({cell.account_id for cell in failed}) != 1:
+        return 0
+    return sum(cell.role == "workload" and cell.skip_reason == NO_PARENTS for cell in cells)
 
 
 def _are_tolerated(failed: Sequence[CellState], requested_count: int, tolerance: Decimal) -> bool:

@@ -31,13 +31,16 @@ NOT_OFFERED = "not_offered"
 REQUESTED_ELSEWHERE = "requested_elsewhere"
 """Skip reason of a shared listing where another account of the region is requested: the records are the same."""
 
+NO_PARENTS = "no_parents"
+"""Skip reason of a listing where its parents were listed, and there are none."""
+
 CONCLUSIVE_SKIPS = frozenset(
     {
         BY_MONTH,
+        NO_PARENTS,
         NOT_COMPARED,
         REQUESTED_ELSEWHERE,
         "group_unresolved",
-        "no_parents",
         "no_resource_policy",
         NOT_OFFERED,
         "not_requested",
