@@ -48,37 +48,50 @@ def tables(database: Path, before: datetime, runs: Mapping[str, str]) -> Tables:
 CELL = ("role", "caller_account_id", "cell_region", "listing")
 """Columns that name the cell that a row came from."""
 
-REQUESTED = "collected_at"
-"""The column of when a row was requested, also of rows that came from several cells."""
+AS_OF = "as_of"
+"""The column of since when a row is known, where that rests on other cells than its own too."""
+
+TIMES = (AS_OF, "collected_at", "last_discovered", "last_seen_at")
+"""Columns of when something was requested, in tables whose rows name no cell."""
 
 
 def as_kept(found: Tables, kept: Tables, anew: Tables) -> Tables:
     """The tables found, with a cell's rows of `kept` in place of those of `anew`.
 
     A night keeps cells that are not due, and days of the bill; after a broken night some of them are requested again.
-    Either is true, as long as it is so of the whole cell.
+    Either is true, as long as it is so of the whole cell. Rows of several cells may say either time.
     """
     made = dict(found)
     for name, (columns, rows) in found.items():
-        if name not in anew or not {"listing", REQUESTED}.intersection(columns):
+        if name not in anew:
             continue
-        cells, kept_cells, anew_cells = (_by_cell(columns, of) for of in (rows, kept[name][1], anew[name][1]))
-        chosen = {
-            cell: kept_cells.get(cell, []) if cells.get(cell) == anew_cells.get(cell) else cells.get(cell, [])
-            for cell in cells.keys() | kept_cells.keys()
-        }
-        made[name] = (columns, sorted((row for own in chosen.values() for row in own), key=repr))
+        is_of_cells = "listing" in columns
+        times = {AS_OF} if is_of_cells else {*TIMES}
+        keys = [[column for column in CELL if column in columns]] if is_of_cells else []
+        if times.intersection(columns):
+            keys.append([column for column in columns if column not in times])
+        for key in keys:
+            places = [columns.index(column) for column in key]
+            rows = _chosen(*(_grouped(of, places) for of in (rows, kept[name][1], anew[name][1])))
+        made[name] = (columns, rows)
     return made
 
 
-def _by_cell(columns: Sequence[str], rows: Sequence[Row]) -> dict[Row, list[Row]]:
-    """Rows in their order, by the cell that they came from; those of several by all but when they were requested."""
-    is_of_one = "listing" in columns
-    places = [place for place, name in enumerate(columns) if (name in CELL if is_of_one else name != REQUESTED)]
-    found: dict[Row, list[Row]] = {}
+Groups = dict[Row, list[Row]]
+
+
+def _grouped(rows: Sequence[Row], places: Sequence[int]) -> Groups:
+    """Rows in their order, by some of their values."""
+    found: Groups = {}
     for row in rows:
-        found.setdefault(tuple(row[place] for place in places), []).append(row)
+        found.setdefault(tuple(repr(row[place]) for place in places), []).append(row)
     return found
+
+
+def _chosen(found: Groups, kept: Groups, anew: Groups) -> list[Row]:
+    """The rows found, and of groups that are as in `anew` those of `kept`."""
+    chosen = {key: kept if found.get(key) == anew.get(key) else found for key in found.keys() | kept.keys()}
+    return sorted((row for key, side in chosen.items() for row in side.get(key, [])), key=repr)
 
 
 def runs_told(database: Path) -> dict[str, str]:
