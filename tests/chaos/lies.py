@@ -194,6 +194,19 @@ REGIONAL = tuple(
 )
 """Listings that a workload account is asked for in each region and each night."""
 
+BESIDE_KEPT = (
+    "ec2_application_status",
+    "ec2_application_status_check_association",
+    "ec2_mac_host",
+    "ec2_secondary_interface",
+    "ec2_secondary_subnet",
+    "ec2_vpc_block_public_access_exclusion",
+)
+"""Listings that the first workload account is asked for each night beside parents, or options, that are not due.
+
+It alone has the parents of all but the last one, so that of those its cell is the only one requested.
+"""
+
 ZEROS: Mapping[str, tuple[str, ...]] = {
     "management": (
         "organizations_account_parent",
@@ -265,7 +278,7 @@ ALONE: tuple[Lie, ...] = (
         ("denied",),
         "frozen",
         ("denied in account {account}",),
-        denied((*REGIONAL, "ec2_region", "s3_bucket")),
+        denied((*REGIONAL, *BESIDE_KEPT, "ec2_region", "s3_bucket")),
         frozen=(("*", "{account}", "*"),),
         settings=PATIENT,
         mends=True,
@@ -689,7 +702,7 @@ PAIRS: tuple[Lie, ...] = (
         ("ec2_instance: empty_suspect in account {account}",),
         (
             ("ec2_instance", "empty_suspect"),
-            *denied([name for name in (*REGIONAL, "ec2_region", "s3_bucket") if name != "ec2_instance"]),
+            *denied([name for name in (*REGIONAL, *BESIDE_KEPT, "ec2_region", "s3_bucket") if name != "ec2_instance"]),
         ),
         NO_SILENT_ZERO,
         settings=PATIENT,
