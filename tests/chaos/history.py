@@ -120,7 +120,7 @@ def with_night_anew(ground: Ground, folder: Path, known: Known) -> Known:
         RuntimeError: it was refused.
     """
     database = copy_of(known.database, folder / "anew")
-    _publish(ground, database, every="yes")
+    _publish(ground, database, CMDB_EVERY_NIGHT="yes")
     return replace(known, anew=apart(lambda: tables(database, known.before, known.runs), ground.scratch))
 
 
@@ -216,8 +216,8 @@ def must_show_tonight(
     assert not other, other
 
 
-def _publish(ground: Ground, database: Path, *, every: str = "no") -> float:
-    night = ground.night(database, CMDB_EVERY_NIGHT=every)
+def _publish(ground: Ground, database: Path, **settings: str) -> float:
+    night = ground.night(database, prepare=lambda: None, **settings)
     if night.code != 0:
         raise RuntimeError(f"A truthful night was refused: {night.said[-2000:]}")
     return night.seconds
