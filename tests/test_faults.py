@@ -12,7 +12,7 @@ from chaos import comparison, lies, points
 from chaos.each_push.runs import PUBLISHED, REFUSED, of
 from chaos.ground import small_disk
 from chaos.processes import Ended
-from chaos.tables import Row, Tables, difference
+from chaos.tables import Row, Tables, as_kept, difference
 from chaos.telling import named, together
 from nights import apart
 
@@ -190,6 +190,27 @@ def test_versions_of_what_is_frozen_are_yesterdays_and_all_others_tonights(state
     wrong = comparison.frozen_rows(found, history("was", "was"), history("is", "is"), [("*", "000000000001", "*")])
     assert (wrong == []) == passes
     assert all("cmdb.resource_version" in sentence for sentence in wrong)
+
+
+@pytest.mark.parametrize(
+    ("rows", "passes"),
+    [
+        ([("i-1", "one", "new"), ("i-2", "one", "new")], True),
+        ([("i-1", "one", "old"), ("i-3", "one", "old")], True),
+        # A cell is either kept or requested again, and nothing is mixed, lost, or of nobody.
+        ([("i-1", "one", "new"), ("i-3", "one", "old")], False),
+        ([("i-1", "one", "new")], False),
+        ([], False),
+        ([("i-1", "one", "new"), ("i-2", "one", "new"), ("i-4", "two", "new")], False),
+    ],
+)
+def test_a_cell_is_as_it_was_kept_or_as_it_is_requested_anew(rows: list[Row], passes: bool) -> None:
+    def published(rows: list[Row]) -> Tables:
+        return {"aws.thing": (("arn", "listing", "run_id"), sorted(rows, key=repr))}
+
+    kept = published([("i-1", "one", "old"), ("i-3", "one", "old")])
+    anew = published([("i-1", "one", "new"), ("i-2", "one", "new")])
+    assert (not difference(as_kept(published(rows), kept, anew), kept)) is passes
 
 
 def test_what_nothing_was_lied_about_is_tonights() -> None:

@@ -284,9 +284,9 @@ def _of_frozen_items(found: Tables, yesterday: Tables, tonight: Tables, frozen: 
         columns, rows = published["cmdb.resource"]
         return {row[columns.index("arn")] for row in rows if row_is_frozen("resource", columns, row, frozen)}
 
-    stopped_before, stopped_now = stopped(yesterday), stopped(tonight)
     failures = []
     for name in (name for name in OF_ITEMS if name in found):
+        stopped_before, stopped_now = stopped(yesterday), stopped(tonight)
         columns, rows = found[name]
         arn = columns.index("arn")
         kept = [list(row) for row in yesterday[name][1] if row[arn] in stopped_before]
