@@ -75,6 +75,26 @@ def test_what_fills_the_memory_is_written_and_detached(store: Store, monkeypatch
         assert connection.execute("select count(*) from few").fetchone() == (100_000,)
 
 
+def test_blocks_that_were_read_are_let_go_of_and_it_stays_attached(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with store.transaction() as connection:
+        connection.execute("create table many as select range as id, md5(range::varchar) as text from range(300_000)")
+    store.release("run-1")  # Detaching writes the rows.
+    store.hold("run-1", "a test", stays_attached=True)
+    monkeypatch.setattr(working, "MOST_KEPT", 4 << 20)
+    assert runs(store) == []
+    made = journal(store).stat().st_mtime_ns
+    with store.read() as connection:
+        assert connection.execute("select count(distinct text) from many").fetchone() == (300_000,)
+        limit = connection.execute("select current_setting('memory_limit')").fetchone()
+        assert memory_of(connection) > 4 << 20
+    with store.read() as connection:
+        assert memory_of(connection) <= 4 << 20
+        assert connection.execute("select current_setting('memory_limit')").fetchone() == limit
+    assert journal(store).stat().st_mtime_ns == made
+
+
 def test_who_does_not_say_so_has_it_for_a_connection_only(tmp_path: Path) -> None:
     store = Store(tmp_path / "house" / "aws_org.duckdb")
     with store.holding("run-1", "a test"):

@@ -10,13 +10,13 @@ from pathlib import Path
 import duckdb
 
 from resources.store import rollback_journal
-from resources.store.engine import MOST_KEPT, RETRY_SECONDS, memory_of, use
+from resources.store.engine import MOST_KEPT, RETRY_SECONDS, let_go_of_blocks, memory_of, use
 from resources.store.errors import StillOpen, WarehouseError, interruptible, own_statements
 from resources.store.files import private_files
 from resources.store.opening import Opening
 from resources.store.process import PROCESS, Attachment, Door
 
-UNUSED_SECONDS = 0.25
+UNUSED_SECONDS = 1.0
 """Seconds without a connection after which a file that is kept attached is detached."""
 
 TURN_SECONDS = 2.0
@@ -132,7 +132,10 @@ class WorkingFile:
             elif attachment.used - attachment.since > TURN_SECONDS:
                 self._end(door)
                 door.free_since = time.monotonic()
-            elif memory_of(attachment.connection) > MOST_KEPT:
+            elif memory_of(attachment.connection) > MOST_KEPT and not let_go_of_blocks(
+                attachment.connection, MOST_KEPT, memory
+            ):
+                # Rows that no checkpoint has written take the room; detaching writes them.
                 self._end(door)
 
     def _keep(self, door: Door, memory: int | None) -> Attachment:
