@@ -26,6 +26,7 @@ from bench import certificate, tree
 from bench.canned import LISTINGS, World
 from bench.stage import REPOSITORY, Stage, custodian_counts, staged, write_custodian
 from bench.work import BASE_PROFILE, Result
+from resources.aws.workers import SHARE
 
 CUSTODIAN = REPOSITORY / ".venv-custodian" / "bin" / "c7n-org"
 
@@ -137,7 +138,9 @@ def _custodian_found(stage: Stage, ran: tree.Ran) -> Result:
 
 
 OURS = Peer("ours", _python("bench.ours"), _printed)
-TWO = Peer("ours, two processes", _python("bench.ours"), _printed, {"CMDB_PROCESSES": "2"}, concurrency=2 * THREADS)
+TWO = Peer(
+    "ours, two processes", _python("bench.ours"), _printed, {"CMDB_PROCESSES": "2"}, concurrency=(1 + SHARE) * THREADS
+)
 CUSTODIAN_ORG = Peer(
     "c7n-org",
     _custodian,

@@ -7,9 +7,11 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -73,7 +75,7 @@ def plain(answer: Response) -> Any:
 
 def children() -> list[psutil.Process]:
     found = psutil.Process().children(recursive=True)
-    return [child for child in found if "resources.aws.workers" in child.cmdline()]
+    return [child for child in found if "resources.aws.worker_process" in child.cmdline()]
 
 
 def wait_until(holds: Callable[[], bool]) -> None:
@@ -113,15 +115,47 @@ def test_two_processes_return_what_one_does_and_request_each_account_from_one(
     assert {answer.outcome for answer in together} == {"found", "empty_unconfirmed", "denied"}
     (child,) = children()
     assert child.is_running()
-    # Half of the accounts are asked there, and identified there once each. All of it is counted here.
+    # Two of three accounts are asked there, and identified there once each. All of it is counted here.
     identified = Counter(call.account for call in aws.operations("sts"))
-    assert identified == {f"{n:012}": 1 for n in range(1, ACCOUNTS, 2)}
+    assert identified == {f"{n:012}": 1 for n in (1, 2, 4, 5, 7)}
     assert reach.counter.requests - requests == len(aws.log)
 
     aws.log.clear()
     fetch_all({"workload": reach}, questions(), lambda answer: None, processes=processes)
     assert aws.operations("sts") == [], "an account stays with its process"
     assert children() == [child]
+
+
+def test_a_process_serves_the_requests_of_two_parts_at_the_same_time(
+    aws: ScriptedAws, reach: AwsClient, processes: WorkerPool
+) -> None:
+    came = threading.Event()
+    waited: list[bool] = []
+
+    def script(call: Any) -> Reply | None:
+        if call.service == "ec2" and call.account == "000000000000":
+            waited.append(came.wait(60))
+        if call.service == "ec2" and call.account == "000000000001":
+            came.set()
+        return by_account(call)
+
+    aws.script = script
+    elsewhere = _only_elsewhere(processes)
+    requests = {n: [one for one in questions() if int(one.account_id) == n] for n in range(2)}
+    counted: list[Response] = []
+
+    def fetch(number: int) -> None:
+        fetch_all({"workload": reach}, requests[number], counted.append, processes=elsewhere)
+
+    with ThreadPoolExecutor(2) as parts:
+        first = parts.submit(fetch, 0)
+        wait_until(lambda: any(call.service == "ec2" for call in aws.log))
+        parts.submit(fetch, 1).result()
+        first.result()
+    assert waited == [True] * len(REGIONS)
+    assert len(counted) == 2 * len(REGIONS)
+    # Both count into the same client, each request once.
+    assert reach.counter.requests == len(aws.log)
 
 
 def test_cloudtrail_is_requested_by_the_process_that_has_the_account(

@@ -73,7 +73,7 @@ def forgetful_child(patch: Patch, mode: str) -> None:
     def started(command: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
         program = str(REPOSITORY / "tests" / "programs" / "forgetful_worker.py")
         path = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-        return plain([command[0], program, mode, command[-1]], env=path, **options)
+        return plain([command[0], program, mode, *command[3:]], env=path, **options)
 
     patch.setattr(workers.subprocess, "Popen", started)
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from nights import copy_of, query
 from steps import RUN, age, asked, landed
 
 from pipelines.catalogue.names import METRIC
-from pipelines.collection import batches
+from pipelines.collection import batches, storing
 from simulator.client import Simulator
 
 STEPS = (
@@ -61,6 +62,11 @@ def in_one_go(organisation: Simulator, truthful_night: Path, tmp_path: Path) -> 
     return found
 
 
+def worker_processes() -> list[psutil.Process]:
+    found = psutil.Process().children(recursive=True)
+    return [child for child in found if "resources.aws.worker_process" in child.cmdline()]
+
+
 @pytest.mark.parametrize(
     ("is_parted", "settings"),
     [
@@ -86,9 +92,17 @@ def test_nothing_differs(
         "pipelines.collection.step.account_batches",
         lambda *given, **more: made.append(len(plain(*given, **more))) or plain(*given, **more),
     )
+    alive: list[int] = []
+    store = storing.commit
+    monkeypatch.setattr(
+        storing, "commit", lambda state, also: alive.append(len(worker_processes())) or store(state, also)
+    )
 
     found = everything(organisation, copy_of(truthful_night, tmp_path / "other"), **settings)
 
     assert (max(made) > 3) == is_parted, made
+    # Those of many parts leave their memory to what comes next.
+    others = int(settings.get("CMDB_PROCESSES", "1")) - 1
+    assert max(alive) == (0 if is_parted else others), alive
     for name, value in in_one_go.items():
         assert found[name] == value, name

@@ -94,6 +94,9 @@ class ThisProcess:
         else:
             turns = Turns()
             turns.run(lambda: collect_left(Collector(collector.state.beside(turns))))
+            if (processes := collector.state.processes) is not None:
+                # After many parts each holds a quarter of a gigabyte, and the tables need it.
+                processes.close()
 
 
 def is_paid(listings: Sequence[Listing]) -> bool:

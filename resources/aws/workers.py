@@ -1,38 +1,38 @@
-"""Worker processes that fetch from AWS: the batches that each receives, and the results that return.
+"""Worker processes (`worker_process`) that fetch from AWS: the batches that each receives, and the results that return.
 
 One interpreter uses one core, however many threads it has. Each worker process has its own `AwsClient` for each role:
 it reads the same AWS files, applies the same contract and identifies every account by itself. It receives requests and
 sends back responses; it opens no warehouse and writes nothing. An account stays with its process, so that it is
 identified once and its rate limit is kept in one place.
-
-    python -m resources.aws.workers DESCRIPTOR
-
-starts such a process: it serves the connection that it inherits, until that connection is closed.
 """
 
-import gc
-import pickle
-import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from multiprocessing.reduction import ForkingPickler
+from queue import SimpleQueue
 from types import MappingProxyType
 from typing import Any
 
 from resources.aws.client import AwsClient
 from resources.aws.messages import Request, Response
 from resources.aws.meter import PRICES_USD
-from resources.aws.request_pool import Item, request_pool
+from resources.aws.request_pool import Item
 from resources.contract import Role
 
 BATCH_SIZE = 64
 """Results that are sent together; a batch is also full with ten times as many records."""
+
+BATCHES = 2
+"""Batches that a process has at the same time, as many as parts of a step are requested at the same time."""
+
+SHARE = 2
+"""Accounts of a worker process for each one of this process, which also plans, judges and lands."""
 
 END_SECONDS = 5.0
 """Seconds that a process has to end by itself once it is no longer needed."""
@@ -63,12 +63,12 @@ class WorkerPool:
 
     Args:
         count: number of all processes, this one included.
-        home_region, concurrency: as of `AwsClient`; each process has this many threads.
+        home_region, concurrency: as of `AwsClient`; a worker process has `SHARE` times as many threads.
     """
 
     def __init__(self, count: int, *, home_region: str, concurrency: int) -> None:
         self._count = count
-        self._options = (home_region, concurrency)
+        self._options = (home_region, SHARE * concurrency)
         self._process_of: dict[str, int] = {}
         self._accounts = [0] * count
         self._running: list[_Process] = []
@@ -93,9 +93,12 @@ class WorkerPool:
     def _home(self, account: str) -> int:
         home = self._process_of.get(account)
         if home is None:
-            home = self._process_of[account] = min(range(self._count), key=self._accounts.__getitem__)
+            home = self._process_of[account] = min(range(self._count), key=self._load)
             self._accounts[home] += 1
         return home
+
+    def _load(self, process: int) -> int:
+        return self._accounts[process] * (1 if process else SHARE)
 
     def _started(self) -> "list[_Process]":
         """All processes but this one."""
@@ -142,19 +145,32 @@ class WorkerPool:
 
 
 class _Process:
-    """One worker process, and the connection to it."""
+    """One worker process, and a connection to it for each of its batches."""
 
     def __init__(self, options: tuple[str, int]) -> None:
-        self.turn = threading.Lock()
-        self.connection, theirs = Pipe()
+        pairs = [Pipe() for _ in range(BATCHES)]
+        descriptors = [theirs.fileno() for _, theirs in pairs]
         self._popen = subprocess.Popen(
-            [sys.executable, "-m", "resources.aws.workers", str(theirs.fileno())],
-            pass_fds=[theirs.fileno()],
+            [sys.executable, "-m", "resources.aws.worker_process", *map(str, descriptors)],
+            pass_fds=descriptors,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
         )
-        theirs.close()
-        self.connection.send(options)
+        self._connections = [ours for ours, _ in pairs]
+        self._free: SimpleQueue[Connection] = SimpleQueue()
+        for ours, theirs in pairs:
+            theirs.close()
+            self._free.put(ours)
+        self._connections[0].send(options)
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """A block with a connection that no other batch uses; it waits for one."""
+        connection = self._free.get()
+        try:
+            yield connection
+        finally:
+            self._free.put(connection)
 
     @property
     def code(self) -> int | None:
@@ -166,16 +182,20 @@ class _Process:
     def end(self, patience: float) -> None:
         """Let the process end, and kill it after this many seconds."""
         if patience:
-            self.connection.close()
+            self._close()
             with suppress(subprocess.TimeoutExpired):
                 self._popen.wait(patience)
         self._popen.kill()
         self._popen.wait()
-        self.connection.close()
+        self._close()
+
+    def _close(self) -> None:
+        for connection in self._connections:
+            connection.close()
 
 
 @dataclass
-class _Batch:
+class Batch:
     """One message of a worker process: results, request counts, and whether it is the last one.
 
     Attributes:
@@ -218,10 +238,9 @@ class RemoteBatch:
 
     def _listen(self) -> None:
         try:
-            # A process has one batch at a time.
-            with self._process.turn:
-                self._process.connection.send(self._items)
-                while not self._take(self._process.connection.recv()):
+            with self._process.connection() as connection:
+                connection.send(self._items)
+                while not self._take(connection.recv()):
                     pass
         except (EOFError, OSError):
             if not self._stopped.is_set():
@@ -231,7 +250,7 @@ class RemoteBatch:
         except BaseException as error:  # noqa: BLE001  # whatever it is, the calling thread raises it
             self.error = error
 
-    def _take(self, batch: _Batch) -> bool:
+    def _take(self, batch: Batch) -> bool:
         """Deliver the results of a received batch; returns whether it was the last one."""
         for role, (requests, throttles) in batch.requests.items():
             self._clients[role].counter.add(requests, throttles)
@@ -258,7 +277,7 @@ class RemoteBatch:
         return batch.is_last
 
 
-def _packed(result: Any) -> Any:
+def packed(result: Any) -> Any:
     """A response without its request, which the other side has."""
     return tuple(getattr(result, name) for name in _SENT) if isinstance(result, Response) else result
 
@@ -267,86 +286,3 @@ def _unpacked(item: Item, result: Any) -> Any:
     if isinstance(item, Request):
         return Response(request=item, **dict(zip(_SENT, result, strict=True)))
     return result
-
-
-# --------------------------------------------------------------------------------------- in the worker process
-
-
-class _Sender:
-    """Sends results to the parent process, in batches."""
-
-    def __init__(self, connection: Connection, clients: Mapping[Role, AwsClient]) -> None:
-        self._connection = connection
-        self._clients = clients
-        self._lock = threading.Lock()
-        self._batch = _Batch()
-        self._records = 0
-        self._reported: dict[Role, tuple[int, int]] = {}
-
-    def deliver(self, index: int, result: Any) -> None:
-        """Add a result, and send the batch when it is full."""
-        with self._lock:
-            self._batch.results.append((index, _packed(result)))
-            self._records += getattr(result, "record_count", 0)
-            if len(self._batch.results) >= BATCH_SIZE or self._records >= BATCH_SIZE * 10:
-                self._send()
-
-    def flush(self) -> None:
-        """Send the results so far."""
-        with self._lock:
-            self._send()
-
-    def end(self, error: BaseException | None = None) -> None:
-        """Send the remaining results, marked as the last batch."""
-        with self._lock:
-            self._batch.is_last, self._batch.error = True, error
-            self._send()
-
-    def _send(self) -> None:
-        for role, client in self._clients.items():
-            now, before = (client.counter.requests, client.counter.throttles), self._reported.get(role, (0, 0))
-            self._batch.requests[role] = (now[0] - before[0], now[1] - before[1])
-            self._reported[role] = now
-        self._connection.send(self._batch)
-        self._batch, self._records = _Batch(), 0
-
-
-def serve(connection: Connection) -> None:
-    """Serve the requests that arrive over a connection, until it is closed."""
-    # An interrupt reaches the parent process too, which decides what happens to this one.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    gc.freeze()
-    clients: dict[Role, AwsClient] = {}
-    try:
-        home_region, concurrency = connection.recv()
-        sender = _Sender(connection, clients)
-        while True:
-            items: dict[int, Item] = connection.recv()
-            for role in {item.listing_role for item in items.values()} - clients.keys():
-                clients[role] = AwsClient(role, home_region=home_region, concurrency=concurrency)
-            try:
-                request_pool(clients, items, sender.deliver).run(sender.flush)
-            except OSError:
-                raise
-            except Exception as error:  # noqa: BLE001  # it is raised in the parent process
-                sender.end(_sendable(error))
-            else:
-                sender.end()
-    except (EOFError, OSError):
-        # The parent process is gone, so nobody waits for a result.
-        return
-
-
-def _sendable(error: Exception) -> Exception:
-    try:
-        pickle.loads(pickle.dumps(error))  # our own error
-    except Exception:  # noqa: BLE001  # an error that cannot be pickled is sent as text
-        return RuntimeError(f"{type(error).__name__}: {error}")
-    return error
-
-
-if __name__ == "__main__":
-    # Imported by name: pickle names a class by its module, which must not be `__main__`.
-    from resources.aws import workers
-
-    workers.serve(Connection(int(sys.argv[1])))

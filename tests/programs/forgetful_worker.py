@@ -5,9 +5,9 @@ from multiprocessing.connection import Connection
 from typing import Any
 from unittest.mock import patch
 
-from resources.aws import workers
+from resources.aws import worker_process
 
-plain = workers._Sender.deliver
+plain = worker_process.Sender.deliver
 
 
 def deliver(sender: Any, index: int, result: Any) -> None:
@@ -25,5 +25,5 @@ def deliver(sender: Any, index: int, result: Any) -> None:
 
 
 if __name__ == "__main__":
-    with patch.object(workers._Sender, "deliver", deliver):
-        workers.serve(Connection(int(sys.argv[-1])))
+    with patch.object(worker_process.Sender, "deliver", deliver):
+        worker_process.serve([Connection(int(descriptor)) for descriptor in sys.argv[2:]])
