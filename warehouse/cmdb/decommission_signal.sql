@@ -31,7 +31,18 @@
 -- accepted_reason: Why; NULL where nobody did.
 -- accepted_until: The last day that it holds for; NULL where it is for good, or nobody did.
 -- judged_at: When AWS gave what this row was last judged by, UTC.
-with tonight as (
+with known as (
+    select
+        before.*,
+        item.replaced_at,
+        -- Of a resource that another one of its ARN replaced nothing passes to that one.
+        coalesce(before.judged_at < item.replaced_at, false) as is_replaced
+    from cmdb.decommission_signal as before
+    left join cmdb.resource as item on before.arn = item.arn
+    where before.resolution is null or before.resolution = 'accepted'
+),
+
+tonight as (
     select
         found.arn,
         found.rule,
@@ -48,17 +59,10 @@ with tonight as (
     from stage.decommission_finding as found
     left join stage.decommission_estimate as estimate
         on found.arn = estimate.arn and found.rule = estimate.rule
-),
-
-known as (
-    select
-        before.*,
-        item.replaced_at,
-        -- Of a resource that another one of its ARN replaced nothing passes to that one.
-        coalesce(before.judged_at < item.replaced_at, false) as is_replaced
-    from cmdb.decommission_signal as before
-    left join cmdb.resource as item on before.arn = item.arn
-    where before.resolution is null or before.resolution = 'accepted'
+    -- Most are no finding and never were one: they leave no trace.
+    where
+        found.is_flagged is distinct from false
+        or (found.arn, found.rule) in (select (known.arn, known.rule) from known)
 ),
 
 opened as (
@@ -108,7 +112,7 @@ account_owner as (
     group by account.account_id
 ),
 
-judged as (
+weighed as (
     select
         paired.*,
         item.resource_type,
@@ -136,30 +140,49 @@ judged as (
             else paired.unknown_reason
         end as reason,
         item.retired_at,
-        accepted.accepted_by,
-        accepted.reason as accepted_reason,
-        accepted.until as accepted_until
+        item.replaced_at,
+        coalesce(paired.collected_at, item.last_seen_at)::date as known_date
     from paired
     inner join cmdb.resource as item on paired.arn = item.arn
     left join account_owner as tagged on item.account_id = tagged.account_id
     left join ref.decommission_rule as rule
         on paired.rule = rule.rule and item.resource_type = rule.resource_type
-    left join ref.accepted_finding as accepted
+),
+
+-- Few are accepted, so that nothing but these is put in order.
+acceptance as (
+    select
+        weighed.arn,
+        weighed.rule,
+        accepted.accepted_by,
+        accepted.reason as accepted_reason,
+        accepted.until as accepted_until
+    from weighed
+    inner join ref.accepted_finding as accepted
         on
-            paired.rule = accepted.rule
-            and paired.arn glob accepted.arn
+            weighed.rule = accepted.rule
+            and weighed.arn glob accepted.arn
             -- A resource that was accepted by name is not the one that replaced it.
             and (
-                item.replaced_at is null
-                or paired.arn <> accepted.arn
-                or accepted.accepted_date >= (item.replaced_at at time zone 'UTC')::date
+                weighed.replaced_at is null
+                or weighed.arn <> accepted.arn
+                or accepted.accepted_date >= (weighed.replaced_at at time zone 'UTC')::date
             )
-            and coalesce(paired.collected_at, item.last_seen_at)::date
-            <= coalesce(accepted.until, 'infinity'::date)
+            and weighed.known_date <= coalesce(accepted.until, 'infinity'::date)
     -- Of several lines the one that holds longest.
     qualify row_number() over (
-            partition by paired.arn, paired.rule order by accepted.until desc nulls first, accepted.arn asc
+            partition by weighed.arn, weighed.rule order by accepted.until desc nulls first, accepted.arn asc
         ) = 1
+),
+
+judged as (
+    select
+        weighed.*,
+        acceptance.accepted_by,
+        acceptance.accepted_reason,
+        acceptance.accepted_until
+    from weighed
+    left join acceptance using (arn, rule)
 ),
 
 made as (

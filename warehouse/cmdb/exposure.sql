@@ -263,26 +263,79 @@ counted as (
     group by arn, entry
 ),
 
-dated as (
+placed as (
     select
         found.arn,
         found.entry,
-        min(dating_cell.known_at) as as_of
+        found.account_id,
+        coalesce(network_owner.account_id, found.account_id) as owner_id,
+        coalesce(found.region, '') as region,
+        case
+            when found.kind = 'snapshot' and found.listing <> 'ec2_public_snapshot' then 'database snapshot'
+            else found.kind
+        end as kind
     from found
-    left join network_owner on found.vpc_id = network_owner.vpc_id
-    inner join dating_cell
+    left join network_owner using (vpc_id)
+),
+
+-- Many share what they rest on.
+place as (
+    select distinct
+        account_id,
+        owner_id,
+        region,
+        kind
+    from placed
+),
+
+rests_on as (
+    select
+        *,
+        kind as part
+    from place
+    union all
+    select
+        *,
+        'network' as part
+    from place
+    where kind in ('address', 'database')
+),
+
+dated_place as (
+    select
+        place.account_id,
+        place.owner_id,
+        place.region,
+        place.kind,
+        min(cell.known_at) as as_of
+    from (
+        select
+            *,
+            account_id as listed_by
+        from rests_on
+        union all
+        select
+            *,
+            owner_id as listed_by
+        from rests_on
+        where owner_id <> account_id
+    ) as place
+    inner join dating_cell as cell
         on
-            (found.account_id = dating_cell.account_id or network_owner.account_id = dating_cell.account_id)
-            and (found.region = dating_cell.region or dating_cell.region = 'aws-global')
-            and (
-                case
-                    when found.kind = 'snapshot' and found.listing <> 'ec2_public_snapshot'
-                        then 'database snapshot'
-                    else found.kind
-                end = dating_cell.part
-                or (found.kind in ('address', 'database') and dating_cell.part = 'network')
-            )
-    group by found.arn, found.entry
+            place.listed_by = cell.account_id
+            and place.part = cell.part
+            and (place.region = cell.region or cell.region = 'aws-global')
+    group by all
+),
+
+dated as (
+    select
+        placed.arn,
+        placed.entry,
+        min(dated_place.as_of) as as_of
+    from placed
+    inner join dated_place using (account_id, owner_id, region, kind)
+    group by placed.arn, placed.entry
 )
 
 select

@@ -62,6 +62,14 @@ recorded as (
     where not known.is_stale
 ),
 
+same_id as (
+    select
+        resource_type,
+        count(*) as item_count
+    from item
+    group by resource_type, id_space, resource_id
+),
+
 judged_item as (
     select
         item.resource_type,
@@ -93,16 +101,6 @@ judged_item as (
         'ownership' as kpi,
         item.owner_source = 'none' and item.tags is null as is_unknown,
         item.owner_source = 'none' as is_at_fault
-    from item
-    union all
-    select
-        item.resource_type,
-        'duplicate' as kpi,
-        false as is_unknown,
-        row_number() over (
-            partition by item.resource_type, item.id_space, item.resource_id
-            order by item.first_seen_at, item.arn
-        ) > 1 as is_at_fault
     from item
     union all
     select
@@ -147,6 +145,28 @@ orphan as (
     group by from_arn, relation, to_arn
 ),
 
+-- Millions of items have few verdicts: they are counted before anything is joined.
+counted_item as (
+    select
+        resource_type,
+        kpi,
+        is_unknown,
+        is_at_fault,
+        count(*) as judged_count
+    from judged_item
+    group by all
+    union all
+    -- The first of each id is none that stands once more.
+    select
+        resource_type,
+        'duplicate' as kpi,
+        false as is_unknown,
+        unnest([false, true]) as is_at_fault,
+        unnest([count(*), sum(item_count) - count(*)]) as judged_count
+    from same_id
+    group by resource_type
+),
+
 judged as (
     select
         kpi,
@@ -154,9 +174,10 @@ judged as (
         'resource' as unit,
         is_unknown,
         is_at_fault,
+        judged_count,
         null::decimal(28, 10) as cost,
         null as currency
-    from judged_item
+    from counted_item
     union all
     select
         'orphan' as kpi,
@@ -164,11 +185,13 @@ judged as (
         'relation' as unit,
         coalesce(not orphan.is_at_fault, false) as is_unknown,
         coalesce(orphan.is_at_fault, false) as is_at_fault,
+        count(*) as judged_count,
         null as cost,
         null as currency
     from cmdb.relationship as held
     left join orphan using (from_arn, relation, to_arn)
     where held.ended_at is null
+    group by all
     union all
     select
         'coverage' as kpi,
@@ -176,6 +199,7 @@ judged as (
         'account' as unit,
         false as is_unknown,
         not is_covered as is_at_fault,
+        1 as judged_count,
         null as cost,
         null as currency
     from account_cell
@@ -186,6 +210,7 @@ judged as (
         'account and service' as unit,
         verdict = 'unknown' as is_unknown,
         verdict in ('not inventoried', 'no listing') as is_at_fault,
+        1 as judged_count,
         unblended_cost as cost,
         currency
     from stage.inventoried_spend
@@ -241,9 +266,12 @@ counted as (
         coalesce(judged.scope, 'organisation') as scope,
         figure.unit,
         figure.description,
-        count(*) filter (where judged.is_at_fault and not judged.is_unknown) as at_fault_count,
-        count(*) filter (where not judged.is_unknown) as judged_count,
-        count(*) filter (where judged.is_unknown) as unknown_count,
+        coalesce(sum(judged.judged_count) filter (
+            where
+            judged.is_at_fault and not judged.is_unknown
+        ), 0)::bigint as at_fault_count,
+        coalesce(sum(judged.judged_count) filter (where not judged.is_unknown), 0)::bigint as judged_count,
+        coalesce(sum(judged.judged_count) filter (where judged.is_unknown), 0)::bigint as unknown_count,
         sum(judged.cost) filter (where judged.is_at_fault and not judged.is_unknown) as at_fault_cost,
         sum(judged.cost) filter (where not judged.is_unknown) as judged_cost,
         sum(judged.cost) filter (where judged.is_unknown) as unknown_cost,

@@ -28,32 +28,50 @@ with tip as (
         held.to_name as orphan_name
     from cmdb.relationship as held
     where held.ended_at is null
+),
+
+live as (
+    select arn from cmdb.resource
+    where status <> 'retired'
+),
+
+retired as (
+    select arn from cmdb.resource
+    where status = 'retired'
+),
+
+-- Most ends are items: these go first, by nothing but their ARN.
+orphan as (
+    select tip.*
+    from tip
+    anti join live on tip.orphan_arn = live.arn
 )
 
 select
-    tip.from_arn,
-    tip.relation,
-    tip.to_arn,
-    tip.orphan_arn,
-    tip.orphan_name,
-    tip.orphan_resource_type,
+    orphan.from_arn,
+    orphan.relation,
+    orphan.to_arn,
+    orphan.orphan_arn,
+    orphan.orphan_name,
+    orphan.orphan_resource_type,
     case
-        when item.status = 'retired' then 'retired'
+        when retired.arn is not null then 'retired'
         when class.resource_type is null then 'type not collected'
         else 'not inventoried'
     end as reason,
-    tip.source,
-    case when starts_with(tip.orphan_arn, 'arn:') then split_part(tip.orphan_arn, ':', 5) end as account_id,
-    tip.first_seen_at,
-    tip.last_seen_at,
-    tip.is_stale,
-    tip.run_id,
-    tip.listing,
-    tip.role,
-    tip.caller_account_id,
-    tip.cell_region,
-    tip.collected_at
-from tip
-left join cmdb.resource as item on tip.orphan_arn = item.arn
-left join ref.resource_class as class on tip.orphan_resource_type = class.resource_type
-where coalesce(item.status, 'retired') = 'retired'
+    orphan.source,
+    case
+        when starts_with(orphan.orphan_arn, 'arn:') then split_part(orphan.orphan_arn, ':', 5)
+    end as account_id,
+    orphan.first_seen_at,
+    orphan.last_seen_at,
+    orphan.is_stale,
+    orphan.run_id,
+    orphan.listing,
+    orphan.role,
+    orphan.caller_account_id,
+    orphan.cell_region,
+    orphan.collected_at
+from orphan
+left join retired on orphan.orphan_arn = retired.arn
+left join ref.resource_class as class on orphan.orphan_resource_type = class.resource_type
