@@ -194,6 +194,15 @@ REGIONAL = tuple(
 )
 """Listings that a workload account is asked for in each region and each night."""
 
+NAMELESS = (
+    *("ec2_address", "ec2_application_status", "ec2_application_status_check_association", "ec2_flow_log"),
+    *("ec2_instance", "ec2_internet_gateway", "ec2_mac_host", "ec2_nat_gateway", "ec2_network_acl"),
+    *("ec2_network_interface", "ec2_public_snapshot", "ec2_route_table", "ec2_secondary_interface"),
+    *("ec2_secondary_subnet", "ec2_security_group", "ec2_security_group_rule", "ec2_subnet", "ec2_volume", "ec2_vpc"),
+    *("lambda_function_tag", "rds_db_cluster", "rds_db_cluster_snapshot", "s3_bucket_tag"),
+)
+"""What a region loses by instances of another account: all that is empty there, or has no record with an account."""
+
 BESIDE_KEPT = (
     "ec2_application_status",
     "ec2_application_status_check_association",
@@ -481,11 +490,20 @@ ALONE: tuple[Lie, ...] = (
     Lie(
         ("foreign_record",),
         "refused",
-        ("ec2_instance: wrong_account in account {account}", "returned a record of {other}"),
-        (("ec2_instance", "wrong_account"),),
+        ("wrong_account in account {account}", "returned a record of {other}"),
+        # What names no account may be the other one's too.
+        tuple((name, "wrong_account") for name in NAMELESS),
         NO_SILENT_ZERO,
     ),
-    frozen("foreign_record", "ec2_instance", "wrong_account", settings=LENIENT),
+    Lie(
+        ("foreign_record",),
+        "frozen",
+        ("ec2_instance: wrong_account in account {account}", "returned a record of {other}"),
+        tuple((name, "wrong_account") for name in NAMELESS),
+        frozen=tuple((name, "{account}", "{first}") for name in NAMELESS),
+        # Of some listings there are eight cells.
+        settings=PATIENT,
+    ),
     # A sign-in that ends, before the night and in the middle of it.
     Lie(
         ("expired_management",),

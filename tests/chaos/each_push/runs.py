@@ -9,7 +9,7 @@ import functools
 from collections.abc import Sequence
 from dataclasses import replace
 
-from chaos.lies import ALONE, PATIENT, WAITS, Doubt, Fate, Lie, give
+from chaos.lies import ALONE, PATIENT, REGIONAL, WAITS, Doubt, Fate, Lie, denied, give
 from resources.aws import client, retry
 
 Run = tuple[Lie, ...]
@@ -111,7 +111,8 @@ FROZEN = (
         of("region_closed", "frozen", about=1),
         of("denied_listing", "frozen", about=3),
         of("garbage_forever", "frozen", about=4),
-        replace(of("denied", "frozen", about=5), differs=SHARED),
+        # This account has no parents of what the first one is asked for beside.
+        replace(of("denied", "frozen", about=5, doubts=denied((*REGIONAL, "ec2_region", "s3_bucket"))), differs=SHARED),
     ),
 )
 """No more than one cell in four of any listing."""
