@@ -624,7 +624,7 @@ ALONE: tuple[Lie, ...] = (
         ("down_billing",),
         "refused",
         ("cost_daily: failed", "requested by billing"),
-        (("cost_daily", "failed"), ("cost_tag_service_daily", "failed")),
+        tuple((f"cost_{name}", "failed") for name in ("daily", "monthly", "tag_service_daily")),
         NO_SILENT_ZERO,
     ),
     Lie(
