@@ -10,7 +10,7 @@ import pickle
 import signal
 import sys
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
@@ -102,27 +102,35 @@ def _serve(connection: Connection, clients: Clients, ended: threading.Event) -> 
     """Serve one connection; `ended` is set once the parent process is gone, so that nobody waits for a result."""
     sender = Sender(connection, clients)
     try:
-        while True:
-            items: dict[int, Item] = connection.recv()
-            own = clients.of({item.listing_role for item in items.values()})
-            try:
-                request_pool(own, items, sender.deliver).run(sender.flush)
-            except OSError:
-                raise
-            except Exception as error:  # noqa: BLE001  # it is raised in the parent process
-                sender.end(_sendable(error))
-            else:
-                sender.end()
-    except (EOFError, OSError):
-        return
+        with suppress(EOFError, OSError):
+            while True:
+                _fetch(connection.recv(), clients, sender)
     finally:
         ended.set()
+
+
+def _fetch(items: Mapping[int, Item], clients: Clients, sender: Sender) -> None:
+    """Fetch one batch and send its results, or the error that ended it.
+
+    Raises:
+        OSError: the parent process is gone.
+    """
+    own = clients.of({item.listing_role for item in items.values()})
+    failure: Exception | None = None
+    try:
+        request_pool(own, items, sender.deliver).run(sender.flush)
+    except OSError:
+        raise
+    except Exception as error:  # noqa: BLE001  # whatever it is, the parent process raises it
+        failure = _sendable(error)
+    sender.end(failure)
 
 
 def _sendable(error: Exception) -> Exception:
     try:
         pickle.loads(pickle.dumps(error))  # our own error
-    except Exception:  # noqa: BLE001  # an error that cannot be pickled is sent as text
+    except Exception:  # noqa: BLE001  # its class says how to copy it, and that code may raise anything
+        # What cannot be copied is sent as text.
         return RuntimeError(f"{type(error).__name__}: {error}")
     return error
 
