@@ -288,43 +288,35 @@ place as (
     from placed
 ),
 
+asked as (
+    select
+        *,
+        unnest(list_distinct([account_id, owner_id])) as listed_by
+    from place
+),
+
 rests_on as (
     select
         *,
-        kind as part
-    from place
-    union all
-    select
-        *,
-        'network' as part
-    from place
-    where kind in ('address', 'database')
+        unnest(
+            case when kind in ('address', 'database') then [kind, 'network'] else [kind] end
+        ) as part
+    from asked
 ),
 
 dated_place as (
     select
-        place.account_id,
-        place.owner_id,
-        place.region,
-        place.kind,
+        rests_on.account_id,
+        rests_on.owner_id,
+        rests_on.region,
+        rests_on.kind,
         min(cell.known_at) as as_of
-    from (
-        select
-            *,
-            account_id as listed_by
-        from rests_on
-        union all
-        select
-            *,
-            owner_id as listed_by
-        from rests_on
-        where owner_id <> account_id
-    ) as place
+    from rests_on
     inner join dating_cell as cell
         on
-            place.listed_by = cell.account_id
-            and place.part = cell.part
-            and (place.region = cell.region or cell.region = 'aws-global')
+            rests_on.listed_by = cell.account_id
+            and rests_on.part = cell.part
+            and (rests_on.region = cell.region or cell.region = 'aws-global')
     group by all
 ),
 
