@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import psutil
 import pytest
 
 from simulator.client import Simulator, is_foreign
@@ -55,6 +56,12 @@ def environment_of(environment: Mapping[str, str]) -> Iterator[None]:
     finally:
         os.environ.clear()
         os.environ.update(before)
+
+
+def worker_processes() -> list[psutil.Process]:
+    """The processes that collect beside this one (`CMDB_PROCESSES`)."""
+    found = psutil.Process().children(recursive=True)
+    return [child for child in found if "resources.aws.worker_process" in child.cmdline()]
 
 
 def fingerprint(database: Path) -> tuple[str, str]:

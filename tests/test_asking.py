@@ -19,6 +19,7 @@ from typing import Any
 
 import psutil
 import pytest
+from nights import worker_processes
 from scripted_aws import INSTANCES, Reply, ScriptedAws, as_json, reservations, scripted, static, write_profiles
 
 from resources.aws import dispatch
@@ -73,11 +74,6 @@ def plain(answer: Response) -> Any:
     )
 
 
-def children() -> list[psutil.Process]:
-    found = psutil.Process().children(recursive=True)
-    return [child for child in found if "resources.aws.worker_process" in child.cmdline()]
-
-
 def wait_until(holds: Callable[[], bool]) -> None:
     """Whatever else the machine does; the test's own limit ends what never comes."""
     while not holds():
@@ -113,7 +109,7 @@ def test_two_processes_return_what_one_does_and_request_each_account_from_one(
         plain(answer) for answer in sorted(alone, key=key)
     ]
     assert {answer.outcome for answer in together} == {"found", "empty_unconfirmed", "denied"}
-    (child,) = children()
+    (child,) = worker_processes()
     assert child.is_running()
     # Two of three accounts are asked there, and identified there once each. All of it is counted here.
     identified = Counter(call.account for call in aws.operations("sts"))
@@ -123,7 +119,7 @@ def test_two_processes_return_what_one_does_and_request_each_account_from_one(
     aws.log.clear()
     fetch_all({"workload": reach}, questions(), lambda answer: None, processes=processes)
     assert aws.operations("sts") == [], "an account stays with its process"
-    assert children() == [child]
+    assert worker_processes() == [child]
 
 
 def test_a_process_serves_the_requests_of_two_parts_at_the_same_time(
@@ -193,14 +189,14 @@ def test_a_process_that_is_killed_ends_the_asking_in_a_sentence(
     def each(answer: Response) -> None:
         answers.append(answer)
         if len(answers) == 10:
-            os.kill(children()[0].pid, signal.SIGKILL)
+            os.kill(worker_processes()[0].pid, signal.SIGKILL)
 
     with pytest.raises(ProcessEnded, match=r"exit code -9.*CMDB_PROCESSES=1"):
         fetch_all({"workload": reach}, questions() * 40, each, processes=processes)
     count = len(answers)
     time.sleep(0.3)
     assert len(answers) == count, "nothing is handed on after the end"
-    assert children() == []
+    assert worker_processes() == []
     # The next asking begins another one.
     fetch_all({"workload": reach}, questions(), answers.append, processes=processes)
     assert len(answers) == count + len(questions())
@@ -216,7 +212,7 @@ def test_what_each_raises_ends_the_other_processes_too(
 
     with pytest.raises(OSError, match="disk full"):
         fetch_all({"workload": reach}, questions() * 40, each, processes=processes)
-    assert children() == []
+    assert worker_processes() == []
     asked = len(aws.log)
     time.sleep(0.3)
     assert len(aws.log) - asked <= 8

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
-from nights import copy_of, query
+from nights import copy_of, query, worker_processes
 from steps import RUN, age, asked, landed
 
 from pipelines.catalogue.names import METRIC
@@ -60,11 +59,6 @@ def in_one_go(organisation: Simulator, truthful_night: Path, tmp_path: Path) -> 
     assert {"found", "skipped"} <= outcomes, outcomes
     assert all(found["records"][name] for names in STEPS for name in names)
     return found
-
-
-def worker_processes() -> list[psutil.Process]:
-    found = psutil.Process().children(recursive=True)
-    return [child for child in found if "resources.aws.worker_process" in child.cmdline()]
 
 
 @pytest.mark.parametrize(
