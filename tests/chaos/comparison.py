@@ -9,7 +9,7 @@ from typing import Any
 
 from chaos.history import Known
 from chaos.lies import NO_SILENT_ZERO, WAITS, Doubt, Lie
-from chaos.tables import Tables, difference, tables
+from chaos.tables import Row, Tables, difference, tables
 from pipelines.catalogue.registry import listings
 from resources.store.store import Store
 
@@ -259,18 +259,17 @@ def frozen_rows(
         has_cells = schema == "aws" or (schema == "cmdb" and "listing" in columns)
         if not has_cells or "is_stale" not in columns or name in (*OF_TWO_CELLS, *others) or UNKNOWN in columns:
             continue
-        stale = columns.index("is_stale")
-        open_ = [columns.index(column) for column in LEFT_OPEN if column in columns]
-        kept = [list(row) for row in yesterday[name][1] if row_is_frozen(table, columns, row, frozen)]
+        kept = [row for row in yesterday[name][1] if row_is_frozen(table, columns, row, frozen)]
         new = [row for row in tonight[name][1] if not row_is_frozen(table, columns, row, frozen)]
-        for row in kept:
-            row[stale] = True
-            for place in open_:
-                row[place] = None
-        expected = sorted([*map(tuple, kept), *new], key=repr)
-        if expected != rows:
-            failures.append(difference({name: (columns, rows)}, {name: (columns, expected)}))
-    return failures + _of_frozen_items(found, yesterday, tonight, frozen)
+        failures.append(_otherwise(name, columns, rows, kept, new))
+    return [*filter(None, failures), *_of_frozen_items(found, yesterday, tonight, frozen)]
+
+
+def _otherwise(name: str, columns: tuple[str, ...], rows: list[Row], kept: Sequence[Row], new: Sequence[Row]) -> str:
+    """What is not as kept rows, stale where the table says so, and new ones together; empty if nothing."""
+    put = {"is_stale": True} | dict.fromkeys(LEFT_OPEN)
+    stale = [tuple(put.get(column, value) for column, value in zip(columns, row, strict=True)) for row in kept]
+    return difference({name: (columns, rows)}, {name: (columns, sorted([*stale, *new], key=repr))})
 
 
 def _of_frozen_items(found: Tables, yesterday: Tables, tonight: Tables, frozen: Sequence[Sequence[str]]) -> list[str]:
@@ -284,18 +283,17 @@ def _of_frozen_items(found: Tables, yesterday: Tables, tonight: Tables, frozen: 
         columns, rows = published["cmdb.resource"]
         return {row[columns.index("arn")] for row in rows if row_is_frozen("resource", columns, row, frozen)}
 
+    names = [name for name in OF_ITEMS if name in found]
+    if not names:
+        return []
+    stopped_before, stopped_now = stopped(yesterday), stopped(tonight)
     failures = []
-    for name in (name for name in OF_ITEMS if name in found):
-        stopped_before, stopped_now = stopped(yesterday), stopped(tonight)
+    for name in names:
         columns, rows = found[name]
         arn = columns.index("arn")
-        kept = [list(row) for row in yesterday[name][1] if row[arn] in stopped_before]
-        if "is_stale" in columns:
-            for row in kept:
-                row[columns.index("is_stale")] = True
+        kept = [row for row in yesterday[name][1] if row[arn] in stopped_before]
         new = [row for row in tonight[name][1] if row[arn] not in stopped_now]
-        expected = sorted([*map(tuple, kept), *new], key=repr)
-        failures.append(difference({name: (columns, rows)}, {name: (columns, expected)}))
+        failures.append(_otherwise(name, columns, rows, kept, new))
     return list(filter(None, failures))
 
 

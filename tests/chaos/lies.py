@@ -141,14 +141,19 @@ UNASKED = {"CMDB_OPERATIONS_ACCOUNT": "", "CMDB_BILLING_ACCOUNT": ""}
 REFUSING = "access-denied"
 
 
+def doubted(outcome: str, names: Sequence[str]) -> tuple[Doubt, ...]:
+    """Listings of one outcome."""
+    return tuple((name, outcome) for name in names)
+
+
 def unconfirmed(names: Sequence[str]) -> tuple[Doubt, ...]:
     """Zeros of which CloudTrail says nothing."""
-    return tuple((name, WAITS) for name in names)
+    return doubted(WAITS, names)
 
 
 def denied(names: Sequence[str]) -> tuple[Doubt, ...]:
     """Refusals."""
-    return tuple((name, "denied") for name in names)
+    return doubted("denied", names)
 
 
 def zero(name: str, listing: str, says: str, *, mends: bool = False) -> Lie:
@@ -202,6 +207,9 @@ NAMELESS = (
     *("lambda_function_tag", "rds_db_cluster", "rds_db_cluster_snapshot", "s3_bucket_tag"),
 )
 """What a region loses by instances of another account: all that is empty there, or has no record with an account."""
+
+WITH_SHARED = (*NAMELESS, "rds_db_major_engine_version")
+"""The same with what is requested through the first account for all, in a step that a refused night does not reach."""
 
 BESIDE_KEPT = (
     "ec2_application_status",
@@ -492,16 +500,15 @@ ALONE: tuple[Lie, ...] = (
         "refused",
         ("wrong_account in account {account}", "returned a record of {other}"),
         # What names no account may be the other one's too.
-        tuple((name, "wrong_account") for name in NAMELESS),
+        doubted("wrong_account", NAMELESS),
         NO_SILENT_ZERO,
     ),
     Lie(
         ("foreign_record",),
         "frozen",
         ("wrong_account in account {account}",),
-        # The last one is requested through the first account for all, in a step that a refused night does not reach.
-        tuple((name, "wrong_account") for name in (*NAMELESS, "rds_db_major_engine_version")),
-        frozen=tuple((name, "{account}", "{first}") for name in (*NAMELESS, "rds_db_major_engine_version")),
+        doubted("wrong_account", WITH_SHARED),
+        frozen=tuple((name, "{account}", "{first}") for name in WITH_SHARED),
         # Of some listings there are eight cells.
         settings=PATIENT,
     ),
@@ -585,7 +592,7 @@ ALONE: tuple[Lie, ...] = (
         ("throttle_forever",),
         "refused",
         ("cost_daily: failed in account {account}",),
-        tuple((f"cost_{name}", "failed") for name in ("account_daily", "daily", "monthly", "tag_service_daily")),
+        doubted("failed", ("cost_account_daily", "cost_daily", "cost_monthly", "cost_tag_service_daily")),
         NO_SILENT_ZERO,
         holds="select sum(throttle_count) > 0 from collection where role = 'billing' and outcome = 'failed'",
     ),
@@ -624,7 +631,7 @@ ALONE: tuple[Lie, ...] = (
         ("down_billing",),
         "refused",
         ("cost_daily: failed", "requested by billing"),
-        tuple((f"cost_{name}", "failed") for name in ("daily", "monthly", "tag_service_daily")),
+        doubted("failed", ("cost_daily", "cost_monthly", "cost_tag_service_daily")),
         NO_SILENT_ZERO,
     ),
     Lie(
