@@ -6,10 +6,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from bills import ACCOUNT, PAYER, SPOT, billed, days, seed, service
-from given import House, build
+from bills import ACCOUNT, OTHER, PAYER, SPOT, billed, days, seed, service
+from given import FIRST_NIGHT, Given, House, build, hours
 
 from pipelines.models.checks import read_checks
+from resources.audit.bills import record_bill
+from resources.audit.runs import finish_run
+from resources.bill_rules import Bill
 
 RULES = {check.name: check for check in read_checks()}
 BUDGET_RATE = ("USD", "NZD", "budget", "2026-04-01", "1.70")
@@ -116,6 +119,56 @@ def test_budgets_of_a_run_that_could_not_request_them_stay_and_are_stale(home: H
     assert home.rows("select as_of_date, pace_pct, is_stale from cost.spend_vs_budget") == [
         {"as_of_date": "2026-11-24", "pace_pct": "100.00", "is_stale": True}
     ]
+
+
+def night_of(home: House, number: int, payer: str, outcome: str, *others: str) -> None:
+    """A run of a day, whose billing profile reaches an account with a budget; the last cells of others end."""
+    record = {
+        "BudgetName": f"of {payer}",
+        "BudgetType": "COST",
+        "TimeUnit": "MONTHLY",
+        "TimePeriod": {"Start": "2025-04-01T00:00:00Z", "End": "2087-06-15T00:00:00Z"},
+        "BudgetLimit": {"Amount": "3000", "Unit": "USD"},
+        "CalculatedSpend": {"ActualSpend": {"Amount": "100", "Unit": "USD"}},
+    }
+    run = f"night-{number}"
+    gone = [Given("budget", outcome="skipped", skip_reason="caller_changed", account_id=other) for other in others]
+    home.night(run, [Given("budget", [record], account_id=payer), *gone], FIRST_NIGHT + hours(24 * number))
+    home.build("cost.spend_vs_budget")
+    with home.store.transaction() as connection:
+        bill = Bill("own", "As AWS invoices it.", account_id=payer)
+        record_bill(connection, run, bill, organization_id="o-1", config_hash="x")
+        finish_run(connection, run, outcome)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "kept"), [("refused", []), ("died", []), ("preflight", []), ("published", [("2026-11-25", OTHER)])]
+)
+def test_budgets_of_another_account_stay_only_if_a_run_published_them(
+    home: House, outcome: str, kept: list[tuple[str, str]]
+) -> None:
+    billed(home, service("2026-10-01", "2026-11-23", "100"), asked="2026-11-23T14:00:00Z")
+    night_of(home, 0, PAYER, "published")
+    night_of(home, 1, OTHER, outcome, PAYER)
+    before = [("2026-11-24", PAYER), ("2026-11-25", OTHER)]
+    assert _kept(home) == {"cost.budget": before, "cost.spend_vs_budget": before}
+    night_of(home, 2, PAYER, "published", OTHER)
+    after = sorted([("2026-11-24", PAYER), *kept, ("2026-11-26", PAYER)])
+    assert _kept(home) == {"cost.budget": after, "cost.spend_vs_budget": after}
+
+
+def _kept(home: House) -> dict[str, list[tuple[str, str]]]:
+    """Days and accounts of AWS's budgets."""
+    accounts = {"cost.budget": "account_id", "cost.spend_vs_budget": "substr(scope, 5)"}
+    return {
+        table: [
+            (row["as_of_date"], row["account"])
+            for row in home.rows(
+                f"select as_of_date, {account} as account from {table} where budget_name like 'of %' order by all"
+            )
+        ]
+        for table, account in accounts.items()
+    }
 
 
 # ------------------------------------------------------------------------------------- in the budget's currency

@@ -47,10 +47,22 @@ with listed as (
         run_id,
         listing
     from stage.budget
+),
+
+-- The account of now, and those of runs that published: the profile of a refused run may have led to one that pays no bill.
+payer as (
+    select account_id
+    from listed
+    union
+    select bill.billing_account_id as account_id
+    from audit.bill as bill
+    inner join audit.run as run on bill.run_id = run.run_id
+    where run.outcome = 'published'
 )
 
 select * from listed
 union all by name
 select before.*
 from cost.budget as before
+semi join payer using (account_id)
 anti join listed using (as_of_date, account_id)

@@ -334,3 +334,7 @@ union all by name
 select before.*
 from cost.spend_vs_budget as before
 anti join judged using (as_of_date, scope)
+-- Of an account whose budgets are not kept, no comparison is.
+where
+    not starts_with(before.scope, 'aws:')
+    or substr(before.scope, 5) in (select budget.account_id from cost.budget as budget)
