@@ -8,6 +8,7 @@ keep exactly their rows of yesterday, marked stale, among tonight's.
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from chaos.ground import Ground
 from chaos.history import Known
 from chaos.lies import LIES, Lie
 from chaos.processes import apart
-from chaos.tables import difference, tables
+from chaos.tables import TONIGHT, Row, difference, tables
 from chaos.telling import must_come_of, shortened
 
 
@@ -57,11 +58,30 @@ def kept(database: Path, known: Known, account: str) -> list[str]:
         tuple(now.get(name, value) for name, value in zip(columns, row, strict=True)) if row[of] == account else row
         for row in rows
     ]
-    other = difference({"org.account": found["org.account"]}, {"org.account": (columns, sorted(expected, key=repr))})
-    may_differ = (*RESTING_ON_MORE, "org.account", "org.governance_kpi")
+    versions, known_versions = known.tonight["org.account_version"]
+    told = {
+        "org.account": (columns, sorted(expected, key=repr)),
+        "org.account_version": (versions, suspended_since_tonight(versions, known_versions, account)),
+    }
+    other = difference({name: found[name] for name in told}, told)
+    may_differ = (*RESTING_ON_MORE, *told, "org.governance_kpi")
     frozen = [("*", account, "*")]
     return [
         *filter(None, [other]),
         *untrusted(database, frozen),
         *frozen_rows(found, known.yesterday, known.tonight, frozen, may_differ),
     ]
+
+
+def suspended_since_tonight(columns: Sequence[str], rows: Sequence[Row], account: str) -> list[Row]:
+    """Versions of accounts, one of which ends tonight since its account is suspended."""
+    made = []
+    for row in rows:
+        version = dict(zip(columns, row, strict=True))
+        if version["account_id"] == account and version["is_current"]:
+            made.append(tuple((version | {"valid_to": TONIGHT, "is_current": False}).values()))
+            change = {"change": "changed", "changed_attributes": ["state"], "state": "SUSPENDED", "run_id": TONIGHT}
+            made.append(tuple((version | change | {"valid_from": TONIGHT}).values()))
+        else:
+            made.append(row)
+    return sorted(made, key=repr)
