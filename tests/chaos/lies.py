@@ -82,6 +82,7 @@ class Lie:
         late: CloudTrail shows a call only after the night; `cmdb confirm` looks it up again when it does.
         stale: tables that have yesterday's rows, each marked stale.
         mends: the next night, to which nobody lies, has to publish tonight's truth.
+        forgets: tables of which that night lacks rows, since what they compare with is gone.
         what: a name where those of the lies do not tell it.
         differs: tables besides that tell of it themselves.
         sends_only: patterns of all operations that are sent, besides those of signing in.
@@ -99,6 +100,7 @@ class Lie:
     settings: dict[str, str] = field(default_factory=dict)
     lookalike: str = "silent-zero"
     mends: bool = False
+    forgets: tuple[str, ...] = ()
     late: bool = False
     stale: tuple[str, ...] = ()
     what: str = ""
@@ -683,6 +685,8 @@ ALONE: tuple[Lie, ...] = (
         fails=("every_account_with_running_instances_is_billed",),
         settings={"AWS_BILLING_PROFILE": "acmeBillingMember", "CMDB_BILLING_ACCOUNT": ""},
         mends=True,
+        # The bill of another account begins anew, and that of the payer afterwards.
+        forgets=("cost.restatement",),
     ),
     Lie(
         (),

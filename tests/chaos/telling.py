@@ -81,7 +81,8 @@ def must_come_of(lies: Sequence[Lie], ground: Ground, database: Path, known: Kno
     assert not wrong, f"{'; '.join(wrong)}. Said: {shortened(confirmed or night)}"
     if whole.mends and known is not None:
         earlier = [run for run in (served_run(database),) if run not in known.runs]
-        must_be_tonight(database, known, ground, ground.night(database), REMEMBERING.get(whole.fate, ()), earlier)
+        but = (*REMEMBERING.get(whole.fate, ()), *whole.forgets)
+        must_be_tonight(database, known, ground, ground.night(database), but, earlier)
 
 
 LAST_RUN = """

@@ -1,4 +1,5 @@
--- Every amount of cost.daily that AWS changed after it had been published here: what it was, what it is.
+-- Every amount of cost.daily that AWS changed after it had been published here: what it was, what it is. Where the bill was that of
+-- another account in between, also in a run that was refused, it begins anew: no amount is compared with one before.
 -- materialized: log
 -- logs: cost.daily
 -- key: usage_date, slice, account_id, dimension_value, run_id
