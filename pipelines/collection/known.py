@@ -137,12 +137,20 @@ class KnownFromWarehouse:
             named = _named_elsewhere(connection, [listing for listing in listings if listing.arn_form], accounts)
             parents = connection.execute(
                 """
-                select c.role, c.account_id, c.region, c.listing, c.evidence ->> '$.parents'
-                from audit.coverage as v
-                join audit.collection as c using (run_id, role, account_id, region, listing)
-                where
-                    list_contains($names, v.listing) and c.evidence ->> '$.parents' is not null
-                    and v.account_id >= $since_account and v.account_id < $before_account
+                -- Held first: as a filter of the table DuckDB would look into the evidence of every account.
+                with cell as materialized (
+                    select c.role, c.account_id, c.region, c.listing, c.evidence
+                    from audit.coverage as v
+                    join audit.collection as c using (run_id, role, account_id, region, listing)
+                    where
+                        list_contains($names, v.listing)
+                        and v.account_id >= $since_account and v.account_id < $before_account
+                        and c.account_id >= $since_account and c.account_id < $before_account
+                )
+
+                select role, account_id, region, listing, evidence ->> '$.parents' as parents
+                from cell
+                where parents is not null
                 """,
                 {"names": [listing.name for listing in listings if listing.each], **accounts.parameters},
             ).fetchall()
@@ -157,23 +165,32 @@ class KnownFromWarehouse:
         with self._store.read() as connection:
             rows = connection.execute(
                 """
+                -- Held first, as in `cadence`.
+                with denied as materialized (
+                    select
+                        c.role, c.account_id, c.region, c.listing, c.evidence, c.ended_at, c.error_code, c.error_message
+                    from audit.coverage as v
+                    join audit.collection as c using (run_id, role, account_id, region, listing)
+                    where
+                        v.skip_reason = $reason and v.region <> $global and v.run_id <> $run_id
+                        and list_contains($names, split_part(v.listing, ':', 1))
+                        and v.account_id >= $since_account and v.account_id < $before_account
+                        and c.account_id >= $since_account and c.account_id < $before_account
+                )
+
                 select
-                    c.role, c.account_id, c.region, c.listing,
-                    c.evidence ->> '$.policy_type', c.evidence ->> '$.policy_id',
-                    coalesce(c.evidence ->> '$.policy_name', ''), c.evidence ->> '$.policy_known_by',
-                    coalesce(c.evidence ->> '$.policy_document', ''),
-                    coalesce((c.evidence ->> '$.refused_at')::timestamptz, c.ended_at),
-                    coalesce((c.evidence ->> '$.runs_without_request')::integer, 0),
-                    c.error_code, coalesce(c.evidence ->> '$.refusal', c.error_message, '')
-                from audit.coverage as v
-                join audit.collection as c using (run_id, role, account_id, region, listing)
+                    role, account_id, region, listing,
+                    evidence ->> '$.policy_type', evidence ->> '$.policy_id',
+                    coalesce(evidence ->> '$.policy_name', ''), evidence ->> '$.policy_known_by',
+                    coalesce(evidence ->> '$.policy_document', ''),
+                    coalesce((evidence ->> '$.refused_at')::timestamptz, ended_at),
+                    coalesce((evidence ->> '$.runs_without_request')::integer, 0),
+                    error_code, coalesce(evidence ->> '$.refusal', error_message, '')
+                from denied
                 where
-                    v.skip_reason = $reason and v.region <> $global and v.run_id <> $run_id
-                    and list_contains($names, split_part(v.listing, ':', 1))
-                    and v.account_id >= $since_account and v.account_id < $before_account
-                    and c.evidence ->> '$.policy_known_by' = $words
+                    evidence ->> '$.policy_known_by' = $words
                     -- A refusal that names no policy stands for no other one.
-                    and c.evidence ->> '$.policy_id' is not null
+                    and evidence ->> '$.policy_id' is not null
                 """,
                 self._denied(listings, accounts) | {"global": GLOBAL_REGION},
             ).fetchall()

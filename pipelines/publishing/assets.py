@@ -15,6 +15,7 @@ from pipelines.catalogue.registry import listings
 from pipelines.charts import sketches
 from pipelines.collection.progress import PUBLISHING, begin_step
 from pipelines.dagster_metadata import COPY_KEY, PUBLISHED_KEY, rows_table
+from pipelines.memory import within_memory
 from pipelines.models import checks
 from pipelines.models.assets import asset_key, check_result, check_spec
 from pipelines.models.checks import key_checks
@@ -32,6 +33,7 @@ from resources.audit.runs import builds, finish_run, known_runs, settle_run
 from resources.objects.errors import ObjectStoreError
 from resources.objects.object_store import ObjectStore
 from resources.store.errors import WarehouseError
+from resources.store.publishing import RULES_MEMORY
 from resources.store.sql import identifier
 from resources.store.store import Store
 from resources.warehouse import Warehouse
@@ -82,8 +84,7 @@ def published_asset(models: Mapping[str, Model], sql_checks: Sequence[checks.Sql
         _require_fresh(store, warehouse)
         _require_built(store, models)
         with refusing():
-            with store.transaction() as connection:
-                results = checks.run_checks(connection, own, warehouse.run_id, settings.config_hash)
+            results = within_memory(partial(_run_own_checks, store, own, warehouse.run_id, settings.config_hash), RULES_MEMORY)
             version = publish(store, warehouse.run_id, everything, settings.objects, warehouse.require_alone)
         if warning := name_warning(store.database):
             context.log.warning(warning)
@@ -107,6 +108,13 @@ def published_asset(models: Mapping[str, Model], sql_checks: Sequence[checks.Sql
         )
 
     return published
+
+
+def _run_own_checks(
+    store: Store, own: Sequence[checks.SqlCheck], run_id: str, config_hash: str, memory: int | None
+) -> list[checks.SqlResult]:
+    with store.transaction(memory) as connection:
+        return checks.run_checks(connection, own, run_id, config_hash)
 
 
 def _require_fresh(store: Store, warehouse: Warehouse) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 QUERIES = Path(__file__).parent / "queries"
 
-FIGURES_MEMORY = 96 << 20
+FIGURES_MEMORY = 192 << 20
 """Bytes that DuckDB may hold while the figures are read, its cache of the file included."""
 
 

@@ -179,8 +179,9 @@ class PublishedFile:
 
         Args:
             writes_to: the one folder that COPY may write to.
-            memory: DuckDB's memory limit in bytes, beyond which a query fails; None for DuckDB's default. With either
-                of the two no other connection of this process to this version may be open.
+            memory: DuckDB's memory limit in bytes, for the product's own queries: what they need beyond it is spilled
+                beside the file, where this process may write there; else they fail. None for DuckDB's default, which
+                spills nothing. With either of the two no other connection of this process to this version may be open.
 
         Raises:
             WarehouseError: nothing is published yet, or the version is missing or damaged.
@@ -198,9 +199,10 @@ class PublishedFile:
             if not os.path.lexists(serving):
                 raise WarehouseError(f"Nothing is published at {self.paths.database} yet. Run `cmdb nightly` first.")
             path = serving.resolve()
+            spill = self.paths.spill if memory is not None and os.access(self.paths.folder, os.W_OK) else None
             with explained(path):
                 try:
-                    return path, open_read_only(path, writes_to=writes_to, memory=memory)
+                    return path, open_read_only(path, spill, writes_to, memory)
                 except duckdb.IOException:
                     # Pruned between resolving and opening the link: the symlink points to a newer version by now.
                     if path.exists() or attempt == 2:
