@@ -84,7 +84,9 @@ def published_asset(models: Mapping[str, Model], sql_checks: Sequence[checks.Sql
         _require_fresh(store, warehouse)
         _require_built(store, models)
         with refusing():
-            results = within_memory(partial(_run_own_checks, store, own, warehouse.run_id, settings.config_hash), RULES_MEMORY)
+            results = within_memory(
+                partial(_run_own_checks, store, own, warehouse.run_id, settings.config_hash), RULES_MEMORY
+            )
             version = publish(store, warehouse.run_id, everything, settings.objects, warehouse.require_alone)
         if warning := name_warning(store.database):
             context.log.warning(warning)
