@@ -9,17 +9,17 @@ import duckdb
 
 T = TypeVar("T")
 
-MEMORY = 384 << 20
+MEMORY = 256 << 20
 """Bytes that DuckDB may hold while a table is built and its rules are run, its cache of the file included."""
 
-TIMES = (1, 2, 4)
+TIMES = (1, 1.375, 2.75, 5.5)
 """Of the limit, one after the other: without a limit DuckDB takes five times what it can do with."""
 
 
 def within_memory(make: Callable[[int | None], T], limit: int = MEMORY) -> T:
     """Do something within a memory limit, in the memory that others have freed.
 
-    What cannot be done within the limit is done once more within twice and four times the limit, then without one.
+    What cannot be done within the limit is done once more within each of the larger ones, then without one.
 
     Args:
         make: what to do, for a memory limit in bytes or none.
@@ -28,7 +28,7 @@ def within_memory(make: Callable[[int | None], T], limit: int = MEMORY) -> T:
     for times in TIMES:
         return_freed()
         with suppress(duckdb.OutOfMemoryException):
-            return make(times * limit)
+            return make(int(times * limit))
     return_freed()
     return make(None)
 

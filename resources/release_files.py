@@ -455,6 +455,7 @@ FILES = (
     "warehouse/stage/discovered_resource.sql",
     "warehouse/stage/ec2_region.sql",
     "warehouse/stage/image_in_use.sql",
+    "warehouse/stage/instance_disk.sql",
     "warehouse/stage/internet_block.sql",
     "warehouse/stage/internet_candidate.sql",
     "warehouse/stage/internet_entry.sql",
@@ -501,4 +502,5 @@ FILES = (
     "warehouse/stage/untagged_cost.sql",
     "warehouse/stage/usage_billed.sql",
     "warehouse/stage/used_security_group.sql",
+    "warehouse/stage/volume_usage.sql",
 )

@@ -14,7 +14,7 @@ import pytest
 from bills import ACCOUNT, OTHER, Line, billed, days, seed, service
 from given import House, build
 
-from pipelines.models import build as building
+from pipelines.models.model import Model
 
 THRESHOLDS = [("service", "4", "25", "0.05"), ("usage_type", "4", "25", "0.05")]
 
@@ -90,7 +90,7 @@ def test_in_parts_of_the_accounts_the_events_are_the_same_and_older_ones_stay_on
         "from cost.anomaly"
     )
     # More parts than accounts, so that some have none.
-    monkeypatch.setattr(building, "ROWS_A_PART", 100)
+    monkeypatch.setattr(Model, "rows_a_part", 100)
     in_parts = events(home)
     assert [row for row in in_parts if row["usage_date"] == "2026-11-12"] == at_once
     assert len(in_parts) == 2 * len(at_once)

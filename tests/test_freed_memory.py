@@ -101,7 +101,7 @@ def test_a_rule_gets_as_much_memory_as_it_needs_and_the_next_one_is_limited_agai
     assert known == ["24", *tried, "24", "24"]
 
 
-@pytest.mark.parametrize(("limit", "tried"), [(48, [48, 96, 192]), (24, [24, 48, 96, None])])
+@pytest.mark.parametrize(("limit", "tried"), [(48, [48, 66, 132]), (16, [16, 22, 44, 88, None])])
 def test_a_table_is_built_with_as_much_memory_as_it_needs(tmp_path: Path, limit: int, tried: list[int | None]) -> None:
     store = Store(tmp_path / "house" / "aws_org.duckdb")
     limits: list[int | None] = []

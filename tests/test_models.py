@@ -19,6 +19,7 @@ import sqlglot
 from given import CASES, FIRST_NIGHT, MANAGEMENT, WORKLOAD, Given, House, built_file, cases, hours, house, rows
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from nights import copy_of
 from sqlglot import exp
 
 from pipelines.catalogue.registry import listings
@@ -28,16 +29,17 @@ from pipelines.models.macros import RECORD
 from pipelines.models.model import CELL_COLUMNS, RECORD_COLUMN, Model, ModelError, read_models
 from pipelines.models.sql_files import read_header, reads
 from pipelines.trust import outcomes
+from resources.store.store import Store
 
 if TYPE_CHECKING:
     from resources.aws.messages import Outcome
-    from resources.store.store import Store
 
 MODELS = read_models()
 RESERVED = {"key", "materialized", "logs", "days", "in_parts_by", "owner", "resource", "relates", "rests_on"}
 WITH_CASES = sorted(path.stem for path in CASES.glob("*.json"))
 
 every_model = pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
+IN_PARTS = [name for name, model in MODELS.items() if model.in_parts_by]
 
 
 @pytest.mark.parametrize(("relation", "before"), [("stage.shared_account", "view"), ("stage.untagged_cost", "table")])
@@ -47,6 +49,32 @@ def test_a_view_of_an_earlier_release_becomes_a_table_and_the_other_way_round(
     blank_home.execute(f"create {before} {relation} as select 'x' as account_id")
     blank_home.build(relation)
     assert blank_home.rows(f"from {relation}") == []
+
+
+@pytest.mark.parametrize("relation", IN_PARTS)
+def test_a_table_made_in_parts_has_the_rows_of_one_made_at_once(
+    truthful_night: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, relation: str
+) -> None:
+    model = MODELS[relation]
+    home = House(Store(copy_of(truthful_night, tmp_path)))
+    key = model.key[0]
+    keeps_what_is_gone = key.endswith("arn")
+    found = []
+    with home.store.holding("in-parts", "a test", stays_attached=True):
+        if keeps_what_is_gone:
+            # What no response shows any more.
+            gone = f"select * replace ({key} || '-gone' as {key}) from {relation}"
+            home.execute(f"insert into {relation} by name {gone}")
+        before = home.rows(f"from {relation} order by all")
+        for rows_a_part in (10**9, 5):
+            monkeypatch.setattr(Model, "rows_a_part", rows_a_part)
+            with home.store.transaction() as connection:
+                models_build.prepare(connection, queries=[model.query])
+                models_build.build(connection, home.store, model)
+            found.append(home.rows(f"from {relation} order by all"))
+        at_once, in_parts = found
+        assert in_parts == at_once
+        assert not keeps_what_is_gone or at_once != before
 
 
 @pytest.fixture(scope="module")

@@ -24,9 +24,6 @@ from resources.store.files import make_folder
 from resources.store.sql import exists, identifier
 from resources.store.store import Store
 
-ROWS_A_PART = 30_000
-"""Of how many rows a query that works in parts makes a part: `cost.anomaly` holds 1.3 KB for each in memory."""
-
 MOST_PARTS = 64
 """Each part reads the whole table once more, so that a large one has larger parts instead of more."""
 
@@ -78,13 +75,14 @@ def _build(
     if kind == "view":
         connection.execute(f"create or replace view {model.quoted} as {model.sql}")
     elif kind == "full":
-        connection.execute(f"create or replace table {model.quoted} as {model.sql}")
+        _read_in_parts(connection, model, f"create or replace table {model.quoted}", model.quoted)
     elif kind == "full_from_previous":
-        _read_in_parts(connection, model)
-        _ensure_table(connection, model)
-        connection.execute(f"delete from {model.quoted}")
-        connection.execute(f"insert into {model.quoted} by name select * from incoming")
-        connection.execute("drop table incoming")
+        # In the file, where its rows are compressed: a temporary table would take and spill five times as many bytes.
+        incoming = f"{identifier(model.schema)}.{identifier(f'{model.name} incoming')}"
+        _read_in_parts(connection, model, f"create or replace table {incoming}", incoming)
+        _ensure_table(connection, model, incoming)
+        connection.execute(f"drop table {model.quoted}")
+        connection.execute(f"alter table {incoming} rename to {identifier(model.name)}")
     elif kind == "scd_type_2":
         connection.execute(f"create temp table incoming as {model.sql}")
         _ensure_table(connection, model)
@@ -101,14 +99,16 @@ def _build(
     return int(row[0]) if row is not None else 0
 
 
-def _read_in_parts(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
-    """Make `incoming` of a query: at once, or one part of the accounts after the other where its header says so."""
-    rows = connection.execute(f"select count(*) from {model.in_parts_by}").fetchall()[0][0] if model.in_parts_by else 0
-    count = min(max(1, math.ceil(rows / ROWS_A_PART)), MOST_PARTS)
+def _read_in_parts(connection: duckdb.DuckDBPyConnection, model: Model, create: str, table: str) -> None:
+    """Make a table of a query: at once, or one part of the rows after the other where its header says so."""
+    count = 1
+    if model.in_parts_by:
+        rows = connection.execute(f"select count(*) from {model.in_parts_by}").fetchall()[0][0]
+        count = min(max(1, math.ceil(rows / model.rows_a_part)), MOST_PARTS)
     connection.execute("set variable part_count = $count", {"count": count})
     for part in range(count):
         connection.execute("set variable part = $part", {"part": part})
-        connection.execute(f"{'insert into incoming' if part else 'create temp table incoming as'} {model.sql}")
+        connection.execute(f"{f'insert into {table}' if part else f'{create} as'} {model.sql}")
     connection.execute("reset variable part_count")
     connection.execute("reset variable part")
 

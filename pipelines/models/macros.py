@@ -45,6 +45,11 @@ _WITH_RECORD = f"""(
 MACROS = (
     _LANDING.format(macro="landing", more="", lines=_TYPED),
     _LANDING.format(macro="landing_with_record", more=f", '{RECORD}': line.{RECORD}", lines=_WITH_RECORD),
+    # Whether a row with this key is in the part that is made; all are where there are none.
+    """
+    create or replace temp macro in_part(key) as
+        hash(key) % coalesce(getvariable('part_count'), 1)::ubigint = coalesce(getvariable('part'), 0)::ubigint
+    """,
     """
     create or replace temp macro aws_partition(region) as
         case when region like 'cn-%' then 'aws-cn' when region like 'us-gov-%' then 'aws-us-gov' else 'aws' end

@@ -12,10 +12,10 @@ append_by_cell       as `incremental_by_cell`, but a response whose rows the tab
                      newest months of a bill. Where the header names a column of days (`days: usage_date`), a response
                      of some days of its cell (`days` in its evidence) replaces the rows of those days only.
 full                 the query's rows replace the table's.
-full_from_previous   as `full`, but the query also reads the table's own rows of the last run. Where the header names a
-                     table (`in_parts_by: cost.daily`), the query is run for one part of the accounts after the other,
-                     as many as that table has rows for: those whose `hash(account_id) % part_count` is the variable
-                     `part`.
+full_from_previous   as `full`, but the query also reads the table's own rows of the last run.
+                     Where the header of either names a table and a number (`in_parts_by: cost.daily 30000`), the query
+                     is run once for each so many rows of that table, so that its memory does not grow with the
+                     organisation: for the rows of whose key `in_part(<key>)` is true, such as those of some accounts.
 scd_type_2           the query's rows are versions, keyed by what they are versions of and `valid_from`: each closes
                      the current version of its own that began before it, and takes the place of the one that began
                      with it. Nothing else is touched, so a query without rows changes nothing.
@@ -146,8 +146,19 @@ class Model:
 
     @property
     def in_parts_by(self) -> str:
-        """The table whose rows decide in how many parts of the accounts the query is run; empty for all at once."""
-        return self.header.entries.get("in_parts_by", "") if self.materialized == "full_from_previous" else ""
+        """The table whose rows decide in how many parts the query is run; empty for all at once."""
+        return self._parts[0]
+
+    @property
+    def rows_a_part(self) -> int:
+        """Of how many rows of `in_parts_by` one part is made."""
+        return int(self._parts[1])
+
+    @property
+    def _parts(self) -> tuple[str, str]:
+        in_parts = self.materialized in ("full", "full_from_previous")
+        table, _, rows = self.header.entries.get("in_parts_by", "").partition(" ") if in_parts else ("", "", "")
+        return table, rows
 
     @property
     def owner(self) -> str:

@@ -2,6 +2,7 @@
 -- the first trusted response that lacks it, and keeps its row. What is not inventoried may be an end of one: see
 -- cmdb.orphan_relationship.
 -- materialized: full_from_previous
+-- in_parts_by: cmdb.resource 500000
 -- key: from_arn, relation, to_arn
 -- from_arn: ARN of the item that the record is about; application:<name> for a business service.
 -- relation: contained_in, attached_to, associated_with, hosted_on, created_from, depends_on or connected_to, read from from_arn to to_arn; ref.relation has the inverse of each.
@@ -27,11 +28,23 @@ with unreadable as (
         and item.tags is null
 ),
 
+of_part as not materialized (
+    select *
+    from stage.observed_relationship
+    where in_part(from_arn)
+),
+
 -- Each of these is held once, and may be spilled: what is read in one go keeps every table that it joins in memory.
 stated as materialized (
-    select stated.*
-    from stage.observed_relationship as stated
-    anti join unreadable on stated.from_resource_type = 'Application' and stated.to_arn = unreadable.to_arn
+    select of_part.*
+    from of_part
+    anti join unreadable on of_part.from_resource_type = 'Application' and of_part.to_arn = unreadable.to_arn
+),
+
+earlier as not materialized (
+    select *
+    from cmdb.relationship
+    where in_part(from_arn)
 ),
 
 observed as materialized (
@@ -54,7 +67,7 @@ present as (
         greatest(observed.collected_at, before.last_seen_at) as last_seen_at,
         null::timestamptz as ended_at
     from observed
-    left join cmdb.relationship as before using (from_arn, relation, to_arn)
+    left join earlier as before using (from_arn, relation, to_arn)
 ),
 
 cell as (
@@ -69,12 +82,22 @@ cell as (
     from audit.coverage as coverage
 ),
 
+ended as materialized (
+    -- Of these no more than the key, so that the rows themselves, which are wide, need not be held.
+    select
+        earlier.from_arn,
+        earlier.relation,
+        earlier.to_arn
+    from earlier
+    anti join observed using (from_arn, relation, to_arn)
+),
+
 unobserved as (
     select
         before.*,
         if(before.from_resource_type = 'Application', before.to_arn, before.from_arn) as record_arn
-    from cmdb.relationship as before
-    anti join observed using (from_arn, relation, to_arn)
+    from earlier as before
+    semi join ended using (from_arn, relation, to_arn)
 ),
 
 absent as (

@@ -3,6 +3,7 @@
 -- is gone.
 -- rests_on: without=s3_bucket_content, resource_group_query, config_aggregator, config_resource, explorer_resource, resource_group_member because they fill attributes that are NULL where they are not known, or add what no listing shows and are no inventory
 -- materialized: full_from_previous
+-- in_parts_by: cmdb.resource 250000
 -- key: arn
 -- arn: Amazon Resource Name; built from account, region and id where AWS returns none.
 -- resource_type: AWS's name of the type, such as AWS::EC2::Instance.
@@ -46,9 +47,17 @@ with seen as not materialized (
         'listing' as discovered_by,
         collected_at as seen_at
     from stage.observed_resource
+    where in_part(arn)
     union all by name
     select *
     from stage.discovered_resource
+    where in_part(arn)
+),
+
+earlier as not materialized (
+    select *
+    from cmdb.resource
+    where in_part(arn)
 ),
 
 tagged as not materialized (
@@ -138,7 +147,7 @@ compared as (
             and before.last_seen_at < o.created_at
         ) as is_another
     from owned as o
-    left join cmdb.resource as before using (arn)
+    left join earlier as before using (arn)
     left join ref.volatile_attribute as passing
         on o.resource_type = passing.resource_type and passing.attribute = 'created_at'
 ),
@@ -164,6 +173,13 @@ present as (
     from compared as o
 ),
 
+unseen as materialized (
+    -- Of these, too, no more than that while they are compared.
+    select earlier.arn
+    from earlier
+    anti join tagging using (arn)
+),
+
 remembered as (
     -- Only a trusted response makes a resource missing; what no response speaks of stays as it is, stale. A cell of which nothing
     -- is known has no `known_at`. A listing is requested until two responses lack a resource; only then are its parents enough.
@@ -177,14 +193,14 @@ remembered as (
         cell.ended_at as left_at,
         -- What Config, Resource Explorer, the tagging API, a group or an interface does not show any more may be there: they are no inventory.
         if(before.discovered_by <> 'listing', interval 30 days, interval 12 hours) as patience
-    from cmdb.resource as before
+    from earlier as before
     left join audit.coverage as cell
         on
             before.role = cell.role
             and before.caller_account_id = cell.account_id
             and before.cell_region = cell.region
             and before.listing = cell.listing
-    anti join tagging using (arn)
+    semi join unseen using (arn)
 ),
 
 absent as (

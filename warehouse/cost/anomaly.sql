@@ -5,7 +5,7 @@
 -- the same days, the service has the row. Events that began on days that AWS may still change are judged anew each run.
 -- rests_on: slices=service, usage_type because ref.anomaly_threshold names these
 -- materialized: full_from_previous
--- in_parts_by: cost.daily
+-- in_parts_by: cost.daily 30000
 -- key: usage_date, slice, account_id, dimension_value
 -- usage_date: First day of the event (UTC).
 -- end_date: Last day of the event so far; NULL of what a version found that told each day by itself.
@@ -63,7 +63,7 @@ series as (
         min(cost.usage_date) filter (where cost.unblended_cost >= ranged.money_floor) as grown_date
     from cost.daily as cost
     inner join ranged using (slice)
-    where hash(cost.account_id) % coalesce(getvariable('part_count'), 1) = coalesce(getvariable('part'), 0)
+    where in_part(cost.account_id)
     group by cost.slice, cost.account_id, cost.dimension_value
     -- What costs nothing for two months is not looked at.
     having max(cost.usage_date) >= any_value(ranged.judged_from) - 56
@@ -445,4 +445,4 @@ left join judged_range using (slice)
 -- Where there is no bill there is no range, and what was found before stays.
 where
     before.usage_date < coalesce(judged_range.judged_from, 'infinity'::date)
-    and hash(before.account_id) % coalesce(getvariable('part_count'), 1) = coalesce(getvariable('part'), 0)
+    and in_part(before.account_id)

@@ -23,67 +23,8 @@ with place as (
         bool_or(is_known) as is_known,
         max_by(coalesce(skip_reason, outcome), ended_at) as why
     from audit.coverage
+    where listing in ('cloudwatch_metric', 'ec2_image', 'ec2_volume')
     group by account_id, region, listing
-),
-
-volume as (
-    select
-        *,
-        list_filter(
-            [
-                {
-                    'arn': arn,
-                    'service': 'AmazonEC2',
-                    'usage': 'EBS:VolumeUsage.' || volume_type,
-                    'quantity': size_gb::decimal(18, 4)
-                },
-                {
-                    'arn': arn,
-                    'service': 'AmazonEC2',
-                    'usage': 'EBS:VolumeP-IOPS.' || volume_type,
-                    'quantity': case
-                        when volume_type in ('io1', 'io2') then coalesce(iops, 0)
-                        when volume_type = 'gp3' then greatest(coalesce(iops, 0) - 3000, 0)
-                        else 0
-                    end::decimal(18, 4)
-                },
-                {
-                    'arn': arn,
-                    'service': 'AmazonEC2',
-                    'usage': 'EBS:VolumeP-Throughput.gp3',
-                    'quantity': case
-                        when volume_type = 'gp3'
-                            then greatest(coalesce(throughput_mibps, 0) - 125, 0)
-                        else 0
-                    end::decimal(
-                        18, 4
-                    )
-                }
-            ],
-            lambda part: part.quantity <> 0
-        ) as volume_parts
-    from aws.ec2_volume
-),
-
-disk as (
-    select
-        account_id,
-        region,
-        instance_id,
-        -- What others have too stays.
-        flatten(list(case when is_multi_attach then [] else volume_parts end order by arn)) as disk_parts,
-        count(*) as disk_count
-    from (
-        select
-            arn,
-            account_id,
-            region,
-            is_multi_attach,
-            volume_parts,
-            unnest(instance_ids) as instance_id
-        from volume
-    ) as attached
-    group by account_id, region, instance_id
 ),
 
 instance as (
@@ -114,7 +55,7 @@ instance as (
         coalesce(item.state_changed_at >= item.launched_at, false)
         or coalesce(history.is_beginning_seen, false) as is_beginning_known
     from aws.ec2_instance as item
-    left join disk
+    left join stage.instance_disk as disk
         on
             item.account_id = disk.account_id
             and item.region = disk.region
@@ -200,9 +141,9 @@ select -- noqa: AM07
         'created_at': (volume.created_at at time zone 'UTC')::varchar || '+00',
         'is_beginning_seen': history.is_beginning_seen
     }) as evidence,
-    volume.volume_parts as parts,
+    volume.parts,
     null as size_gap
-from volume
+from stage.volume_usage as volume
 inner join ref.decommission_rule as rule
     on rule.rule = 'unattached_volume' and rule.resource_type = 'AWS::EC2::Volume'
 left join stage.unchanged_since as history on volume.arn = history.arn
@@ -225,7 +166,7 @@ select
         'state': volume.state
     }) as evidence,
     list_concat(
-        volume.volume_parts,
+        volume.parts,
         list_filter(
             [
                 {
@@ -251,7 +192,7 @@ select
             lambda part: part.quantity <> 0 -- noqa: RF01
         )
     ) as parts
-from volume
+from stage.volume_usage as volume
 inner join ref.decommission_rule as rule
     on rule.rule = 'gp2_volume' and rule.resource_type = 'AWS::EC2::Volume'
 
@@ -473,7 +414,8 @@ from aws.ec2_snapshot as snapshot
 inner join ref.decommission_rule as rule
     on rule.rule = 'old_snapshot' and rule.resource_type = 'AWS::EC2::Snapshot'
 left join imaged on snapshot.snapshot_id = imaged.snapshot_id
-left join volume on snapshot.volume_id = volume.volume_id and snapshot.account_id = volume.account_id
+left join aws.ec2_volume as volume
+    on snapshot.volume_id = volume.volume_id and snapshot.account_id = volume.account_id
 left join place
     on
         snapshot.account_id = place.account_id

@@ -23,6 +23,7 @@ with place as (
         bool_or(is_known) as is_known,
         max_by(coalesce(skip_reason, outcome), ended_at) as why
     from audit.coverage
+    where listing in ('cloudwatch_metric', 'rds_db_cluster', 'rds_db_instance', 's3_bucket_content')
     group by account_id, region, listing
 ),
 

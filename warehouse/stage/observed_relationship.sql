@@ -10,16 +10,41 @@
 -- to_resource_type: AWS's name of its type.
 -- source: The table that states it in schema aws; for an application resource tag or account default.
 -- run_id: The run that collected the record.
-with known as (
+with item as (
     -- Ids of these types are unique in the world. Who owns what is shared is known here and not in each record.
     select
         resource_type,
         resource_id,
-        arg_min(arn, case when status = 'retired' then '1' else '0' end || arn) as arn
+        arn,
+        status
     from cmdb.resource
     where starts_with(resource_type, 'AWS::EC2::')
         or resource_type in ('AWS::RDS::DBInstance', 'AWS::RDS::DBCluster')
-    group by resource_type, resource_id
+),
+
+several as materialized (
+    -- Few have more than one ARN, such as a retired one: to choose among all would hold each ARN twice in memory.
+    select hash(resource_type, resource_id) as id_hash
+    from item
+    group by id_hash
+    having count(*) > 1
+),
+
+known as (
+    select -- noqa: AM07
+        item.resource_type,
+        item.resource_id,
+        item.arn
+    from item
+    anti join several on hash(item.resource_type, item.resource_id) = several.id_hash
+    union all
+    select
+        item.resource_type,
+        item.resource_id,
+        arg_min(item.arn, case when item.status = 'retired' then '1' else '0' end || item.arn) as arn
+    from item
+    semi join several on hash(item.resource_type, item.resource_id) = several.id_hash
+    group by item.resource_type, item.resource_id
 ),
 
 record as (
@@ -629,7 +654,12 @@ ended as (
         )
     from stated
     left join known on stated.to_type = known.resource_type and stated.to_id = known.resource_id
-    where stated.to_id is not null and stated.from_arn is not null
+    where
+        stated.to_id is not null
+        and stated.from_arn is not null
+        -- Only the part of cmdb.relationship that is being made, as its `in_part` says; all where none is.
+        and hash(stated.from_arn) % coalesce(getvariable('part_count'), 1)::ubigint
+        = coalesce(getvariable('part'), 0)::ubigint
 ),
 
 application as (

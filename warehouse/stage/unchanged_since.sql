@@ -1,6 +1,6 @@
 -- Since when each configuration item has been in its state without a break, as the responses of AWS show it: of the types
 -- that are judged by it. Not part of the public interface; read cmdb.decommission_signal.
--- materialized: view
+-- materialized: full
 -- key: arn
 -- arn: Amazon Resource Name.
 -- since: When its state began, UTC; where the beginning was not seen, the first response, at which it was so already.
