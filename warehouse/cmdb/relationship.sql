@@ -82,7 +82,7 @@ cell as (
     from audit.coverage as coverage
 ),
 
-ended as materialized (
+unstated as materialized (
     -- Of these no more than the key, so that the rows themselves, which are wide, need not be held.
     select
         earlier.from_arn,
@@ -97,7 +97,7 @@ unobserved as (
         before.*,
         if(before.from_resource_type = 'Application', before.to_arn, before.from_arn) as record_arn
     from earlier as before
-    semi join ended using (from_arn, relation, to_arn)
+    semi join unstated using (from_arn, relation, to_arn)
 ),
 
 absent as (
