@@ -35,7 +35,7 @@ from pipelines.catalogue.names import METRIC
 from pipelines.catalogue.registry import listings
 from pipelines.errors import SqlFileError, UnreadableQueryError
 from pipelines.models import claims, relation_union, resource_union
-from pipelines.models.macros import MACROS, RECORD
+from pipelines.models.macros import RECORD, called_by
 from pipelines.models.sql_files import Header, read_header, reads
 from pipelines.settings import WAREHOUSE_FOLDER
 from resources import release
@@ -282,7 +282,7 @@ def _with_sources(model: Model, earlier: Mapping[str, Model]) -> Model:
 
 def fingerprint(model: Model) -> str:
     """SHA-256 of the product files that decide which rows a query makes of a response."""
-    return hashlib.sha256("\0".join((model.query, *MACROS)).encode()).hexdigest()
+    return hashlib.sha256("\0".join((model.query, *called_by([model.query]))).encode()).hexdigest()
 
 
 def made_by(listing: str, models: Mapping[str, Model]) -> str:
