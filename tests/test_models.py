@@ -25,8 +25,9 @@ from sqlglot import exp
 from pipelines.catalogue.registry import listings
 from pipelines.collection import landing
 from pipelines.models import build as models_build
+from pipelines.models import macros
 from pipelines.models.macros import RECORD
-from pipelines.models.model import CELL_COLUMNS, RECORD_COLUMN, Model, ModelError, read_models
+from pipelines.models.model import CELL_COLUMNS, RECORD_COLUMN, Model, ModelError, fingerprint, read_models
 from pipelines.models.sql_files import read_header, reads
 from pipelines.trust import outcomes
 from resources.store.store import Store
@@ -75,6 +76,18 @@ def test_a_table_made_in_parts_has_the_rows_of_one_made_at_once(
         at_once, in_parts = found
         assert in_parts == at_once
         assert not keeps_what_is_gone or at_once != before
+
+
+def test_the_fingerprint_of_a_query_has_the_macros_that_it_calls_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    def changed(macro: str) -> set[str]:
+        with monkeypatch.context() as patched:
+            patched.setitem(macros._NAMED, macro, f"{macros._NAMED.get(macro, '')} -- changed")
+            return {name for name, model in MODELS.items() if fingerprint(model) != before[name]}
+
+    before = {name: fingerprint(model) for name, model in MODELS.items()}
+    assert not changed("one_more")
+    # By a macro that calls it, too.
+    assert changed("aws_arn") < changed("aws_partition") < MODELS.keys()
 
 
 @pytest.fixture(scope="module")
