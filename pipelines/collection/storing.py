@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 from pipelines.collection import cost_slices, previous
 from pipelines.collection.completeness import LOADED_AT_ONCE, portions, require_all
 from pipelines.collection.state import StepState
+from pipelines.memory import within_memory
 from pipelines.trust.gate import listing_checks
 from pipelines.trust.organization_policies import PolicySkips
 from resources.audit.cells import load_cells
@@ -27,7 +29,7 @@ POLICIES_DENY_NOTHING = "policies_deny_nothing"
 """The rule that names each denying policy once in a run; the scope of its check result is the policy."""
 
 LOADING_MEMORY = 128 << 20
-"""DuckDB's memory limit in bytes while many cells are loaded: without a limit it keeps what a checkpoint moves."""
+"""DuckDB's memory limit in bytes while many cells are loaded, at need more: without one it keeps what a checkpoint moves."""
 
 
 def commit(state: StepState, also: Mapping[str, CheckResult] = MappingProxyType({})) -> dict[str, CheckResult]:
@@ -92,11 +94,21 @@ def _load(state: StepState, paths: Sequence[Path], arrived: Mapping[str, Arrival
     """
     longest = max((writer.longest for writer in state.writers.values()), default=0)
     # For few cells DuckDB needs no limit, since it uses little memory by itself.
-    memory = LOADING_MEMORY + 8 * longest if sum(path.stat().st_size for path in paths) > LOADED_AT_ONCE else None
+    are_many = sum(path.stat().st_size for path in paths) > LOADED_AT_ONCE
     for together in portions(paths):
-        with state.store.transaction(memory) as connection:
-            load_cells(connection, together, longest)
-            record_arrival(connection, state.run_id, {name: arrived[name] for name in map(_listing_of, together)})
+        load = partial(_load_together, state, together, longest, arrived)
+        if are_many:
+            within_memory(load, LOADING_MEMORY + 8 * longest)
+        else:
+            load(None)
+
+
+def _load_together(
+    state: StepState, paths: Sequence[Path], longest: int, arrived: Mapping[str, Arrival], memory: int | None
+) -> None:
+    with state.store.transaction(memory) as connection:
+        load_cells(connection, paths, longest)
+        record_arrival(connection, state.run_id, {name: arrived[name] for name in map(_listing_of, paths)})
 
 
 def _listing_of(path: Path) -> str:
