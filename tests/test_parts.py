@@ -91,6 +91,9 @@ def test_nothing_differs(
     monkeypatch.setattr(
         storing, "commit", lambda state, also: alive.append(len(worker_processes())) or store(state, also)
     )
+    # Many cells, and too little memory for them.
+    monkeypatch.setattr(storing, "LOADED_AT_ONCE", 0)
+    monkeypatch.setattr(storing, "LOADING_MEMORY", 4 << 20)
 
     found = everything(organisation, copy_of(truthful_night, tmp_path / "other"), **settings)
 

@@ -29,7 +29,8 @@ POLICIES_DENY_NOTHING = "policies_deny_nothing"
 """The rule that names each denying policy once in a run; the scope of its check result is the policy."""
 
 LOADING_MEMORY = 128 << 20
-"""DuckDB's memory limit in bytes while many cells are loaded, at need more: without one it keeps what a checkpoint moves."""
+"""DuckDB's memory limit in bytes while many cells are loaded, at need more: without one it keeps what a checkpoint
+moves."""
 
 
 def commit(state: StepState, also: Mapping[str, CheckResult] = MappingProxyType({})) -> dict[str, CheckResult]:
