@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 import sqlglot
-from given import CASES, FIRST_NIGHT, MANAGEMENT, WORKLOAD, Given, House, built_file, cases, hours, house, rows
+from given import CASES, FIRST_NIGHT, MANAGEMENT, WORKLOAD, Given, House, build, built_file, cases, hours, house, rows
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from nights import copy_of
@@ -76,6 +76,17 @@ def test_a_table_made_in_parts_has_the_rows_of_one_made_at_once(
         at_once, in_parts = found
         assert in_parts == at_once
         assert not keeps_what_is_gone or at_once != before
+
+
+def test_a_table_that_is_made_anew_keeps_its_columns_and_constraints(blank_home: House) -> None:
+    declared = "select sql from duckdb_tables() where schema_name = 'cmdb' and table_name = 'resource'"
+    blank_home.build("cmdb.resource")
+    (once,) = blank_home.rows(declared)
+    assert "arn VARCHAR NOT NULL" in once["sql"]
+    build(blank_home.store, MODELS["cmdb.resource"])
+    assert blank_home.rows(declared) == [once]
+    with pytest.raises(duckdb.ConstraintException, match="resource_type"):
+        blank_home.execute("insert into cmdb.resource by name select 'x' as arn")
 
 
 def test_the_fingerprint_of_a_query_has_the_macros_that_it_calls_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
 """Build the relation of a model in one transaction: replace, append, or open versions."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import duckdb
@@ -75,14 +75,11 @@ def _build(
     if kind == "view":
         connection.execute(f"create or replace view {model.quoted} as {model.sql}")
     elif kind == "full":
-        _read_in_parts(connection, model, f"create or replace table {model.quoted}", model.quoted)
+        for part in _in_parts(connection, model):
+            make = f"insert into {model.quoted}" if part else f"create or replace table {model.quoted} as"
+            connection.execute(f"{make} {model.sql}")
     elif kind == "full_from_previous":
-        # In the file, where its rows are compressed: a temporary table would take and spill five times as many bytes.
-        incoming = f"{identifier(model.schema)}.{identifier(f'{model.name} incoming')}"
-        _read_in_parts(connection, model, f"create or replace table {incoming}", incoming)
-        _ensure_table(connection, model, incoming)
-        connection.execute(f"drop table {model.quoted}")
-        connection.execute(f"alter table {incoming} rename to {identifier(model.name)}")
+        _replace_from_previous(connection, model)
     elif kind == "scd_type_2":
         connection.execute(f"create temp table incoming as {model.sql}")
         _ensure_table(connection, model)
@@ -99,8 +96,8 @@ def _build(
     return int(row[0]) if row is not None else 0
 
 
-def _read_in_parts(connection: duckdb.DuckDBPyConnection, model: Model, create: str, table: str) -> None:
-    """Make a table of a query: at once, or one part of the rows after the other where its header says so."""
+def _in_parts(connection: duckdb.DuckDBPyConnection, model: Model) -> Iterator[int]:
+    """The parts in which a query is run, from 0: one, or as many as its header says."""
     count = 1
     if model.in_parts_by:
         rows = connection.execute(f"select count(*) from {model.in_parts_by}").fetchall()[0][0]
@@ -108,9 +105,32 @@ def _read_in_parts(connection: duckdb.DuckDBPyConnection, model: Model, create: 
     connection.execute("set variable part_count = $count", {"count": count})
     for part in range(count):
         connection.execute("set variable part = $part", {"part": part})
-        connection.execute(f"{f'insert into {table}' if part else f'{create} as'} {model.sql}")
+        yield part
     connection.execute("reset variable part_count")
     connection.execute("reset variable part")
+
+
+def _replace_from_previous(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
+    """Make a table anew that its own query reads, with the columns and constraints that it has.
+
+    It is made in the file, where rows are compressed: a temporary table takes and spills five times as many bytes.
+    """
+    connection.execute(f"create or replace temp view incoming as {model.sql}")
+    _ensure_table(connection, model)
+    connection.execute("drop view incoming")
+    ((declared,),) = connection.execute(
+        """
+        select sql from duckdb_tables()
+        where database_name = current_database() and schema_name = $schema and table_name = $name
+        """,
+        {"schema": model.schema, "name": model.name},
+    ).fetchall()
+    incoming = f"{identifier(model.schema)}.{identifier(f'{model.name} incoming')}"
+    connection.execute(f"create table {incoming} ({declared.partition('(')[2]}")
+    for _ in _in_parts(connection, model):
+        connection.execute(f"insert into {incoming} by name {model.sql}")
+    connection.execute(f"drop table {model.quoted}")
+    connection.execute(f"alter table {incoming} rename to {identifier(model.name)}")
 
 
 def _name_reference_files(connection: duckdb.DuckDBPyConnection, store: Store, own: Path | None) -> None:
