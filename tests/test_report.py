@@ -26,6 +26,7 @@ from pipelines.cli import explain
 from pipelines.cli.dagster_home import prepare_dagster_home
 from pipelines.cli.run import run_nightly
 from pipelines.definitions import NIGHTLY
+from pipelines.memory import TIMES
 from pipelines.report import figures as module
 from pipelines.report import page as pages
 from pipelines.report.assets import report
@@ -106,9 +107,9 @@ def test_figures_that_need_more_memory_are_read_within_more_and_at_last_without_
         return read(store, only, memory)
 
     monkeypatch.setattr(module, "_figures", noted)
-    monkeypatch.setattr(module, "FIGURES_MEMORY", 6 << 20)
+    monkeypatch.setattr(module, "FIGURES_MEMORY", 4 << 20)
     found = query_figures(Store(truthful_night / DATABASE))
-    assert limits == [6 << 20, 12 << 20, 24 << 20, None]
+    assert limits == [*(int(times * (4 << 20)) for times in TIMES), None]
     assert {name: figure.rows for name, figure in found.items()} == {
         name: figure.rows for name, figure in figures.items()
     }

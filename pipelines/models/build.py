@@ -102,12 +102,12 @@ def _in_parts(connection: duckdb.DuckDBPyConnection, model: Model) -> Iterator[i
     if model.in_parts_by:
         rows = connection.execute(f"select count(*) from {model.in_parts_by}").fetchall()[0][0]
         count = min(max(1, math.ceil(rows / model.rows_a_part)), MOST_PARTS)
-    connection.execute("set variable part_count = $count", {"count": count})
+    connection.execute("set variable cmdb_part_count = $count", {"count": count})
     for part in range(count):
-        connection.execute("set variable part = $part", {"part": part})
+        connection.execute("set variable cmdb_part = $part", {"part": part})
         yield part
-    connection.execute("reset variable part_count")
-    connection.execute("reset variable part")
+    connection.execute("reset variable cmdb_part_count")
+    connection.execute("reset variable cmdb_part")
 
 
 def _replace_from_previous(connection: duckdb.DuckDBPyConnection, model: Model) -> None:

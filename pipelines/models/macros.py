@@ -48,7 +48,8 @@ MACROS = (
     # Whether a row with this key is in the part that is made; all are where there are none.
     """
     create or replace temp macro in_part(key) as
-        hash(key) % coalesce(getvariable('part_count'), 1)::ubigint = coalesce(getvariable('part'), 0)::ubigint
+        hash(key) % coalesce(getvariable('cmdb_part_count'), 1)::ubigint
+        = coalesce(getvariable('cmdb_part'), 0)::ubigint
     """,
     """
     create or replace temp macro aws_partition(region) as

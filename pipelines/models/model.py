@@ -14,8 +14,8 @@ append_by_cell       as `incremental_by_cell`, but a response whose rows the tab
 full                 the query's rows replace the table's.
 full_from_previous   as `full`, but the query also reads the table's own rows of the last run.
                      Where the header of either names a table and a number (`in_parts_by: cost.daily 30000`), the query
-                     is run once for each so many rows of that table, so that its memory does not grow with the
-                     organisation: for the rows of whose key `in_part(<key>)` is true, such as those of some accounts.
+                     is run once for each so many rows of that table, so that it takes less memory: for the rows of
+                     whose key `in_part(<key>)` is true, such as those of some accounts.
 scd_type_2           the query's rows are versions, keyed by what they are versions of and `valid_from`: each closes
                      the current version of its own that began before it, and takes the place of the one that began
                      with it. Nothing else is touched, so a query without rows changes nothing.

@@ -24,7 +24,7 @@ def comment_on(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
 
 def _column_comments(connection: duckdb.DuckDBPyConnection, model: Model) -> dict[str, str | None]:
     """The columns of a relation and what each is commented with."""
-    if model.materialized in ("view", "full"):  # made anew
+    if model.materialized in ("view", "full", "full_from_previous"):  # made anew
         return {name: None for name, _ in columns_of(connection, model.quoted)}
     return dict(
         connection.execute(

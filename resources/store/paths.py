@@ -95,6 +95,11 @@ class Paths:
         """The folder for DuckDB's data that does not fit into the memory of this process."""
         return self.folder / f".{self.stem}.spill-{os.getpid()}"
 
+    @property
+    def spill_of_readers(self) -> Path:
+        """The same for its readers of the published file: each DuckDB needs a folder of its own."""
+        return self.spill.with_name(f"{self.spill.name}-reading")
+
 
 def with_wal(path: Path) -> tuple[Path, Path]:
     """A DuckDB file and the path of its log."""

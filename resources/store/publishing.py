@@ -4,7 +4,7 @@ import glob
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,8 +30,8 @@ from resources.store.versions import Links, Version, Versions
 from resources.store.working import WorkingFile
 
 RULES_MEMORY = 96 << 20
-"""Bytes that DuckDB may hold while the rules are run on the copy, its cache included; it spills what is more. A rule
-that cannot be run so is run again with twice as many, up to `MOST_RULES_MEMORY`, then without a limit."""
+"""Bytes that DuckDB may hold while the rules are run, its cache included; it spills what is more. A rule that cannot be
+run so on the copy is run again with twice as many, up to `MOST_RULES_MEMORY`, then without a limit."""
 
 MOST_RULES_MEMORY = 8 * RULES_MEMORY
 """The largest limit that is tried."""
@@ -169,6 +169,7 @@ class PublishedFile:
     """The published version of one warehouse, opened so that it cannot be changed."""
 
     paths: Paths
+    lock: Lock
     migrator: Migrator
 
     @contextmanager
@@ -179,16 +180,20 @@ class PublishedFile:
 
         Args:
             writes_to: the one folder that COPY may write to.
-            memory: DuckDB's memory limit in bytes, for the product's own queries: what they need beyond it is spilled
-                beside the file, where this process may write there; else they fail. None for DuckDB's default, which
-                spills nothing. With either of the two no other connection of this process to this version may be open.
+            memory: DuckDB's memory limit in bytes, for the product's own queries: what they need beyond it a run spills
+                beside the file; elsewhere they fail. None for DuckDB's default, which spills nothing. With either of
+                the two no other connection of this process to this version may be open.
 
         Raises:
             WarehouseError: nothing is published yet, or the version is missing or damaged.
         """
         path, connection = self._open(writes_to, memory)
         try:
-            with own_statements(path), interruptible(connection):
+            with (
+                nullcontext() if memory is None else private_files(),
+                own_statements(path),
+                interruptible(connection),
+            ):
                 yield connection
         finally:
             close_read_only(path, connection)
@@ -199,7 +204,8 @@ class PublishedFile:
             if not os.path.lexists(serving):
                 raise WarehouseError(f"Nothing is published at {self.paths.database} yet. Run `cmdb nightly` first.")
             path = serving.resolve()
-            spill = self.paths.spill if memory is not None and os.access(self.paths.folder, os.W_OK) else None
+            # Without the lock a run that begins would remove what is spilled.
+            spill = self.paths.spill_of_readers if memory is not None and self.lock.is_held() else None
             with explained(path):
                 try:
                     return path, open_read_only(path, spill, writes_to, memory)

@@ -75,7 +75,7 @@ class Store:
 
     @cached_property
     def _published(self) -> PublishedFile:
-        return PublishedFile(self._paths, self._migrator)
+        return PublishedFile(self._paths, self._lock, self._migrator)
 
     @cached_property
     def history(self) -> History:

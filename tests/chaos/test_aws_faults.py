@@ -59,12 +59,12 @@ def kept(database: Path, known: Known, account: str) -> list[str]:
         for row in rows
     ]
     versions, known_versions = known.tonight["org.account_version"]
-    told = {
+    of_accounts = {
         "org.account": (columns, sorted(expected, key=repr)),
         "org.account_version": (versions, suspended_since_tonight(versions, known_versions, account)),
     }
-    other = difference({name: found[name] for name in told}, told)
-    may_differ = (*RESTING_ON_MORE, *told, "org.governance_kpi")
+    other = difference({name: found[name] for name in of_accounts}, of_accounts)
+    may_differ = (*RESTING_ON_MORE, *of_accounts, "org.governance_kpi")
     frozen = [("*", account, "*")]
     return [
         *filter(None, [other]),

@@ -49,7 +49,8 @@ with listed as (
     from stage.budget
 ),
 
--- The account of now, and those of runs that published: the profile of a refused run may have led to one that pays no bill.
+-- The account of now, and those of runs that published: the profile of a refused run may have led to one that
+-- pays no bill.
 payer as (
     select account_id
     from listed

@@ -10,7 +10,7 @@
 -- to_resource_type: AWS's name of its type.
 -- source: The table that states it in schema aws; for an application resource tag or account default.
 -- run_id: The run that collected the record.
-with item as (
+with item as not materialized (
     -- Ids of these types are unique in the world. Who owns what is shared is known here and not in each record.
     select
         resource_type,
@@ -658,8 +658,8 @@ ended as (
         stated.to_id is not null
         and stated.from_arn is not null
         -- Only the part of cmdb.relationship that is being made, as its `in_part` says; all where none is.
-        and hash(stated.from_arn) % coalesce(getvariable('part_count'), 1)::ubigint
-        = coalesce(getvariable('part'), 0)::ubigint
+        and hash(stated.from_arn) % coalesce(getvariable('cmdb_part_count'), 1)::ubigint
+        = coalesce(getvariable('cmdb_part'), 0)::ubigint
 ),
 
 application as (

@@ -1,13 +1,13 @@
--- One row per EBS volume of the newest trusted response, with what of it AWS bills. Not part of the public interface; read
--- aws.ec2_volume.
+-- One row per EBS volume of the newest trusted response, with what of it AWS bills. Not part of the public
+-- interface; read aws.ec2_volume.
 -- materialized: view
 -- key: arn
 -- arn: Amazon Resource Name.
 -- account_id: The AWS account that owns it, 12 digits, text because some begin with 0.
 -- region: AWS region.
 -- collected_at: When AWS gave it, UTC.
--- is_stale: True where the response that speaks of it is not trusted any more.
--- state: AWS's word, such as available.
+-- is_stale: True where the response that listed it is not trusted any more.
+-- state: State of the volume, such as available.
 -- created_at: When AWS made it, UTC.
 -- size_gb: Size in GiB.
 -- volume_type: Such as gp3.
