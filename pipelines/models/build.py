@@ -1,7 +1,6 @@
 """Build the relation of a model in one transaction: replace, append, or open versions."""
 
-import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import duckdb
@@ -14,6 +13,7 @@ from pipelines.models import fx_rates
 from pipelines.models.history import open_versions
 from pipelines.models.macros import MACROS, called_by
 from pipelines.models.model import Model, ModelError, fingerprint
+from pipelines.models.parts import in_parts
 from pipelines.models.relations import columns_of, comment_on, drop_other_kind
 from pipelines.reference_schema import SHIPPED_FOLDER
 from pipelines.settings import CURRENCY
@@ -23,9 +23,6 @@ from resources.audit.step_plans import landed_records
 from resources.store.files import make_folder
 from resources.store.sql import exists, identifier
 from resources.store.store import Store
-
-MOST_PARTS = 64
-"""Each part reads the whole table once more, so that a large one has larger parts instead of more."""
 
 
 def build(
@@ -75,7 +72,7 @@ def _build(
     if kind == "view":
         connection.execute(f"create or replace view {model.quoted} as {model.sql}")
     elif kind == "full":
-        for part in _in_parts(connection, model):
+        for part in in_parts(connection, model):
             make = f"insert into {model.quoted}" if part else f"create or replace table {model.quoted} as"
             connection.execute(f"{make} {model.sql}")
     elif kind == "full_from_previous":
@@ -96,20 +93,6 @@ def _build(
     return int(row[0]) if row is not None else 0
 
 
-def _in_parts(connection: duckdb.DuckDBPyConnection, model: Model) -> Iterator[int]:
-    """The parts in which a query is run, from 0: one, or as many as its header says."""
-    count = 1
-    if model.in_parts_by:
-        rows = connection.execute(f"select count(*) from {model.in_parts_by}").fetchall()[0][0]
-        count = min(max(1, math.ceil(rows / model.rows_a_part)), MOST_PARTS)
-    connection.execute("set variable cmdb_part_count = $count", {"count": count})
-    for part in range(count):
-        connection.execute("set variable cmdb_part = $part", {"part": part})
-        yield part
-    connection.execute("reset variable cmdb_part_count")
-    connection.execute("reset variable cmdb_part")
-
-
 def _replace_from_previous(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
     """Make a table anew that its own query reads, with the columns and constraints that it has.
 
@@ -127,7 +110,7 @@ def _replace_from_previous(connection: duckdb.DuckDBPyConnection, model: Model) 
     ).fetchall()
     incoming = f"{identifier(model.schema)}.{identifier(f'{model.name} incoming')}"
     connection.execute(f"create table {incoming} ({declared.partition('(')[2]}")
-    for _ in _in_parts(connection, model):
+    for _ in in_parts(connection, model):
         connection.execute(f"insert into {incoming} by name {model.sql}")
     connection.execute(f"drop table {model.quoted}")
     connection.execute(f"alter table {incoming} rename to {identifier(model.name)}")
