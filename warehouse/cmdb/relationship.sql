@@ -31,8 +31,7 @@ with unreadable as (
 of_part as not materialized (
     select *
     from stage.observed_relationship
-    -- A business service has as many as there are resources.
-    where in_part(if(from_resource_type = 'Application', to_arn, from_arn))
+    where in_part(from_arn)
 ),
 
 -- Each of these is held once, and may be spilled: what is read in one go keeps every table that it joins in memory.
@@ -45,7 +44,7 @@ stated as materialized (
 earlier as not materialized (
     select *
     from cmdb.relationship
-    where in_part(if(from_resource_type = 'Application', to_arn, from_arn))
+    where in_part(from_arn)
 ),
 
 observed as materialized (

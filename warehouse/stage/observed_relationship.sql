@@ -10,7 +10,7 @@
 -- to_resource_type: AWS's name of its type.
 -- source: The table that states it in schema aws; for an application resource tag or account default.
 -- run_id: The run that collected the record.
-with item as not materialized (
+with item as (
     -- Ids of these types are unique in the world. Who owns what is shared is known here and not in each record.
     select
         resource_type,
