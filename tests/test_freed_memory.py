@@ -101,6 +101,24 @@ def test_a_rule_gets_as_much_memory_as_it_needs_and_the_next_one_is_limited_agai
     assert known == ["24", *tried, "24", "24"]
 
 
+def test_what_a_reader_needs_beyond_its_memory_is_spilled_by_a_run_alone(tmp_path: Path) -> None:
+    store = Store(tmp_path / "house" / "aws_org.duckdb")
+
+    def spills_into(memory: int | None) -> str:
+        with store.published(memory) as connection:
+            return str(connection.execute("select current_setting('temp_directory')").fetchall()[0][0])
+
+    with store.holding("run-1", "a test"):
+        with store.transaction() as connection:
+            connection.execute("insert into audit.run by name select 'run-1' as run_id, now() as started_at")
+        store.publish("run-1", lambda connection: None)
+        # Not the folder of the working file, whose queries may spill at the same time.
+        assert spills_into(24 << 20) == str(store.database.parent / f".cmdb.spill-{os.getpid()}-reading")
+        assert spills_into(None) == ""
+    # Without the lock a run that begins would remove it.
+    assert spills_into(24 << 20) == ""
+
+
 @pytest.mark.parametrize(("limit", "tried"), [(48, [48, 66, 132]), (16, [16, 22, 44, 88, None])])
 def test_a_table_is_built_with_as_much_memory_as_it_needs(tmp_path: Path, limit: int, tried: list[int | None]) -> None:
     store = Store(tmp_path / "house" / "aws_org.duckdb")
