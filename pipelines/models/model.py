@@ -156,8 +156,7 @@ class Model:
 
     @property
     def _parts(self) -> tuple[str, str]:
-        in_parts = self.materialized in ("full", "full_from_previous")
-        table, _, rows = self.header.entries.get("in_parts_by", "").partition(" ") if in_parts else ("", "", "")
+        table, _, rows = self.header.entries.get("in_parts_by", "").partition(" ")
         return table, rows
 
     @property

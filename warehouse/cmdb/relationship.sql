@@ -28,17 +28,12 @@ with unreadable as (
         and item.tags is null
 ),
 
-of_part as not materialized (
-    select *
-    from stage.observed_relationship
-    where in_part(from_arn)
-),
-
 -- Each of these is held once, and may be spilled: what is read in one go keeps every table that it joins in memory.
 stated as materialized (
-    select of_part.*
-    from of_part
-    anti join unreadable on of_part.from_resource_type = 'Application' and of_part.to_arn = unreadable.to_arn
+    select stated.*
+    from stage.observed_relationship as stated
+    anti join unreadable on stated.from_resource_type = 'Application' and stated.to_arn = unreadable.to_arn
+    where in_part(stated.from_arn)
 ),
 
 earlier as not materialized (
