@@ -1,11 +1,13 @@
 """How much memory a table may take while it is built: what a large organisation has beyond it is spilled."""
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import duckdb
+
+from resources.store.store import Store
 
 T = TypeVar("T")
 
@@ -17,6 +19,10 @@ TIMES = (1, 1.375, 2.75, 5.5)
 `cmdb.relationship` takes at 2,000 accounts; an attempt in vain costs seconds."""
 
 
+READING_MEMORY = 128 << 20
+"""The same, while rows of the working file are read for a part of a step, whose own rows are in memory too."""
+
+
 def within_memory(make: Callable[[int | None], T], limit: int = MEMORY) -> T:
     """Do something within a memory limit, in the memory that others have freed.
 
@@ -26,12 +32,34 @@ def within_memory(make: Callable[[int | None], T], limit: int = MEMORY) -> T:
         make: what to do, for a memory limit in bytes or none.
         limit: in bytes.
     """
-    for times in TIMES:
+
+    def in_freed(memory: int | None) -> T:
         return_freed()
+        return make(memory)
+
+    return _with_more(in_freed, limit)
+
+
+def _with_more(make: Callable[[int | None], T], limit: int) -> T:
+    for times in TIMES:
         with suppress(duckdb.OutOfMemoryException):
             return make(int(times * limit))
-    return_freed()
     return make(None)
+
+
+def read_within_memory(store: Store, query: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
+    """What a query on the working file returns, within a memory limit (`within_memory`)."""
+
+    def read(memory: int | None) -> T:
+        with store.read(memory) as connection:
+            return query(connection)
+
+    return _with_more(read, READING_MEMORY)
+
+
+def rows_within_memory(store: Store, sql: str, parameters: Mapping[str, object]) -> list[tuple[Any, ...]]:
+    """The rows of a SELECT on the working file, as `read_within_memory`."""
+    return read_within_memory(store, lambda connection: connection.execute(sql, parameters).fetchall())
 
 
 def return_freed() -> None:

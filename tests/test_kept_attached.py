@@ -13,6 +13,7 @@ import duckdb
 import pytest
 from nights import program
 
+from pipelines import memory
 from resources.store import rollback_journal, working
 from resources.store.engine import MOST_KEPT, memory_of
 from resources.store.errors import WarehouseError
@@ -162,14 +163,58 @@ def test_it_ends_before_a_version_is_published(store: Store) -> None:
         assert connection.execute("select run_id from audit.run").fetchall() == [("first",)]
 
 
-def test_it_ends_where_another_limit_of_memory_is_wanted(store: Store) -> None:
+def limit_of(connection: duckdb.DuckDBPyConnection) -> str:
+    return str(connection.execute("select current_setting('memory_limit')").fetchall()[0][0])
+
+
+def test_it_ends_where_who_writes_wants_another_limit_of_memory(store: Store) -> None:
     begin(store, "first")
     made = journal(store).stat().st_mtime_ns
-    with store.write(memory=200 * 1024 * 1024) as connection:
-        limit = connection.execute("select current_setting('memory_limit')").fetchone()
-    assert limit == ("200.0 MiB",)
+    with store.write(memory=200 << 20) as connection:
+        assert limit_of(connection) == "200.0 MiB"
     assert runs(store) == ["first"]
     assert journal(store).stat().st_mtime_ns != made
+
+
+def test_a_limit_of_who_reads_counts_for_one_use_and_keeps_it_attached(store: Store) -> None:
+    with store.read(50 << 20) as connection:
+        assert limit_of(connection) == "50.0 MiB"
+    made = journal(store).stat().st_mtime_ns
+    with store.write(200 << 20) as connection:
+        assert limit_of(connection) == "200.0 MiB"
+    with store.read(100 << 20) as connection:
+        assert limit_of(connection) == "100.0 MiB"
+    with store.read() as connection:
+        assert limit_of(connection) not in ("100.0 MiB", "200.0 MiB")
+    with store.write(200 << 20) as connection:
+        assert limit_of(connection) == "200.0 MiB"
+    assert journal(store).stat().st_mtime_ns == made
+
+
+def test_a_limit_below_what_is_not_written_yet_writes_it_first(store: Store) -> None:
+    with store.transaction() as connection:
+        # Less than DuckDB writes before a checkpoint, and more than the next limit.
+        connection.execute("create table large as select uuid()::varchar || uuid() as id from range(120_000)")
+    with store.read(4 << 20) as connection:
+        assert limit_of(connection) == "4.0 MiB"
+        assert connection.execute("select count(*) from large").fetchone() == (120_000,)
+
+
+def test_rows_are_read_with_as_much_memory_as_they_need(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "READING_MEMORY", 16 << 20)
+    begin(store, "first")
+    limits: list[str] = []
+
+    def large(connection: duckdb.DuckDBPyConnection) -> list[tuple[int]]:
+        limits.append(limit_of(connection))
+        # A list of 48 MB, which cannot be spilled.
+        return connection.execute("select length(list(i)) from range(6_000_000) as t (i)").fetchall()
+
+    assert memory.read_within_memory(store, large) == [(6_000_000,)]
+    assert limits[:4] == ["16.0 MiB", "22.0 MiB", "44.0 MiB", "88.0 MiB"]
+    assert memory.rows_within_memory(store, "select run_id from audit.run where run_id = $run", {"run": "first"}) == [
+        ("first",)
+    ]
 
 
 def test_it_ends_after_a_checkpoint_with_the_blocks_kept_that_stand_then(

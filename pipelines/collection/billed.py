@@ -5,10 +5,14 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from pipelines.memory import read_within_memory
 from resources.store.sql import exists
 from resources.store.store import Store
+
+if TYPE_CHECKING:
+    import duckdb
 
 
 class BilledItem(NamedTuple):
@@ -30,45 +34,7 @@ def billed_services(store: Store, since: date) -> dict[tuple[str, str], tuple[Bi
     complete day: what was deleted before it does not speak against a zero. An estimated day is a witness too: AWS may
     change its amounts, not that there was usage. What a commitment covers costs nothing unblended, but amortized.
     """
-    with store.read() as connection:
-        if not all(exists(connection, "ref", name) for name in ("service_listing", "usage_type_listing")):
-            return {}
-        services = connection.execute(
-            """
-            with recent as (
-                select account_id, usage_date, dimension_value
-                from cost.daily
-                where slice = 'service' and usage_date >= $since and (unblended_cost > 0 or amortized_cost > 0)
-            ),
-
-            service_day as (select distinct usage_date from recent order by usage_date desc limit 7)
-
-            select distinct r.account_id, l.listing, r.dimension_value
-            from recent as r
-            join service_day using (usage_date)
-            join ref.service_listing as l on r.dimension_value = l.service and l.is_witness
-            """,
-            {"since": since},
-        ).fetchall()
-        usage_types = connection.execute(
-            """
-            with recent as (
-                select
-                    account_id, usage_date, dimension_value,
-                    (collected_at at time zone 'UTC')::date as asked_on
-                from cost.daily
-                where slice = 'usage_type' and usage_date >= $since and (unblended_cost > 0 or amortized_cost > 0)
-            )
-
-            select distinct account_id, dimension_value
-            from recent
-            where usage_date = (
-                select max(newest.usage_date) from recent as newest where newest.usage_date <= newest.asked_on - 2
-            )
-            """,
-            {"since": since},
-        ).fetchall()
-        parts = connection.execute("select part, listing from ref.usage_type_listing").fetchall()
+    services, usage_types, parts = read_within_memory(store, lambda connection: _billed(connection, since))
     listings = _listings_by_usage_type(parts)
     shown: dict[tuple[str, str], set[BilledItem]] = defaultdict(set)
     for account, listing, service in services:
@@ -77,6 +43,51 @@ def billed_services(store: Store, since: date) -> dict[tuple[str, str], tuple[Bi
         for listing in listings(usage_type):
             shown[account, listing].add(BilledItem(usage_type, is_shared=False))
     return {place: tuple(sorted(items)) for place, items in shown.items()}
+
+
+def _billed(
+    connection: "duckdb.DuckDBPyConnection", since: date
+) -> tuple[list[tuple[str, str, str]], list[tuple[str, str]], list[tuple[str, str]]]:
+    """Services by account and listing, usage types by account, and the listings of parts of usage types."""
+    if not all(exists(connection, "ref", name) for name in ("service_listing", "usage_type_listing")):
+        return [], [], []
+    services = connection.execute(
+        """
+        with recent as (
+            select account_id, usage_date, dimension_value
+            from cost.daily
+            where slice = 'service' and usage_date >= $since and (unblended_cost > 0 or amortized_cost > 0)
+        ),
+
+        service_day as (select distinct usage_date from recent order by usage_date desc limit 7)
+
+        select distinct r.account_id, l.listing, r.dimension_value
+        from recent as r
+        join service_day using (usage_date)
+        join ref.service_listing as l on r.dimension_value = l.service and l.is_witness
+        """,
+        {"since": since},
+    ).fetchall()
+    usage_types = connection.execute(
+        """
+        with recent as (
+            select
+                account_id, usage_date, dimension_value,
+                (collected_at at time zone 'UTC')::date as asked_on
+            from cost.daily
+            where slice = 'usage_type' and usage_date >= $since and (unblended_cost > 0 or amortized_cost > 0)
+        )
+
+        select distinct account_id, dimension_value
+        from recent
+        where usage_date = (
+            select max(newest.usage_date) from recent as newest where newest.usage_date <= newest.asked_on - 2
+        )
+        """,
+        {"since": since},
+    ).fetchall()
+    parts = connection.execute("select part, listing from ref.usage_type_listing").fetchall()
+    return services, usage_types, parts
 
 
 def _listings_by_usage_type(parts: Iterable[tuple[str, str]]) -> Callable[[str], frozenset[str]]:

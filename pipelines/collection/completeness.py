@@ -8,12 +8,14 @@ or records, or others, ends the step. The cells of a step are stored all togethe
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
 from pipelines.collection.accounts import Reached
 from pipelines.collection.landing import LandingWriter
 from pipelines.collection.state import StepState
+from pipelines.memory import read_within_memory
 from pipelines.trust.gate import refuse
 from resources.audit.checks import record_check
 from resources.audit.step_plans import (
@@ -167,23 +169,20 @@ def require_all(state: StepState) -> dict[str, Arrival]:
     planned = {listing.name: (0, "") for listing in state.listings}
     with state.store.read() as connection:
         stored = stored_listings(connection, state.run_id, planned)
-        for together in portions(list(writers)):
-            own = [writers[path] for path in together]
-            found = _compared(
-                state,
-                own,
-                compare(
-                    connection,
-                    state.run_id,
-                    [writer.planned_part for writer in own],
-                    together,
-                    [name for name in stored if any(writer.listing == name for writer in own)],
-                    max(writer.longest for writer in own),
-                ),
-            )
-            if found.wrong:
-                break
-            planned |= found.planned
+    for together in portions(list(writers)):
+        own = [writers[path] for path in together]
+        comparison = partial(
+            compare,
+            run_id=state.run_id,
+            planned=[writer.planned_part for writer in own],
+            landed=together,
+            stored=[name for name in stored if any(writer.listing == name for writer in own)],
+            longest=max(writer.longest for writer in own),
+        )
+        found = _compared(state, own, read_within_memory(state.store, comparison))
+        if found.wrong:
+            break
+        planned |= found.planned
     if found.wrong:
         _refuse_keys(state, found)
     return {name: Arrival(*planned[name], writer.landed) for writer in writers.values() for name in [writer.listing]}

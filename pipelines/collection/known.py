@@ -15,6 +15,7 @@ from pipelines.collection import cost_slices, previous
 from pipelines.collection.billed import BilledItem, billed_services
 from pipelines.collection.cells import Cadence, DeniedPlace, Refusal
 from pipelines.collection.previous import ParentRecord, PreviousCell
+from pipelines.memory import read_within_memory, rows_within_memory
 from pipelines.trust.organization_policies import BY_WORDS, PolicyDenial, StoredPolicies
 from resources.audit.cells import NewestCell
 from resources.audit.coverage import Accounts, coverage
@@ -105,13 +106,14 @@ class KnownFromWarehouse:
 
     def coverage(self, listings: Sequence[str], accounts: Accounts) -> list[NewestCell]:
         """As `Known.coverage`."""
-        with self._store.read() as connection:
-            return coverage(connection, listings, accounts=accounts)
+        return read_within_memory(self._store, lambda connection: coverage(connection, listings, accounts=accounts))
 
     def without_regions(self, accounts: Accounts) -> frozenset[str]:
         """As `Known.without_regions`."""
-        with self._store.read() as connection:
-            rows = coverage(connection, [REGION], accounts=accounts, without_quiet=True)
+        rows = read_within_memory(
+            self._store,
+            lambda connection: coverage(connection, [REGION], accounts=accounts, without_quiet=True),
+        )
         return frozenset(row.account_id for row in rows if row.skip_reason == DENIED_BY_POLICY)
 
     @cached_property
@@ -126,74 +128,42 @@ class KnownFromWarehouse:
 
     def cadence(self, listings: Sequence[Listing], accounts: Accounts) -> Cadence:
         """As `Known.cadence`."""
-        with self._store.read() as connection:
-            rows = connection.execute(
-                """
-                select run_id, listing, listing_fingerprint from audit.step_plan
-                where list_contains($listings, listing) and listing_fingerprint is not null
-                """,
-                {"listings": [listing.name for listing in listings]},
-            ).fetchall()
-            named = _named_elsewhere(connection, [listing for listing in listings if listing.arn_form], accounts)
-            parents = connection.execute(
-                """
-                -- Held first: as a filter of the table DuckDB would look into the evidence of every account.
-                with cell as materialized (
-                    select c.role, c.account_id, c.region, c.listing, c.evidence
-                    from audit.coverage as v
-                    join audit.collection as c using (run_id, role, account_id, region, listing)
-                    where
-                        list_contains($names, v.listing)
-                        and v.account_id >= $since_account and v.account_id < $before_account
-                        and c.account_id >= $since_account and c.account_id < $before_account
-                )
-
-                select role, account_id, region, listing, evidence ->> '$.parents' as parents
-                from cell
-                where parents is not null
-                """,
-                {"names": [listing.name for listing in listings if listing.each], **accounts.parameters},
-            ).fetchall()
-        return Cadence(
-            {(run, listing): found for run, listing, found in rows},
-            named,
-            {CellKey(*row[:4]): row[4] for row in parents},
-        )
+        return read_within_memory(self._store, lambda connection: _cadence(connection, listings, accounts))
 
     def refusals(self, listings: Sequence[Listing], accounts: Accounts) -> dict[CellKey, Refusal]:
         """As `Known.refusals`."""
-        with self._store.read() as connection:
-            rows = connection.execute(
-                """
-                -- Held first, as in `cadence`.
-                with denied as materialized (
-                    select
-                        c.role, c.account_id, c.region, c.listing, c.evidence, c.ended_at, c.error_code, c.error_message
-                    from audit.coverage as v
-                    join audit.collection as c using (run_id, role, account_id, region, listing)
-                    where
-                        v.skip_reason = $reason and v.region <> $global and v.run_id <> $run_id
-                        and list_contains($names, split_part(v.listing, ':', 1))
-                        and v.account_id >= $since_account and v.account_id < $before_account
-                        and c.account_id >= $since_account and c.account_id < $before_account
-                )
-
+        rows = rows_within_memory(
+            self._store,
+            """
+            -- Held first, as in `cadence`.
+            with denied as materialized (
                 select
-                    role, account_id, region, listing,
-                    evidence ->> '$.policy_type', evidence ->> '$.policy_id',
-                    coalesce(evidence ->> '$.policy_name', ''), evidence ->> '$.policy_known_by',
-                    coalesce(evidence ->> '$.policy_document', ''),
-                    coalesce((evidence ->> '$.refused_at')::timestamptz, ended_at),
-                    coalesce((evidence ->> '$.runs_without_request')::integer, 0),
-                    error_code, coalesce(evidence ->> '$.refusal', error_message, '')
-                from denied
+                    c.role, c.account_id, c.region, c.listing, c.evidence, c.ended_at, c.error_code, c.error_message
+                from audit.coverage as v
+                join audit.collection as c using (run_id, role, account_id, region, listing)
                 where
-                    evidence ->> '$.policy_known_by' = $words
-                    -- A refusal that names no policy stands for no other one.
-                    and evidence ->> '$.policy_id' is not null
-                """,
-                self._denied(listings, accounts) | {"global": GLOBAL_REGION},
-            ).fetchall()
+                    v.skip_reason = $reason and v.region <> $global and v.run_id <> $run_id
+                    and list_contains($names, split_part(v.listing, ':', 1))
+                    and v.account_id >= $since_account and v.account_id < $before_account
+                    and c.account_id >= $since_account and c.account_id < $before_account
+            )
+
+            select
+                role, account_id, region, listing,
+                evidence ->> '$.policy_type', evidence ->> '$.policy_id',
+                coalesce(evidence ->> '$.policy_name', ''), evidence ->> '$.policy_known_by',
+                coalesce(evidence ->> '$.policy_document', ''),
+                coalesce((evidence ->> '$.refused_at')::timestamptz, ended_at),
+                coalesce((evidence ->> '$.runs_without_request')::integer, 0),
+                error_code, coalesce(evidence ->> '$.refusal', error_message, '')
+            from denied
+            where
+                evidence ->> '$.policy_known_by' = $words
+                -- A refusal that names no policy stands for no other one.
+                and evidence ->> '$.policy_id' is not null
+            """,
+            self._denied(listings, accounts) | {"global": GLOBAL_REGION},
+        )
         return {
             CellKey(*row[:4]): Refusal(PolicyDenial(*row[4:9]), row[9].astimezone(UTC), row[10], row[11], row[12])
             for row in rows
@@ -201,21 +171,21 @@ class KnownFromWarehouse:
 
     def probes(self, listings: Sequence[Listing], accounts: Accounts) -> dict[DeniedPlace, str]:
         """As `Known.probes`; an earlier attempt of this step is no evidence."""
-        with self._store.read() as connection:
-            rows = connection.execute(
-                """
-                select
-                    role, account_id, region, evidence ->> '$.policy_type', evidence ->> '$.policy_id', min(listing)
-                from audit.collection
-                where
-                    run_id = $run_id and skip_reason = $reason and attempt_count > 0
-                    and not list_contains($names, split_part(listing, ':', 1))
-                    and account_id >= $since_account and account_id < $before_account
-                    and evidence ->> '$.policy_known_by' = $words and evidence ->> '$.policy_id' is not null
-                group by all
-                """,
-                self._denied(listings, accounts),
-            ).fetchall()
+        rows = rows_within_memory(
+            self._store,
+            """
+            select
+                role, account_id, region, evidence ->> '$.policy_type', evidence ->> '$.policy_id', min(listing)
+            from audit.collection
+            where
+                run_id = $run_id and skip_reason = $reason and attempt_count > 0
+                and not list_contains($names, split_part(listing, ':', 1))
+                and account_id >= $since_account and account_id < $before_account
+                and evidence ->> '$.policy_known_by' = $words and evidence ->> '$.policy_id' is not null
+            group by all
+            """,
+            self._denied(listings, accounts),
+        )
         return {(row[0], row[1], row[2], row[3], row[4]): row[5] for row in rows}
 
     def _denied(self, listings: Sequence[Listing], accounts: Accounts) -> dict[str, object]:
@@ -235,25 +205,25 @@ class KnownFromWarehouse:
 
     def callers(self, accounts: Accounts) -> Callers:
         """As `Known.callers`."""
-        with self._store.read() as connection:
-            rows = connection.execute(
-                """
-                select distinct role, account_id, region, outcome = 'wrong_account'
-                from audit.coverage
-                where
-                    run_id = $run
-                    and (
-                        outcome = 'wrong_account'
-                        or (outcome = 'found' and list_contains($proving, split_part(listing, ':', 1)))
-                    )
-                    and account_id >= $since_account and account_id < $before_account
-                """,
-                {
-                    "run": self._run_id,
-                    "proving": [listing.name for listing in known_listings().values() if listing.proves_account],
-                    **accounts.parameters,
-                },
-            ).fetchall()
+        rows = rows_within_memory(
+            self._store,
+            """
+            select distinct role, account_id, region, outcome = 'wrong_account'
+            from audit.coverage
+            where
+                run_id = $run
+                and (
+                    outcome = 'wrong_account'
+                    or (outcome = 'found' and list_contains($proving, split_part(listing, ':', 1)))
+                )
+                and account_id >= $since_account and account_id < $before_account
+            """,
+            {
+                "run": self._run_id,
+                "proving": [listing.name for listing in known_listings().values() if listing.proves_account],
+                **accounts.parameters,
+            },
+        )
         return Callers(
             wrong=frozenset((role, account, region) for role, account, region, is_wrong in rows if is_wrong),
             proven=frozenset((role, account) for role, account, _, is_wrong in rows if not is_wrong),
@@ -300,3 +270,39 @@ def _named_elsewhere(
     ).fetchall()
     regional = {listing.name: listing.scope == "regional" for listing in listings}
     return frozenset((account, region if regional[name] else "", name) for account, region, name in rows)
+
+
+def _cadence(connection: "duckdb.DuckDBPyConnection", listings: Sequence[Listing], accounts: Accounts) -> Cadence:
+    """What the stored cells, plans and tables say of listings that change seldom."""
+    rows = connection.execute(
+        """
+        select run_id, listing, listing_fingerprint from audit.step_plan
+        where list_contains($listings, listing) and listing_fingerprint is not null
+        """,
+        {"listings": [listing.name for listing in listings]},
+    ).fetchall()
+    named = _named_elsewhere(connection, [listing for listing in listings if listing.arn_form], accounts)
+    parents = connection.execute(
+        """
+        -- Held first: as a filter of the table DuckDB would look into the evidence of every account.
+        with cell as materialized (
+            select c.role, c.account_id, c.region, c.listing, c.evidence
+            from audit.coverage as v
+            join audit.collection as c using (run_id, role, account_id, region, listing)
+            where
+                list_contains($names, v.listing)
+                and v.account_id >= $since_account and v.account_id < $before_account
+                and c.account_id >= $since_account and c.account_id < $before_account
+        )
+
+        select role, account_id, region, listing, evidence ->> '$.parents' as parents
+        from cell
+        where parents is not null
+        """,
+        {"names": [listing.name for listing in listings if listing.each], **accounts.parameters},
+    ).fetchall()
+    return Cadence(
+        {(run, listing): found for run, listing, found in rows},
+        named,
+        {CellKey(*row[:4]): row[4] for row in parents},
+    )

@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.catalogue.registry import listings as known_listings
 from pipelines.collection.landing import difference, records_path
 from pipelines.errors import LandingError
+from pipelines.memory import read_within_memory, rows_within_memory
 from pipelines.trust.ages import HALF_A_DAY
 from pipelines.trust.organization_policies import SCP, PolicySkips, StoredPolicies
 from resources.audit.cells import NewestCell
@@ -52,47 +54,55 @@ def records(
     Raises:
         LandingError: a cell's landing is gone or has another length; the listing has to be collected again.
     """
-    with store.read() as connection:
-        runs = [
-            run
-            for (run,) in connection.execute(
-                """
-                select distinct run_id from audit.coverage
-                where split_part(listing, ':', 1) = $listing and outcome = 'found'
-                """,
-                {"listing": listing},
-            ).fetchall()
-        ]
-        landed = landed_records(connection, listing, runs)
-        files = [records_path(store.landing, run, listing) for run in runs]
-        for run, file in zip(runs, files, strict=True):
-            if not file.exists():
-                raise LandingError(f"The landing of {listing} in run {run} is gone.")
-            # Whether its bytes are the same is checked where its table is built, before anything is published.
-            differs = difference(file, landed[run][0], in_length_only=True) if run in landed else ""
-            if differs:
-                raise LandingError(f"The landing of {listing} in run {run} is not as it was written: {differs}.")
-        if not files:
-            return []
-        selected = ", ".join(f"json_extract_string(item, $path_{index})" for index in range(len(fields)))
-        rows = connection.execute(
-            f"""
-            select role, account_id, region, listing, {selected}
-            from read_json(
-                $files,
-                format = 'newline_delimited',
-                columns = {{
-                    run_id: 'VARCHAR', role: 'VARCHAR', account_id: 'VARCHAR', region: 'VARCHAR',
-                    listing: 'VARCHAR', item: 'JSON'
-                }}
-            )
-            semi join (select * from audit.coverage where outcome = 'found') as newest
-                using (run_id, role, account_id, region, listing)
-            where account_id >= $since_account and account_id < $before_account
+    return read_within_memory(store, lambda connection: _records(connection, store.landing, listing, fields, accounts))
+
+
+def _records(
+    connection: "duckdb.DuckDBPyConnection", landing: Path, listing: str, fields: Sequence[str], accounts: Accounts
+) -> list[ParentRecord]:
+    runs = [
+        run
+        for (run,) in connection.execute(
+            """
+            select distinct run_id from audit.coverage
+            where split_part(listing, ':', 1) = $listing and outcome = 'found'
             """,
-            {"files": [str(file) for file in files], **accounts.parameters}
-            | {f"path_{index}": f'$."{name}"' for index, name in enumerate(fields)},
+            {"listing": listing},
         ).fetchall()
+    ]
+    landed = landed_records(connection, listing, runs)
+    files = [records_path(landing, run, listing) for run in runs]
+    for run, file in zip(runs, files, strict=True):
+        if not file.exists():
+            raise LandingError(f"The landing of {listing} in run {run} is gone.")
+        # Whether its bytes are the same is checked where its table is built, before anything is published.
+        differs = difference(file, landed[run][0], in_length_only=True) if run in landed else ""
+        if differs:
+            raise LandingError(f"The landing of {listing} in run {run} is not as it was written: {differs}.")
+    if not files:
+        return []
+    selected = ", ".join(f"json_extract_string(item, $path_{index})" for index in range(len(fields)))
+    rows = connection.execute(
+        f"""
+        select role, account_id, region, listing, {selected}
+        from read_json(
+            $files,
+            format = 'newline_delimited',
+            columns = {{
+                run_id: 'VARCHAR', role: 'VARCHAR', account_id: 'VARCHAR', region: 'VARCHAR',
+                listing: 'VARCHAR', item: 'JSON'
+            }}
+        )
+        semi join (
+            select run_id, role, account_id, region, listing from audit.coverage
+            where outcome = 'found' and split_part(listing, ':', 1) = $listing
+        ) as newest
+            using (run_id, role, account_id, region, listing)
+        where account_id >= $since_account and account_id < $before_account
+        """,
+        {"files": [str(file) for file in files], "listing": listing, **accounts.parameters}
+        | {f"path_{index}": f'$."{name}"' for index, name in enumerate(fields)},
+    ).fetchall()
     return [ParentRecord(CellKey(*r[:4]), dict(zip(fields, r[4:], strict=True))) for r in rows]
 
 
@@ -217,53 +227,53 @@ def earlier_cells(store: Store, listings: Iterable[Listing], accounts: Accounts)
     """The newest cells of the given listings before this run, by key, for an interval of accounts."""
     columns = ", ".join(f"v.{column.name}" for column in fields(NewestCell))
     names = [listing.name for listing in listings]
-    with store.read() as connection:
-        rows = connection.execute(
-            f"""
-            with confirmed as (
-                -- Since it was last found: an empty response of an earlier run that only the bill contradicted.
-                select c.role, c.account_id, c.region, c.listing, true as is_confirmed
-                from audit.collection as c
-                join audit.newest_cell as n using (role, account_id, region, listing)
-                where
-                    list_contains($names, split_part(n.listing, ':', 1))
-                    and n.account_id >= $since_account and n.account_id < $before_account
-                    and n.newest.outcome <> 'found'
-                    and c.ended_at > coalesce(n.found_at, '-infinity'::timestamptz)
-                    and c.ended_at <= $half_a_day_ago
-                    and c.outcome in ('empty_verified', 'empty_suspect')
-                    and c.evidence ->> '$.confirmed' = 'true'
-                group by all
-            )
-
-            select
-                {columns}, coalesce(confirmed.is_confirmed, false) as confirmed,
-                disputed.listing is not null as is_disputed
-            from audit.coverage as v
-            left join confirmed using (role, account_id, region, listing)
-            left join (select distinct role, account_id, region, listing from audit.disputed_cell) as disputed
-                using (role, account_id, region, listing)
+    rows = rows_within_memory(
+        store,
+        f"""
+        with confirmed as (
+            -- Since it was last found: an empty response of an earlier run that only the bill contradicted.
+            select c.role, c.account_id, c.region, c.listing, true as is_confirmed
+            from audit.collection as c
+            join audit.newest_cell as n using (role, account_id, region, listing)
             where
-                list_contains($names, split_part(v.listing, ':', 1))
-                and v.account_id >= $since_account and v.account_id < $before_account
-            """,
-            {"names": names, "half_a_day_ago": datetime.now(UTC) - HALF_A_DAY, **accounts.parameters},
-        ).fetchall()
+                list_contains($names, split_part(n.listing, ':', 1))
+                and n.account_id >= $since_account and n.account_id < $before_account
+                and n.newest.outcome <> 'found'
+                and c.ended_at > coalesce(n.found_at, '-infinity'::timestamptz)
+                and c.ended_at <= $half_a_day_ago
+                and c.outcome in ('empty_verified', 'empty_suspect')
+                and c.evidence ->> '$.confirmed' = 'true'
+            group by all
+        )
+
+        select
+            {columns}, coalesce(confirmed.is_confirmed, false) as confirmed,
+            disputed.listing is not null as is_disputed
+        from audit.coverage as v
+        left join confirmed using (role, account_id, region, listing)
+        left join (select distinct role, account_id, region, listing from audit.disputed_cell) as disputed
+            using (role, account_id, region, listing)
+        where
+            list_contains($names, split_part(v.listing, ':', 1))
+            and v.account_id >= $since_account and v.account_id < $before_account
+        """,
+        {"names": names, "half_a_day_ago": datetime.now(UTC) - HALF_A_DAY, **accounts.parameters},
+    )
     return {CellKey(*row[:4]): PreviousCell(*row) for row in rows}
 
 
 def requested_accounts(store: Store, listings: Iterable[Listing]) -> dict[str, bool]:
     """The accounts that have a cell of these listings, and whether the newest cell of any was requested."""
-    with store.read() as connection:
-        rows = connection.execute(
-            """
-            select account_id, bool_or(outcome <> 'skipped')
-            from audit.coverage
-            where list_contains($names, split_part(listing, ':', 1))
-            group by account_id
-            """,
-            {"names": [listing.name for listing in listings]},
-        ).fetchall()
+    rows = rows_within_memory(
+        store,
+        """
+        select account_id, bool_or(outcome <> 'skipped')
+        from audit.coverage
+        where list_contains($names, split_part(listing, ':', 1))
+        group by account_id
+        """,
+        {"names": [listing.name for listing in listings]},
+    )
     return dict(rows)
 
 
@@ -335,15 +345,16 @@ def disputed_months(connection: "duckdb.DuckDBPyConnection") -> set[str]:
 
 def unreached_spend(store: Store, accounts: Sequence[str]) -> float | None:
     """The ratio of the last thirty billed days' cost that these accounts have, 0 to 1; None without a bill."""
-    with store.read() as connection:
-        row = connection.execute(
-            """
-            select
-                sum(unblended_cost) filter (where list_contains($accounts, account_id))::double
-                / nullif(sum(unblended_cost), 0)::double
-            from cost.daily
-            where slice = 'service' and usage_date > (select max(usage_date) - 30 from cost.daily)
-            """,
-            {"accounts": list(accounts)},
-        ).fetchone()
-    return row[0] if row is not None else None
+    rows = rows_within_memory(
+        store,
+        """
+        select
+            sum(unblended_cost) filter (where list_contains($accounts, account_id))::double
+            / nullif(sum(unblended_cost), 0)::double
+        from cost.daily
+        where slice = 'service' and usage_date > (select max(usage_date) - 30 from cost.daily)
+        """,
+        {"accounts": list(accounts)},
+    )
+    spend: float | None = rows[0][0]
+    return spend

@@ -58,7 +58,7 @@ def engine(spill: Path, threads: int | None, memory: int | None = None) -> Itera
     """
     with PROCESS.lock:
         kept = PROCESS.idle.pop() if PROCESS.idle else None
-    if kept is not None and (kept.spill, kept.threads, kept.memory) != (spill, threads, memory):
+    if kept is not None and not ((kept.spill, kept.threads) == (spill, threads) and is_limited(kept.root, memory)):
         kept.root.close()
         kept = None
     if kept is None:
@@ -67,7 +67,7 @@ def engine(spill: Path, threads: int | None, memory: int | None = None) -> Itera
             config["threads"] = str(threads)
         if memory is not None:
             config["memory_limit"] = f"{memory}B"
-        kept = Engine(spill, threads, memory, duckdb.connect(":memory:", config=config))
+        kept = Engine(spill, threads, duckdb.connect(":memory:", config=config))
     try:
         with closing(kept.root.cursor()) as connection:
             yield connection
@@ -96,12 +96,19 @@ def let_go_of_blocks(connection: duckdb.DuckDBPyConnection, most: int, memory: i
     unwritten = "select coalesce(sum(memory_usage_bytes), 0) from duckdb_memory() where tag = 'IN_MEMORY_TABLE'"
     if connection.execute(unwritten).fetchone() != (0,):
         return False
+    return is_limited(connection, most) and is_limited(connection, memory)
+
+
+def is_limited(connection: duckdb.DuckDBPyConnection, memory: int | None) -> bool:
+    """Set DuckDB's memory limit, for which it drops cached blocks at once; False where it holds more that it needs.
+
+    Args:
+        memory: in bytes; None for DuckDB's default.
+    """
     try:
-        # DuckDB drops blocks for a lower limit at once.
-        connection.execute(f"set memory_limit = '{most}B'")
+        connection.execute("reset memory_limit" if memory is None else f"set memory_limit = '{memory}B'")
     except duckdb.OutOfMemoryException:
         return False
-    connection.execute("reset memory_limit" if memory is None else f"set memory_limit = '{memory}B'")
     return True
 
 

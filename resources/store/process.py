@@ -126,7 +126,8 @@ class Attachment:
 
     Attributes:
         connection: the one that it was attached by.
-        memory: DuckDB's memory limit in bytes; None for DuckDB's default.
+        memory: the memory limit of those that wrote, in bytes; None for DuckDB's default.
+        has_written: whether any did.
         ending: detaches it, closed or left with an exception.
         descriptor: of the file, open for as long as it is attached.
         headers: a hash of the file's headers as it was attached.
@@ -136,6 +137,7 @@ class Attachment:
 
     connection: duckdb.DuckDBPyConnection
     memory: int | None
+    has_written: bool
     ending: ExitStack
     descriptor: int
     headers: str
@@ -171,12 +173,10 @@ class Engine:
     Attributes:
         spill: folder for data that does not fit into memory.
         threads: threads of a query; None for one per core.
-        memory: memory limit in bytes; None for DuckDB's default.
     """
 
     spill: Path
     threads: int | None
-    memory: int | None
     root: duckdb.DuckDBPyConnection
 
 

@@ -188,8 +188,8 @@ class Store:
         with self.write(memory) as connection, as_one(connection):
             yield connection
 
-    def read(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
-        """A short read-only connection to the working file, in UTC.
+    def read(self, memory: int | None = None) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        """A short read-only connection to the working file, in UTC; `memory` as in `write`.
 
         Where this process holds the lock, the file is first created and migrated, as in `write`.
 
@@ -197,7 +197,7 @@ class Store:
             WarehouseError: there is no working file yet, another process writes it, or it is damaged or of another
                 schema.
         """
-        return self._working.read()
+        return self._working.read(memory)
 
     # --------------------------------------------------------------------------------------------- publishing
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 
 from resources.store import rollback_journal
-from resources.store.engine import MOST_KEPT, RETRY_SECONDS, let_go_of_blocks, memory_of, use
+from resources.store.engine import MOST_KEPT, RETRY_SECONDS, is_limited, let_go_of_blocks, memory_of, use
 from resources.store.errors import StillOpen, WarehouseError, interruptible, own_statements
 from resources.store.files import private_files
 from resources.store.opening import Opening
@@ -49,7 +49,7 @@ class WorkingFile:
         self.opening.lock.require_held()
         with self.door() as door:
             if self.opening.lock.stays_attached():
-                with self._kept(door, memory) as connection:
+                with self._kept(door, memory, writes=True) as connection:
                     yield connection
             else:
                 with (
@@ -60,10 +60,13 @@ class WorkingFile:
                     yield connection
 
     @contextmanager
-    def read(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def read(self, memory: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
         """A short read-only connection to the working file, in UTC.
 
         Where this process holds the lock, the file is first created and migrated, as in `write`.
+
+        Args:
+            memory: as in `write`.
 
         Raises:
             WarehouseError: there is no working file yet, another process writes it, or it is damaged or of another
@@ -71,8 +74,7 @@ class WorkingFile:
         """
         with self.door() as door, ExitStack() as stack:
             if self.opening.lock.stays_attached():
-                kept = door.attachment
-                connection = stack.enter_context(self._kept(door, kept.memory if kept is not None else None))
+                connection = stack.enter_context(self._kept(door, memory, writes=False))
                 connection.execute("begin transaction read only")
                 yield connection
                 connection.execute("rollback")
@@ -84,7 +86,7 @@ class WorkingFile:
                 raise WarehouseError(
                     f"There is no warehouse at {self.opening.paths.database} yet. Run `cmdb nightly` first."
                 )
-            connection = stack.enter_context(self.attached(writable=False))
+            connection = stack.enter_context(self.attached(writable=False, memory=memory))
             if self.opening.migrator.pending(connection):
                 if not held:
                     raise WarehouseError(
@@ -93,7 +95,7 @@ class WorkingFile:
                     )
                 stack.close()
                 self._bring_up_to_date()
-                connection = stack.enter_context(self.attached(writable=False))
+                connection = stack.enter_context(self.attached(writable=False, memory=memory))
             with own_statements(self._path):
                 yield connection
 
@@ -104,15 +106,20 @@ class WorkingFile:
     # ------------------------------------------------------------------------------------ kept attached by its run
 
     @contextmanager
-    def _kept(self, door: Door, memory: int | None) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _kept(self, door: Door, memory: int | None, *, writes: bool) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection by the attachment that the run keeps, which is made where there is none.
 
         As without one, all that is left of a connection goes with it, and a block that raises ends the attachment.
         """
         with door.guard, private_files():
-            if door.attachment is not None and door.attachment.memory != memory:
+            if (kept := door.attachment) is not None and (
+                # What was written within one limit is written into the file within the same one.
+                (writes and kept.has_written and kept.memory != memory) or not is_limited(kept.connection, memory)
+            ):
                 self._end(door)
             attachment = door.attachment or self._keep(door, memory)
+            if writes:
+                attachment.memory, attachment.has_written = memory, True
             try:
                 with (
                     own_statements(self._path),
@@ -146,7 +153,7 @@ class WorkingFile:
             connection, descriptor = stack.enter_context(self.opening.migrated(memory))
             headers = rollback_journal.headers_of(descriptor)
             now = time.monotonic()
-            attachment = Attachment(connection, memory, stack.pop_all(), descriptor, headers, now, now)
+            attachment = Attachment(connection, memory, False, stack.pop_all(), descriptor, headers, now, now)
         door.attachment = attachment
         threading.Thread(target=self._end_unused, args=(door, attachment), daemon=True).start()
         return attachment
@@ -155,6 +162,8 @@ class WorkingFile:
         """Detach the file; the guard is held."""
         attachment, door.attachment = door.attachment, None
         if attachment is not None:
+            # Those that read since then had limits of their own.
+            is_limited(attachment.connection, attachment.memory)
             with private_files():
                 attachment.ending.close()
 
@@ -214,9 +223,14 @@ class WorkingFile:
             door.lock.release()
 
     @contextmanager
-    def attached(self, *, writable: bool, file: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    def attached(
+        self, *, writable: bool, file: Path | None = None, memory: int | None = None
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
         """The working file, or another one in its place, attached to an in-memory DuckDB until the block ends."""
         if file is None:
             self.let_go()
-        with self.opening.opened(writable=writable, file=file) as (connection, _), interruptible(connection):
+        with (
+            self.opening.opened(writable=writable, file=file, memory=memory) as (connection, _),
+            interruptible(connection),
+        ):
             yield connection
