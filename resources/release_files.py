@@ -436,6 +436,7 @@ FILES = (
     "warehouse/ref/volatile_attribute.sql",
     "warehouse/stage/account.sql",
     "warehouse/stage/address_range.sql",
+    "warehouse/stage/arn_by_id.sql",
     "warehouse/stage/aws_budget.sql",
     "warehouse/stage/budget.sql",
     "warehouse/stage/budget_rate.sql",

@@ -3,6 +3,7 @@
 -- open for as long as it cannot. Several rules may find one resource: cost.saving counts each amount once. How it is
 -- estimated is in docs/decisions/0007-how-savings-are-estimated.md.
 -- materialized: full_from_previous
+-- in_parts_by: stage.decommission_finding 300000
 -- key: arn, rule, first_flagged_date
 -- arn: ARN of the resource in cmdb.resource.
 -- rule: Rule of ref.decommission_rule.
@@ -39,7 +40,7 @@ with known as (
         coalesce(before.judged_at < item.replaced_at, false) as is_replaced
     from cmdb.decommission_signal as before
     left join cmdb.resource as item on before.arn = item.arn
-    where before.resolution is null or before.resolution = 'accepted'
+    where in_part(before.arn) and (before.resolution is null or before.resolution = 'accepted')
 ),
 
 tonight as (
@@ -61,8 +62,11 @@ tonight as (
         on found.arn = estimate.arn and found.rule = estimate.rule
     -- Most are no finding and never were one: they leave no trace.
     where
-        found.is_flagged is distinct from false
-        or (found.arn, found.rule) in (select (known.arn, known.rule) from known)
+        in_part(found.arn)
+        and (
+            found.is_flagged is distinct from false
+            or (found.arn, found.rule) in (select (known.arn, known.rule) from known)
+        )
 ),
 
 opened as (
@@ -275,4 +279,4 @@ anti join made
         before.arn = made.arn
         and before.rule = made.rule
         and before.first_flagged_date = made.first_flagged_date
-where before.resolution is not null and before.resolution <> 'accepted'
+where in_part(before.arn) and before.resolution is not null and before.resolution <> 'accepted'

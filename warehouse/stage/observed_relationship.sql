@@ -1,6 +1,6 @@
 -- One row per relation that a record of the newest trusted responses states, once for each record that states it, so it
 -- has no key: what cmdb.relationship is made of. Not part of the public interface. The other end is looked up in
--- cmdb.resource by its id; where it is not there, its ARN is built from the account and region of the record, unless it cannot be known.
+-- stage.arn_by_id by its id; where it is not there, its ARN is built from the account and region of the record, unless it cannot be known.
 -- materialized: view
 -- from_arn: ARN of the item that the record is about; application:<name> for a business service.
 -- from_resource_type: AWS's name of its type; Application for a business service.
@@ -10,44 +10,7 @@
 -- to_resource_type: AWS's name of its type.
 -- source: The table that states it in schema aws; for an application resource tag or account default.
 -- run_id: The run that collected the record.
-with item as (
-    -- Ids of these types are unique in the world. Who owns what is shared is known here and not in each record.
-    select
-        resource_type,
-        resource_id,
-        arn,
-        status
-    from cmdb.resource
-    where starts_with(resource_type, 'AWS::EC2::')
-        or resource_type in ('AWS::RDS::DBInstance', 'AWS::RDS::DBCluster')
-),
-
-several as materialized (
-    -- Few have more than one ARN, such as a retired one: to choose among all would hold each ARN twice in memory.
-    select hash(resource_type, resource_id) as id_hash
-    from item
-    group by id_hash
-    having count(*) > 1
-),
-
-known as (
-    select -- noqa: AM07
-        item.resource_type,
-        item.resource_id,
-        item.arn
-    from item
-    anti join several on hash(item.resource_type, item.resource_id) = several.id_hash
-    union all
-    select
-        item.resource_type,
-        item.resource_id,
-        arg_min(item.arn, case when item.status = 'retired' then '1' else '0' end || item.arn) as arn
-    from item
-    semi join several on hash(item.resource_type, item.resource_id) = several.id_hash
-    group by item.resource_type, item.resource_id
-),
-
-record as (
+with record as (
     select -- noqa: AM07
         r.arn as from_arn,
         'AWS::EC2::Instance' as from_resource_type,
@@ -653,7 +616,8 @@ ended as (
             from_arn, from_resource_type, relation, to_type, to_id, to_account_id, to_region
         )
     from stated
-    left join known on stated.to_type = known.resource_type and stated.to_id = known.resource_id
+    left join stage.arn_by_id as known
+        on stated.to_type = known.resource_type and stated.to_id = known.resource_id
     where
         stated.to_id is not null
         and stated.from_arn is not null
