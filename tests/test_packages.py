@@ -14,13 +14,10 @@ import pytest
 from celery import Celery
 
 from pipelines.catalogue.registry import listings
-from pipelines.collection import parts
-from pipelines.collection.accounts import Broken, Reached
+from pipelines.collection.accounts import Reached
 from pipelines.collection.batches import FEWEST_CELLS, AccountBatch, account_batches
 from pipelines.collection.cells import ListingStats
 from pipelines.collection.collector import Collector
-from pipelines.collection.parts import ThisProcess
-from pipelines.collection.progress import Part
 from pipelines.collection.remote import celery_worker
 from pipelines.collection.remote import coordinator as queued
 from pipelines.collection.remote.coordinator import QueuedWorkers
@@ -31,7 +28,6 @@ from pipelines.settings import read_settings
 from pipelines.trust.role_resources import aws_roles
 from resources.audit.cells import Cell, cell_line
 from resources.audit.coverage import Accounts
-from resources.aws.profile_errors import ProfileError
 from resources.briefed_roles import BriefedWorkload
 from resources.objects.object_store import ObjectStore
 from resources.roles import AwsRole
@@ -276,54 +272,6 @@ def test_the_largest_parts_are_given_first(coordinator: StepState, monkeypatch: 
         Collector(coordinator), parts, lambda cells: None
     )
     assert [len(part.reached.profile_of) for part in given if part.reached is not None] == [10, 7, 2]
-
-
-@pytest.mark.parametrize(
-    ("requested", "expected"),
-    [
-        # Of the twenty cells of a part so many are requested: it takes as many parts as have twenty, two at most.
-        # Between the third part and the fourth lie accounts of another.
-        (20, ["1 of 8", "2 of 8", "3 of 8", "4 of 8", "5 of 8", "6 of 8", "7 of 8", "8 of 8"]),
-        (11, ["1 of 8", "2 of 8", "3 of 8", "4 of 8", "5 of 8", "6 of 8", "7 of 8", "8 of 8"]),
-        (7, ["1 of 8", "2 to 3 of 8", "4 to 5 of 8", "6 to 7 of 8", "8 of 8"]),
-        (0, ["1 of 8", "2 to 3 of 8", "4 to 5 of 8", "6 to 7 of 8", "8 of 8"]),
-    ],
-)
-def test_parts_of_which_little_is_requested_are_collected_together(
-    coordinator: StepState, monkeypatch: pytest.MonkeyPatch, requested: int, expected: list[str]
-) -> None:
-    taken: list[AccountBatch] = []
-    judged: list[Cell] = []
-
-    def collected(_: Collector, part: AccountBatch) -> list[Cell]:
-        assert part.reached is not None
-        assert list(part.reached.profile_of) == [account for account in names if account in part.whose]
-        assert (sorted(part.reached.broken), sorted(part.reached.skipped)) == (
-            sorted({"000000000012", "000000000041"} & part.reached.profile_of.keys()),
-            sorted({"000000000013", "000000000042"} & part.reached.profile_of.keys()),
-        )
-        taken.append(part)
-        return _cells("1")[:1] * (requested * len(part.reached.profile_of) // 10)
-
-    monkeypatch.setattr(parts, "collect_part", collected)
-    coordinator.regions_of = {"1": ["us-east-1"]}
-    names = [f"{number:012d}" for number in range(80)]
-    reached = Reached(
-        dict.fromkeys(names, "x"),
-        broken=dict.fromkeys(
-            [names[12], names[41]], Broken("x", ProfileError("why", "expired", "x", "workload", "log in"))
-        ),
-        skipped=dict.fromkeys([names[13], names[42]], "why"),
-    )
-    made = account_batches(coordinator, reached, 10 * len(NAMES))
-    # The part with the accounts of the central roles comes first.
-    made = [made[2], *made[:2], *made[3:]]
-    made = [replace(part, part=Part(number, len(made), 0.0)) for number, part in enumerate(made, 1)]
-    ThisProcess(10 * len(NAMES)).run(Collector(coordinator), made, judged.extend)
-
-    assert sorted(account for part in taken for account in (part.reached or Reached({})).profile_of) == names
-    assert [str(part.part).removeprefix("part ").removeprefix("parts ") for part in taken] == expected
-    assert len(judged) == sum(requested * len((part.reached or Reached({})).profile_of) // 10 for part in taken)
 
 
 def test_a_worker_has_the_release_that_it_has_loaded(coordinator: StepState, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
 """Splits a step's accounts into batches."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -100,24 +100,6 @@ def account_batches(
         )
         for number, interval in enumerate(intervals, 1)
     ]
-
-
-def together(batches: Sequence[AccountBatch]) -> AccountBatch:
-    """One batch of several that follow one another, each with accounts of workload profiles."""
-    if len(batches) == 1:
-        return batches[0]
-    first, *_, last = batches
-    reached = [batch.reached for batch in batches if batch.reached is not None]
-    return AccountBatch(
-        Accounts(first.whose.since, last.whose.before),
-        replace(
-            reached[0],
-            profile_of={account: name for one in reached for account, name in one.profile_of.items()},
-            broken={account: why for one in reached for account, why in one.broken.items()},
-            skipped={account: why for one in reached for account, why in one.skipped.items()},
-        ),
-        None if last.part is None else replace(last.part, together=len(batches)),
-    )
 
 
 def match_accounts(state: StepState, resource: Workload) -> Reached:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from pipelines.catalogue.names import COST_EXPORT
-from pipelines.collection.batches import AccountBatch, together
+from pipelines.collection.batches import AccountBatch
 from pipelines.collection.collector import Collector
 from pipelines.collection.cost_collector import collect_costs
 from pipelines.collection.data_export import collect_export
@@ -45,15 +45,8 @@ class Workers(Protocol):
         """
 
 
-MOST_TOGETHER = 2
-"""The most parts that are collected together, however few of their cells are requested: any of the rest may be due."""
-
-
 class ThisProcess:
     """Collects a step's parts in this process: one is requested while another one is planned or judged.
-
-    On a usual night most cells of a part are kept, and the requests left are too few to keep all threads busy. As many
-    parts are collected together as have `part_cells` cells that are not kept, by those of the parts before.
 
     Args:
         part_cells: maximum number of cells in a part.
@@ -71,23 +64,13 @@ class ThisProcess:
     def run(self, collector: Collector, parts: Sequence[AccountBatch], judged: Judged) -> None:
         """As `Workers.run`. Parts of central accounts come first, one by one: their responses decide on others."""
         left = deque(parts)
-        most = 1
-
-        def collect(collector: Collector, most_together: int) -> None:
-            nonlocal most
-            taken = [left.popleft()]
-            while left and len(taken) < most_together and left[0].whose.since == taken[-1].whose.before:
-                taken.append(left.popleft())
-            cells = collect_part(collector, together(taken))
-            judged(cells)
-            most = min(MOST_TOGETHER, self.part_cells * len(taken) // max(1, len(cells)))
 
         def collect_left(collector: Collector) -> None:
             while left:
-                collect(collector, most)
+                judged(collect_part(collector, left.popleft()))
 
         while left and left[0].is_central:
-            collect(collector, 1)
+            judged(collect_part(collector, left.popleft()))
         # What is left of a daily limit is known only once a part was requested.
         if len(left) < AT_A_TIME or is_paid(collector.state.listings):
             collect_left(collector)

@@ -20,19 +20,15 @@ class Part:
     """The number of the current batch in its step.
 
     Attributes:
-        number: from 1; of several batches that are collected together that of the last one.
+        number: from 1.
         began: the step's start, of `time.monotonic`, in seconds.
-        together: how many batches are collected together.
     """
 
     number: int
     count: int
     began: float
-    together: int = 1
 
     def __str__(self) -> str:
-        if self.together > 1:
-            return f"parts {self.number - self.together + 1} to {self.number} of {self.count}"
         return f"part {self.number} of {self.count}"
 
 
@@ -69,7 +65,7 @@ class Report:
         p = self.progress
         if self.part is None:
             return p.elapsed / p.done * (p.total - p.done) if 0 < p.done < p.total else None
-        share = (self.part.number + self.part.together * (p.done / p.total - 1)) / self.part.count
+        share = (self.part.number - 1 + p.done / p.total) / self.part.count
         return (time.monotonic() - self.part.began) * (1 / share - 1) if 0 < share < 1 else None
 
     def sentence(self) -> str:
