@@ -12,12 +12,12 @@ from resources.store.store import Store
 T = TypeVar("T")
 
 MEMORY = 256 << 20
-"""Bytes that DuckDB may hold while a table is built and its rules are run, its cache of the file included."""
+"""Bytes that DuckDB may hold while a table is built and its rules are run, or while a step stores what it has found,
+its cache of the file included."""
 
 TIMES = (1, 1.375, 2.75, 5.5)
-"""Of the limit, one after the other: without one DuckDB takes five times what it can do with. The second is what
-`cmdb.relationship` takes at 2,000 accounts; an attempt in vain costs seconds."""
-
+"""Of the limit, one after the other: without one DuckDB takes five times what it can do with. An attempt in vain costs
+seconds."""
 
 READING_MEMORY = 128 << 20
 """The same, while rows of the working file are read for a part of a step, whose own rows are in memory too."""

@@ -300,6 +300,7 @@ def _is_refused_by_preflight(errors: Sequence[tuple[str, str, str]]) -> bool:
 def _warnings(store: "Store", run_id: str) -> list[str]:
     """The warnings of a run: one sentence for each cause of untrusted cells, not one for each listing."""
     from pipelines.collection.storing import NO_SILENT_ZERO
+    from pipelines.memory import read_within_memory
     from pipelines.trust import untrusted
     from resources.audit.checks import failed_checks
     from resources.store.errors import WarehouseError
@@ -307,7 +308,7 @@ def _warnings(store: "Store", run_id: str) -> list[str]:
     try:
         with store.read() as connection:
             rows = failed_checks(connection, run_id, "WARN")
-            cells = untrusted.read(connection, run_id)
+        cells = read_within_memory(store, lambda connection: untrusted.read(connection, run_id))
     except WarehouseError:
         return []
     # The errors name the cells of a refused listing already. A failed CloudTrail look-up breaks no rule, so it is added

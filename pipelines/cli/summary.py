@@ -90,10 +90,16 @@ def summarise(store: "Store") -> Summary:
     Raises:
         WarehouseError: nothing is published yet.
     """
-    from pipelines.report.digest import new_anomalies
+    from pipelines.memory import READING_MEMORY, within_memory
 
     store.require_current_schema()
-    with store.published() as connection:
+    return within_memory(lambda memory: _summary(store, memory), READING_MEMORY)
+
+
+def _summary(store: "Store", memory: int | None) -> Summary:
+    from pipelines.report.digest import new_anomalies
+
+    with store.published(memory) as connection:
 
         def one(sql: str) -> tuple[Any, ...]:
             row = connection.execute(sql).fetchone()

@@ -15,7 +15,7 @@ from typing import NoReturn
 from pipelines.collection.accounts import Reached
 from pipelines.collection.landing import LandingWriter
 from pipelines.collection.state import StepState
-from pipelines.memory import read_within_memory
+from pipelines.memory import MEMORY, read_within_memory
 from pipelines.trust.gate import refuse
 from resources.audit.checks import record_check
 from resources.audit.step_plans import (
@@ -58,7 +58,7 @@ def plan_places(state: StepState, reached: Reached | None) -> None:
             accounts = {*reached.profile_of, *reached.broken, *reached.skipped} - covered
             places |= {("workload", account) for account in accounts}
         state.planned_places[listing.name] = places
-    with state.store.transaction() as connection:
+    with state.store.transaction(MEMORY) as connection:
         differing = begin_plans(
             connection,
             state.run_id,
@@ -221,7 +221,7 @@ def _refuse(state: StepState, what: str, scope: str, detail: Sequence[Mapping[st
     if not state.store.is_held_by(state.run_id):
         # A worker collects a part; its coordinator records what it is refused with.
         raise refuse(sentence)
-    with state.store.transaction() as connection:
+    with state.store.transaction(MEMORY) as connection:
         record_check(
             connection,
             state.run_id,

@@ -17,7 +17,7 @@ from pipelines.catalogue.registry import listings
 from pipelines.collection.decisions import Confirmation, decide, portions
 from pipelines.collection.trails import HORIZON, ListedZero, Place, lookup, trail_events
 from pipelines.collection.turns import Turns
-from pipelines.memory import within_memory
+from pipelines.memory import MEMORY, within_memory
 from pipelines.settings import Settings
 from pipelines.trust import outcomes, zero_rule
 from resources.audit.coverage import Accounts
@@ -148,7 +148,7 @@ class Confirmer:
 
     def _learn(self) -> None:
         """Store which kinds of call CloudTrail records; report each kind once when it turns out not to be recorded."""
-        with self._store.transaction() as connection:
+        with self._store.transaction(MEMORY) as connection:
             unrecorded = record_trail_calls(
                 connection,
                 self._recorded,

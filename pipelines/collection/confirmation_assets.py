@@ -5,6 +5,7 @@ behind it, so that confirmed zeros take effect; a zero that CloudTrail refutes b
 """
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -13,6 +14,7 @@ from pipelines.collection.confirmation import Confirmer
 from pipelines.collection.decisions import Confirmation
 from pipelines.collection.storing import NO_SILENT_ZERO
 from pipelines.dagster_metadata import rows_table
+from pipelines.memory import MEMORY, read_within_memory
 from pipelines.settings import Settings
 from pipelines.trust import ages
 from pipelines.trust.gate import GATE_TAG, listing_checks, open_gate, refusing, stop_where_blocked
@@ -78,7 +80,10 @@ def _recorded(
     store: Store, run_id: str, resources: Mapping[Role, AwsRole], settings: Settings, found: Confirmation
 ) -> list[str]:
     """Store the silent-zero rule's results for the changed listings; returns the sentences of those that block."""
-    with store.transaction() as connection:
+    listed = partial(listing_checks, listings=sorted(found.listings), settings=settings)
+    results = read_within_memory(store, listed)
+    # Without a limit DuckDB takes half a gigabyte to write the decisions into the file, too.
+    with store.transaction(MEMORY) as connection:
         requests = sum(resource.take_request_count() for resource in resources.values())
         count_requests(connection, run_id, requests)
         record_check(
@@ -92,7 +97,6 @@ def _recorded(
             detail=dict(found.decisions),
             config_hash=settings.config_hash,
         )
-        results = listing_checks(connection, sorted(found.listings), settings)
         for name, result in results.items():
             record_check(
                 connection,

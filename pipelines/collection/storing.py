@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pipelines.collection import cost_slices, previous
 from pipelines.collection.completeness import LOADED_AT_ONCE, portions, require_all
 from pipelines.collection.state import StepState
-from pipelines.memory import within_memory
+from pipelines.memory import MEMORY, read_within_memory, within_memory
 from pipelines.trust.gate import listing_checks
 from pipelines.trust.organization_policies import PolicySkips
 from resources.audit.cells import load_cells
@@ -46,7 +46,8 @@ def commit(state: StepState, also: Mapping[str, CheckResult] = MappingProxyType(
     names = [listing.name for listing in state.listings]
     arrived = require_all(state)
     _load(state, [state.writer(listing).commit() for listing in state.listings], arrived)
-    with state.store.transaction() as connection:
+    results, closed = read_within_memory(state.store, partial(_judged, state=state, names=names))
+    with state.store.transaction(MEMORY) as connection:
         count_requests(
             connection,
             state.run_id,
@@ -54,12 +55,11 @@ def commit(state: StepState, also: Mapping[str, CheckResult] = MappingProxyType(
         )
         record_trail_calls(connection, state.recorded, now=datetime.now(UTC))
         record_paid_requests(connection, state.paid_requests.counts(), counted=state.run_id)
-        results = listing_checks(connection, names, state.settings)
         recorded = [(NO_SILENT_ZERO, name, result) for name, result in results.items()]
         recorded += [(rule, "workload", result) for rule, result in also.items()]
         recorded += [
             (POLICIES_DENY_NOTHING, skips.policy_id or skips.kind, result)
-            for skips, result in _closed(state, connection)
+            for skips, result in _closed(state, connection, closed)
         ]
         for rule, scope, result in recorded:
             record_check(
@@ -77,10 +77,22 @@ def commit(state: StepState, also: Mapping[str, CheckResult] = MappingProxyType(
     return results
 
 
-def _closed(state: StepState, connection: "duckdb.DuckDBPyConnection") -> list[tuple[PolicySkips, CheckResult]]:
-    """The cells that each policy of the organisation closes in the run so far; replaces earlier steps' results."""
+def _judged(
+    connection: "duckdb.DuckDBPyConnection", state: StepState, names: Sequence[str]
+) -> tuple[dict[str, CheckResult], list[PolicySkips]]:
+    """The silent-zero rule's result for each listing, and what each policy closes in the run so far."""
+    billed_since = cost_slices.final_days_since(datetime.now(UTC).date())
+    return (
+        listing_checks(connection, names, state.settings),
+        previous.policy_skips(connection, state.run_id, billed_since),
+    )
+
+
+def _closed(
+    state: StepState, connection: "duckdb.DuckDBPyConnection", found: Sequence[PolicySkips]
+) -> list[tuple[PolicySkips, CheckResult]]:
+    """A check result for each policy that closes cells; replaces those of earlier steps of the run."""
     before = forget_check(connection, state.run_id, POLICIES_DENY_NOTHING)
-    found = previous.policy_skips(connection, state.run_id, cost_slices.final_days_since(datetime.now(UTC).date()))
     for skips in found:
         if skips.sentence() not in before:
             state.log(skips.sentence())
