@@ -121,7 +121,11 @@ BILL_CORRUPTIONS = {
         "delete from cost.allocation where direct_cost = (select max(direct_cost) from cost.allocation)"
     ],
     "budgets_count_what_the_bill_says": [
-        "update cost.budget set actual_amount = 2 * actual_amount where budget_name = 'organisation'"
+        # Of the month before: in the first days of a month there is little to count, or nothing.
+        """
+        update cost.budget
+        set as_of_date = date_trunc('month', as_of_date)::date - 1, actual_amount = 2 * actual_amount + 1
+        """
     ],
     "closed_months_are_unchanged_or_restated": ["update stage.closed_month set unblended_cost = unblended_cost - 0.01"],
     "credits_are_not_positive": [
@@ -199,7 +203,8 @@ BILL_CORRUPTIONS = {
         where usage_date = {LAST_DAY}
         """
     ],
-    "the_bill_is_not_zero": ["update cost.daily set unblended_cost = 0"],
+    # What the budgets count would break a rule too, but for the first of a month, when they count nothing.
+    "the_bill_is_not_zero": ["delete from cost.budget", "update cost.daily set unblended_cost = 0"],
 }
 """The same for the rules of the bill."""
 
@@ -229,7 +234,7 @@ ALSO = {
     "explained_spend_is_the_bill": {KEY_IS_UNIQUE},
     "linked_accounts_belong_to_the_organisation": {"resource_costs_add_up_to_the_bill"},
     "no_day_is_missing": LOST_MONEY,
-    "the_bill_is_not_zero": {*LOST_MONEY, *OPEN_TOO, "budgets_count_what_the_bill_says"},
+    "the_bill_is_not_zero": {*LOST_MONEY, *OPEN_TOO},
 }
 """Rules that notice a corruption besides the one that it is for."""
 
