@@ -47,10 +47,12 @@ class Trail:
             now: seconds since 1970.
             asked: the parameters of the request.
         """
-        names = [one["AttributeValue"] for one in asked["LookupAttributes"] if one["AttributeKey"] == "Username"]
+        # Only the product wants the events of a caller and a time; all other programs want any.
+        wanted = asked.get("LookupAttributes", ())
+        names = [one["AttributeValue"] for one in wanted if one["AttributeKey"] == "Username"]
         events = self._events[account, region] if caller.rpartition("/")[2] in names else []
         until = min(float(asked.get("EndTime", now)), now - DELIVERED_AFTER)
-        begin = bisect_right(events, float(asked["StartTime"]), key=attrgetter("at"))
+        begin = bisect_right(events, float(asked.get("StartTime", 0)), key=attrgetter("at"))
         # The token is the place in the list, so that what comes meanwhile moves no page.
         end = int(asked.get("NextToken") or bisect_right(events, until, key=attrgetter("at")))
         first = max(begin, end - min(int(asked.get("MaxResults", PAGE)), PAGE))
