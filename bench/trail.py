@@ -47,7 +47,7 @@ class Trail:
             now: seconds since 1970.
             asked: the parameters of the request.
         """
-        # Only the product wants the events of a caller and a time; all other programs want any.
+        # Programs that only measure requests send no parameters.
         wanted = asked.get("LookupAttributes", ())
         names = [one["AttributeValue"] for one in wanted if one["AttributeKey"] == "Username"]
         events = self._events[account, region] if caller.rpartition("/")[2] in names else []

@@ -116,17 +116,17 @@ EXPORTED = """
 """
 """A line of a data export that has too little of its month."""
 
+WRONG_BUDGETS = """
+    update cost.budget
+    set as_of_date = date_trunc('month', as_of_date)::date - 1, actual_amount = 2 * actual_amount + 1
+"""
+"""Budgets that count too much, of the month before: in the first days of one there is little to count, or nothing."""
+
 BILL_CORRUPTIONS = {
     "allocation_adds_up_to_the_bill": [
         "delete from cost.allocation where direct_cost = (select max(direct_cost) from cost.allocation)"
     ],
-    "budgets_count_what_the_bill_says": [
-        # Of the month before: in the first days of a month there is little to count, or nothing.
-        """
-        update cost.budget
-        set as_of_date = date_trunc('month', as_of_date)::date - 1, actual_amount = 2 * actual_amount + 1
-        """
-    ],
+    "budgets_count_what_the_bill_says": [WRONG_BUDGETS],
     "closed_months_are_unchanged_or_restated": ["update stage.closed_month set unblended_cost = unblended_cost - 0.01"],
     "credits_are_not_positive": [
         """
@@ -203,8 +203,7 @@ BILL_CORRUPTIONS = {
         where usage_date = {LAST_DAY}
         """
     ],
-    # What the budgets count would break a rule too, but for the first of a month, when they count nothing.
-    "the_bill_is_not_zero": ["delete from cost.budget", "update cost.daily set unblended_cost = 0"],
+    "the_bill_is_not_zero": [WRONG_BUDGETS, "update cost.daily set unblended_cost = 0"],
 }
 """The same for the rules of the bill."""
 
@@ -234,7 +233,7 @@ ALSO = {
     "explained_spend_is_the_bill": {KEY_IS_UNIQUE},
     "linked_accounts_belong_to_the_organisation": {"resource_costs_add_up_to_the_bill"},
     "no_day_is_missing": LOST_MONEY,
-    "the_bill_is_not_zero": {*LOST_MONEY, *OPEN_TOO},
+    "the_bill_is_not_zero": {*LOST_MONEY, *OPEN_TOO, "budgets_count_what_the_bill_says"},
 }
 """Rules that notice a corruption besides the one that it is for."""
 

@@ -91,14 +91,15 @@ def summarise(store: "Store") -> Summary:
         WarehouseError: nothing is published yet.
     """
     from pipelines.memory import READING_MEMORY, within_memory
-
-    store.require_current_schema()
-    return within_memory(lambda memory: _summary(store, memory), READING_MEMORY)
-
-
-def _summary(store: "Store", memory: int | None) -> Summary:
     from pipelines.report.digest import new_anomalies
 
+    store.require_current_schema()
+    # It has a memory limit of its own.
+    anomalies = new_anomalies(store)
+    return within_memory(lambda memory: _summary(store, anomalies, memory), READING_MEMORY)
+
+
+def _summary(store: "Store", anomalies: str, memory: int | None) -> Summary:
     with store.published(memory) as connection:
 
         def one(sql: str) -> tuple[Any, ...]:
@@ -142,7 +143,7 @@ def _summary(store: "Store", memory: int | None) -> Summary:
         month_to_date=cost[0] or Decimal(0),
         currency=cost[1] or "",
         through=str(cost[2] or "never"),
-        anomalies=new_anomalies(store),
+        anomalies=anomalies,
         cells=dict(cells),
         requests=run[0],
         api_cost_usd=run[1],

@@ -82,7 +82,7 @@ def _recorded(
     """Store the silent-zero rule's results for the changed listings; returns the sentences of those that block."""
     listed = partial(listing_checks, listings=sorted(found.listings), settings=settings)
     results = read_within_memory(store, listed)
-    # Without a limit DuckDB takes half a gigabyte to write the decisions into the file, too.
+    # The limit that the decisions were stored within, so that the file stays attached.
     with store.transaction(MEMORY) as connection:
         requests = sum(resource.take_request_count() for resource in resources.values())
         count_requests(connection, run_id, requests)

@@ -8,7 +8,7 @@
 -- in_parts_by: cost.daily 30000
 -- key: usage_date, slice, account_id, dimension_value
 -- usage_date: First day of the event (UTC).
--- end_date: Last day of the event so far; NULL of what a version found that told each day by itself.
+-- end_date: Last day of the event so far; NULL of what a version found that had a row for each day.
 -- day_count: Days of it that lie out of the ordinary; observed and expected are of these.
 -- slice: Which cut of the money, as in cost.daily.
 -- account_id: The linked account, 12 digits.
