@@ -441,6 +441,7 @@ FILES = (
     "warehouse/stage/budget.sql",
     "warehouse/stage/budget_rate.sql",
     "warehouse/stage/budget_spend.sql",
+    "warehouse/stage/cell_standing.sql",
     "warehouse/stage/closed_month.sql",
     "warehouse/stage/cloudwatch_metric_asked.sql",
     "warehouse/stage/complete_week.sql",

@@ -279,12 +279,19 @@ def _domain(model: Model, models: Mapping[str, Model]) -> str:
         return family_of(min(model.sources)).group if model.sources else GROUPS.get(model.schema, model.schema)
     if model.schema == INTERNAL and _rests_on_items(model, models):
         return "cmdb"
+    if model.schema == INTERNAL and _readers(model, models) == {"audit"}:
+        return GROUPS["audit"]
     if model.schema == INTERNAL:
         # What rests on the evidence alone is about the bill's own cells.
         return "organization" if any(name.startswith("org.") for name in model.uses) else "cost"
     if model.schema == "org" and POLICY.group in families:
         return POLICY.group
     return GROUPS.get(model.schema, model.schema)
+
+
+def _readers(model: Model, models: Mapping[str, Model]) -> set[str]:
+    """The schemas of the models that read a model."""
+    return {other.schema for other in models.values() if model.relation in other.uses}
 
 
 def _rests_on_items(model: Model, models: Mapping[str, Model]) -> bool:

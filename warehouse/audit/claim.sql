@@ -12,7 +12,7 @@
 -- unknown_reason: Why they are unknown, with how many each, the most frequent first; NULL where unknown is 0.
 -- unknown_accounts: AWS accounts that these cells are about.
 -- as_of: When the least recent of the responses that count was complete, UTC; of the bill, its newest month.
-with counted as materialized (
+with counted as (
     select
         account_id,
         listing_name,

@@ -17,45 +17,13 @@
 -- record_count: Records of the response that counts; NULL where it is unknown.
 -- known_at: When the response that counts was complete, UTC; NULL where it is unknown.
 -- last_trusted_at: When it was last fetched with a trusted response, UTC; NULL if never.
-with asked as not materialized (
-    select
-        cell.role,
-        cell.account_id,
-        cell.region,
-        cell.listing,
-        split_part(cell.listing, ':', 1) as listing_name,
-        case
-            when starts_with(cell.listing, 'cost_daily:') then split_part(cell.listing, ':', 2)
-            else ''
-        end as part,
-        cell.outcome,
-        cell.skip_reason,
-        cell.record_count,
-        cell.known_at,
-        cell.last_trusted_at,
-        cell.ended_at,
-        case
-            when cell.is_known then 'judged'
-            when state.state is null then 'unknown'
-            when state.state <> 'nothing to ask' then state.state
-            -- The rows of its last response stand, stale.
-            when cell.previous_record_count > 0 then 'unknown'
-            -- Of a service that a region has not, nothing can be there; of a bill without that slice, everything can.
-            when cell.role = 'billing' and cell.skip_reason = 'not_offered' then 'unknown'
-            else state.state
-        end as state
-    from audit.coverage as cell
-    left join ref.cell_state as state
-        on cell.outcome = state.outcome and coalesce(cell.skip_reason, '') = state.skip_reason
-),
-
-numbered as (
+with numbered as (
     -- A region is a bit, so that a set of them is a number: an organisation has a million cells, and some dozens of regions.
     select
         region,
         1::hugeint << (row_number() over (order by region) - 1)::hugeint as bit
     from (
-        select distinct asked.region from asked
+        select distinct cell.region from stage.cell_standing as cell
         union
         select distinct enabled.region from stage.ec2_region as enabled
     ) as named
@@ -65,22 +33,22 @@ numbered as (
 asked_listing as (
     -- One pass over the cells: holes are then looked for among accounts and listings.
     select
-        asked.account_id,
-        asked.listing_name,
+        cell.account_id,
+        cell.listing_name,
         -- Of the role that requests it; where two did, of operations.
-        coalesce(min(asked.role) filter (asked.state <> 'gone'), min(asked.role)) as role,
+        coalesce(min(cell.role) filter (cell.state <> 'gone'), min(cell.role)) as role,
         coalesce(bit_or(numbered.bit), 0) as regions,
-        coalesce(bit_or(numbered.bit) filter (asked.outcome <> 'skipped'), 0) as answered_regions,
-        bit_or(numbered.bit) filter (asked.outcome = 'found') as found_regions,
-        bool_or(asked.outcome = 'found') as is_found,
+        coalesce(bit_or(numbered.bit) filter (cell.outcome <> 'skipped'), 0) as answered_regions,
+        bit_or(numbered.bit) filter (cell.outcome = 'found') as found_regions,
+        bool_or(cell.outcome = 'found') as is_found,
         -- One cell stands for all regions of an account that could not be read.
         bool_or(
-            asked.region = 'aws-global'
-            and asked.state = 'unknown'
-            and asked.skip_reason is distinct from 'region_not_selected'
+            cell.region = 'aws-global'
+            and cell.state = 'unknown'
+            and cell.skip_reason is distinct from 'region_not_selected'
         ) as is_whole_account,
-        bool_or(asked.skip_reason is not distinct from 'region_not_selected') as is_narrowed
-    from asked
+        bool_or(cell.skip_reason is not distinct from 'region_not_selected') as is_narrowed
+    from stage.cell_standing as cell
     left join numbered using (region)
     group by all
 ),
@@ -228,14 +196,14 @@ billed as (
         listing_name,
         regexp_extract(listing, '^[^:]*:(.*):[^:]*$', 1) as slice,
         regexp_extract(listing, '[^:]*$') as month_name
-    from asked
+    from stage.cell_standing
     where listing_name in ('cost_daily', 'cost_tag_service_daily')
 ),
 
 running as (
     -- The bill of a day can be requested the day after.
     select date_trunc('month', (max(ended_at) at time zone 'UTC') - interval 1 day)::date as "month"
-    from asked
+    from stage.cell_standing
 ),
 
 slice as (
@@ -336,7 +304,7 @@ select
     case when state = 'judged' then record_count end as record_count,
     known_at,
     last_trusted_at
-from asked
+from stage.cell_standing
 where state in ('judged', 'unknown')
 union all
 select
