@@ -373,3 +373,9 @@ class Workload(AwsRole):
             )
             for profile, identity in found.items()
         ]
+
+
+def worker_processes(resources: Mapping[Role, AwsRole]) -> WorkerPool | None:
+    """The worker processes that send requests too, of a step's roles; None where the workload role has none."""
+    workload = resources.get("workload")
+    return None if workload is None else workload.processes

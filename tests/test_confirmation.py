@@ -8,7 +8,7 @@ from typing import Any, get_args
 import pytest
 
 from pipelines.collection import decisions
-from pipelines.collection.decisions import Confirmation, Decision, decide, portions
+from pipelines.collection.decisions import Confirmation, Decision, decide, portions, stored_together
 from pipelines.trust import ages
 from pipelines.trust.zero_rule import NO_REQUEST_ID, TRAIL_DENIED, ZeroJudgement
 from resources.audit.coverage import Accounts
@@ -99,3 +99,26 @@ def test_accounts_are_taken_together_while_their_zeros_fit(
 ) -> None:
     monkeypatch.setattr(decisions, "ZEROS_AT_ONCE", 10)
     assert list(portions(counts)) == expected
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [
+        pytest.param({}, [], id="nothing"),
+        pytest.param({"s3_bucket": 20}, [["s3_bucket"]], id="one that does not fit"),
+        # As the cells stand in their table: in the order of the catalogue.
+        pytest.param(
+            {"ec2_vpc": 4, "organizations_account": 6},
+            [["organizations_account", "ec2_vpc"]],
+            id="together, in the order of the catalogue",
+        ),
+        pytest.param(
+            {"ec2_vpc": 5, "organizations_account": 6}, [["organizations_account"], ["ec2_vpc"]], id="one too many"
+        ),
+    ],
+)
+def test_decisions_are_stored_listing_by_listing_while_they_fit(
+    counts: dict[str, int], expected: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decisions, "ZEROS_AT_ONCE", 10)
+    assert list(stored_together(counts)) == expected

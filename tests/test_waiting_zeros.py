@@ -145,7 +145,7 @@ def settle(audit: duckdb.DuckDBPyConnection, folder: Path, *cells: Cell, **decid
     ]
     path = folder / "settled.ndjson"
     path.write_text("".join(json.dumps(line, default=str) + "\n" for line in lines), encoding="utf-8")
-    settle_zeros(audit, path)
+    settle_zeros(audit, path, sorted({cell.listing.partition(":")[0] for cell in cells}))
 
 
 @pytest.mark.parametrize("other", [*OTHER_KEYS, pytest.param({"run_id": "run-0", "ended_at": ENDED - DAY}, id="run")])
@@ -158,6 +158,23 @@ def test_a_decision_is_written_to_its_own_cell_and_no_other(
     settle(audit, tmp_path, cell)
     assert rows(audit, f"select {', '.join(DECIDED)} from audit.collection where {where(cell)}") == [DECIDED]
     assert rows(audit, f"select {COLUMNS} from audit.collection where not ({where(cell)})") == before
+
+
+def test_only_the_decisions_on_the_listings_that_are_named_are_written(
+    audit: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    other = replace(ZERO, listing="ec2_vpc:of-a-parameter")
+    land(audit, tmp_path, ZERO, other)
+    path = tmp_path / "decided.ndjson"
+    lines = [
+        {name: getattr(cell, name) for name in ("run_id", "role", "account_id", "region", "listing")} | DECIDED
+        for cell in (ZERO, other)
+    ]
+    path.write_text("".join(json.dumps(line, default=str) + "\n" for line in lines), encoding="utf-8")
+    settle_zeros(audit, path, ["ec2_vpc"])
+    decided = f"select outcome from audit.collection where {where(ZERO)}"
+    assert rows(audit, decided) == [{"outcome": ZERO.outcome}]
+    assert rows(audit, decided.replace(where(ZERO), where(other))) == [{"outcome": DECIDED["outcome"]}]
 
 
 def where(cell: Cell) -> str:
@@ -176,7 +193,7 @@ def test_decisions_are_written_in_the_order_of_the_cells(audit: duckdb.DuckDBPyC
     ]
     path = tmp_path / "decided.ndjson"
     path.write_text("".join(json.dumps(line) + "\n" for line in decisions), encoding="utf-8")
-    settle_zeros(audit, path)
+    settle_zeros(audit, path, ["ec2_instance"])
     assert audit.execute("select account_id from affected_key").fetchall() == [(f"{n:012}",) for n in range(20)]
     assert audit.execute("select distinct outcome from audit.collection").fetchall() == [("empty_verified",)]
 

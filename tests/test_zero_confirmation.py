@@ -110,7 +110,7 @@ def test_a_first_run_publishes_zeros_that_wait_and_half_an_hour_later_they_are_c
 ) -> None:
     # In several batches, of which some are stored together.
     monkeypatch.setattr(decisions, "ZEROS_AT_ONCE", 5)
-    monkeypatch.setattr(confirmation, "SETTLED_AT_ONCE", 20_000)
+    monkeypatch.setattr(confirmation, "SPOOLED_AT_ONCE", 20_000)
     before = outcomes(late.database)
     assert before["empty_unconfirmed"] > 10
     assert "empty_verified" not in before

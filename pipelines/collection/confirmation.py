@@ -4,7 +4,7 @@
 """
 
 import tempfile
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -14,9 +14,9 @@ from typing import IO, Any
 import orjson
 
 from pipelines.catalogue.registry import listings
-from pipelines.collection.decisions import Confirmation, decide, portions
+from pipelines.collection.decisions import Confirmation, decide, portions, stored_together
 from pipelines.collection.trails import HORIZON, ListedZero, Place, lookup, trail_events
-from pipelines.collection.turns import Turns
+from pipelines.collection.turns import AT_A_TIME, Turns
 from pipelines.memory import MEMORY, within_memory
 from pipelines.settings import Settings
 from pipelines.trust import outcomes, zero_rule
@@ -32,7 +32,7 @@ from resources.audit.zeros import (
 from resources.aws.listing import Listing
 from resources.aws.messages import Identity, TrailEvents
 from resources.contract import Role
-from resources.roles import AwsRole, Workload
+from resources.roles import AwsRole, Workload, worker_processes
 from resources.store.errors import explained
 from resources.store.files import make_folder
 from resources.store.store import Store
@@ -44,8 +44,8 @@ UNRECORDED_AFTER = timedelta(hours=20)
 """How long a kind of call must be missing until it counts as not recorded by CloudTrail: two nightly runs."""
 
 
-SETTLED_AT_ONCE = 64 << 20
-"""Bytes of decisions that are stored together at least: each time DuckDB writes whole groups of 122,880 cells again."""
+SPOOLED_AT_ONCE = 64 << 20
+"""Bytes of decisions to wait for before they are stored: each time DuckDB writes whole groups of cells again."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,7 @@ class Confirmer:
         self._unrecorded: frozenset[str] = frozenset()
         self._recorded: set[str] = set()
         self._missed: set[str] = set()
+        self._spooled: Counter[str] = Counter()
         self.found = Confirmation()
 
     def confirm(self) -> Confirmation:
@@ -100,9 +101,13 @@ class Confirmer:
             return self.found
         self._profiles = self._reached()
         self._log(f"Looking in CloudTrail for {sum(counts.values()):,} zero(s) of earlier runs.")
+        batches = list(portions(counts))
         with self._spool() as file:
             turns = Turns()
-            turns.run(partial(self._decide_all, portions(counts), file, turns))
+            turns.run(partial(self._decide_all, iter(batches), file, turns))
+            if len(batches) > AT_A_TIME and (processes := worker_processes(self._resources)) is not None:
+                # As after the parts of a step.
+                processes.close()
             self._settle(file)
         self._learn()
         self._log(self.found.sentence())
@@ -126,7 +131,7 @@ class Confirmer:
         """Decide on portions of the accounts as long as any is left, in one of two threads."""
         for accounts in left:
             self._decide(accounts, file, turns)
-            if file.tell() > SETTLED_AT_ONCE:
+            if file.tell() > SPOOLED_AT_ONCE:
                 self._settle(file)
 
     def _decide(self, accounts: Accounts, file: IO[bytes], turns: Turns) -> None:
@@ -204,7 +209,9 @@ class Confirmer:
         self.found.count(decision, pending.ended_at, now)
         if decision == "waiting":
             return None
-        self.found.listings.add(pending.listing.partition(":")[0])
+        listing = pending.listing.partition(":")[0]
+        self.found.listings.add(listing)
+        self._spooled[listing] += 1
         return {
             "run_id": pending.run_id,
             "role": pending.role,
@@ -229,15 +236,17 @@ class Confirmer:
         """Store the decisions that a file has, and empty it."""
         with explained(self._store.landing):
             file.flush()
-        if file.tell():
-            # Without a limit DuckDB keeps what a checkpoint moves.
-            within_memory(partial(self._store_decisions, file.name))
-            file.seek(0)
-            file.truncate()
+        # What is updated stays in memory until the transaction ends. The cells of a listing stand together in their
+        # table, those of an account do not: so each transaction writes groups of its own.
+        for names in stored_together(self._spooled):
+            within_memory(partial(self._store_decisions, file.name, names))
+        self._spooled.clear()
+        file.seek(0)
+        file.truncate()
 
-    def _store_decisions(self, path: str, memory: int | None) -> None:
+    def _store_decisions(self, path: str, names: Sequence[str], memory: int | None) -> None:
         with self._store.transaction(memory) as connection:
-            settle_zeros(connection, path)
+            settle_zeros(connection, path, names)
 
 
 def waits(store: Store) -> bool:

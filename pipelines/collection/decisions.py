@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from pipelines.catalogue.registry import listings
 from pipelines.trust import ages
 from pipelines.trust.zero_rule import ZeroJudgement
 from resources.audit.coverage import Accounts
@@ -72,6 +73,24 @@ def decide(result: ZeroJudgement, trail: TrailEvents, before: Outcome) -> Decisi
         is_new = before != "empty_suspect" or result.evidence.get("confirmed") or (trail.available and shown["refused"])
         return "suspect" if is_new else "waiting"
     return "unavailable" if result.error_code else "waiting"
+
+
+def stored_together(counts: Mapping[str, int]) -> Iterator[list[str]]:
+    """Listings whose decisions are stored together, in the order of the catalogue.
+
+    Args:
+        counts: how many decisions there are, by listing.
+    """
+    together: list[str] = []
+    held = 0
+    for listing in sorted(counts, key=list(listings()).index):
+        if together and held + counts[listing] > ZEROS_AT_ONCE:
+            yield together
+            together, held = [], 0
+        together.append(listing)
+        held += counts[listing]
+    if together:
+        yield together
 
 
 def portions(counts: Mapping[str, int]) -> Iterator[Accounts]:

@@ -35,7 +35,7 @@ from resources.aws.listing import GLOBAL_REGION, Listing
 from resources.aws.messages import CellKey, Identity, Outcome, Request
 from resources.aws.workers import WorkerPool
 from resources.contract import Role
-from resources.roles import AwsRole
+from resources.roles import AwsRole, worker_processes
 from resources.store.store import Store
 
 KEPT_FOR = timedelta(hours=20)
@@ -199,9 +199,8 @@ class StepState:
 
     @property
     def processes(self) -> WorkerPool | None:
-        """The worker processes that send requests too; None if the workload role has none."""
-        workload = self.resources.get("workload")
-        return None if workload is None else workload.processes
+        """As `worker_processes`."""
+        return worker_processes(self.resources)
 
     # ----------------------------------------------------------------------------------------- the cells
 

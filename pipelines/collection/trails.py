@@ -10,7 +10,7 @@ from resources.aws.dispatch import look_up_all
 from resources.aws.listing import Listing
 from resources.aws.messages import Lookup, TrailEvents
 from resources.contract import Role
-from resources.roles import AwsRole
+from resources.roles import AwsRole, worker_processes
 
 HORIZON = timedelta(minutes=5)
 """Margin before and after a request in its CloudTrail look-up: the largest clock difference that AWS accepts."""
@@ -65,7 +65,6 @@ def trail_events(
         turns: given up once the identities of the callers are verified and stored, until the last event is there.
     """
     clients = {role: resources[role].client for role in {lookup.listing_role for lookup in lookups}}
-    workload = resources.get("workload")
-    processes = None if workload is None else workload.processes
+    processes = worker_processes(resources)
     with turns.requesting():
         return look_up_all(clients, lookups, turns.require_going, processes=processes)

@@ -1,7 +1,7 @@
 """Zeros that wait for CloudTrail: the pending ones, the decisions on them, and the calls that it never records."""
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -91,12 +91,13 @@ def pending_zeros(connection: "duckdb.DuckDBPyConnection", since: datetime, acco
     return [PendingZero(*(*row[:-1], orjson.loads(row[-1]))) for row in rows]
 
 
-def settle_zeros(connection: "duckdb.DuckDBPyConnection", path: str | Path) -> None:
-    """Write CloudTrail's decisions on zeros.
+def settle_zeros(connection: "duckdb.DuckDBPyConnection", path: str | Path, names: Sequence[str]) -> None:
+    """Write CloudTrail's decisions on the zeros of some listings.
 
     Args:
         path: newline-delimited JSON of run_id, role, account_id, region, listing, outcome, is_trusted, error_code,
             error_message, evidence (as text) and confirmed_at.
+        names: the listings, without their parameters.
     """
     connection.execute(
         """
@@ -112,10 +113,11 @@ def settle_zeros(connection: "duckdb.DuckDBPyConnection", path: str | Path) -> N
             }
         ) as t
         join audit.collection as c using (run_id, role, account_id, region, listing)
+        where list_contains($names, split_part(t.listing, ':', 1))
         -- In the order of the table: an update of half of it in another order takes a hundred times as long.
         order by cell
         """,
-        {"path": str(path)},
+        {"path": str(path), "names": list(names)},
     )
     connection.execute(
         """
