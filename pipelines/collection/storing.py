@@ -29,8 +29,7 @@ POLICIES_DENY_NOTHING = "policies_deny_nothing"
 """The rule that names each denying policy once in a run; the scope of its check result is the policy."""
 
 LOADING_MEMORY = 128 << 20
-"""DuckDB's memory limit in bytes while many cells are loaded, at need more: without one it keeps what a checkpoint
-moves."""
+"""DuckDB's memory limit in bytes while many cells are loaded, at need more."""
 
 
 def commit(state: StepState, also: Mapping[str, CheckResult] = MappingProxyType({})) -> dict[str, CheckResult]:
@@ -106,14 +105,11 @@ def _load(state: StepState, paths: Sequence[Path], arrived: Mapping[str, Arrival
         arrived: what is stored of each listing, by its name.
     """
     longest = max((writer.longest for writer in state.writers.values()), default=0)
-    # For few cells DuckDB needs no limit, since it uses little memory by itself.
     are_many = sum(path.stat().st_size for path in paths) > LOADED_AT_ONCE
+    # Few cells within the limit of the step's other writes, so that the file stays attached between them.
+    limit = LOADING_MEMORY + 8 * longest if are_many else MEMORY
     for together in portions(paths):
-        load = partial(_load_together, state, together, longest, arrived)
-        if are_many:
-            within_memory(load, LOADING_MEMORY + 8 * longest)
-        else:
-            load(None)
+        within_memory(partial(_load_together, state, together, longest, arrived), limit)
 
 
 def _load_together(
