@@ -236,7 +236,7 @@ def test_everything_rests_on_the_preflight_and_publishing_rests_on_everything() 
 def test_groups_that_analysts_read_hold_no_internal_table_and_what_is_landed_comes_before_all_of_them() -> None:
     nodes = {node.key: node for node in graph().asset_nodes}
     internal = {key: node.group_name for key, node in nodes.items() if key.path[0] in ("landing", "stage")}
-    assert set(internal.values()) == {"landing", "stage_cmdb", "stage_cost", "stage_organization"}
+    assert set(internal.values()) == {"landing", "stage_claims", "stage_cmdb", "stage_cost", "stage_organization"}
     assert {key.to_user_string() for key, node in nodes.items() if node.group_name in internal.values()} - {
         key.to_user_string() for key in internal
     } == {"bill_month/landing"}

@@ -2,6 +2,18 @@
 -- never requested. It is a view of its own because audit.expected_cell reads it four times: of a CTE DuckDB would hold every row.
 -- materialized: view
 -- key: role, account_id, region, listing
+-- role: Role of the contract that requests it.
+-- account_id: The AWS account of the cell, 12 digits; NULL where a role never sent a request.
+-- region: AWS region; aws-global where the service has none, or where nobody knows the account's regions.
+-- listing: Listing, with its parameter where it has one.
+-- listing_name: Listing without its parameter.
+-- part: Of cost_daily the kind of slice, such as service or tag; else empty.
+-- outcome: Newest outcome.
+-- skip_reason: Why it was not requested; NULL when it was.
+-- record_count: Records of the newest response; NULL where it has none.
+-- known_at: When the response that counts was complete, UTC; NULL where it is unknown.
+-- last_trusted_at: When it was last fetched with a trusted response, UTC; NULL if never.
+-- ended_at: When its newest outcome came, UTC.
 -- state: 'judged' where it is known what the cell holds, 'unknown' where it is not; else why there is nothing to request.
 select
     cell.role,
