@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,7 +23,7 @@ from pipelines.collection.accounts import Reached
 from pipelines.collection.collector import Collector
 from pipelines.collection.plan import Plan
 from pipelines.collection.state import StepState
-from pipelines.collection.turns import StoppedError, Turns
+from pipelines.collection.turns import LOOK_SECONDS, StoppedError, Turns
 from resources.aws import dispatch
 from resources.aws.client import AwsClient
 from resources.aws.listing import Listing
@@ -111,7 +111,19 @@ def test_what_one_part_raises_stops_the_other_one_and_is_what_is_seen() -> None:
     assert [thread for thread in threading.enumerate() if thread.name.startswith("part")] == []
 
 
-def test_an_interrupt_stops_both_parts() -> None:
+def at_another_time() -> None:
+    """Interrupt where the main thread is not woken: this one takes the signal while that one waits."""
+    time.sleep(2 * LOOK_SECONDS)
+    signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
+
+def while_it_waits() -> None:
+    """Interrupt the main thread, which the signal wakes."""
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+
+@pytest.mark.parametrize("send", [while_it_waits, at_another_time])
+def test_an_interrupt_stops_both_parts(send: Callable[[], None]) -> None:
     both, began = Turns(), threading.Event()
 
     def collect() -> None:
@@ -119,7 +131,7 @@ def test_an_interrupt_stops_both_parts() -> None:
 
     def interrupt() -> None:
         assert began.wait(PATIENCE)
-        os.kill(os.getpid(), signal.SIGINT)
+        send()
 
     threading.Thread(target=interrupt).start()
     with pytest.raises(KeyboardInterrupt):

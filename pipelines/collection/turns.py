@@ -16,7 +16,7 @@ AT_A_TIME = 2
 """The parts that are collected at the same time."""
 
 LOOK_SECONDS = 0.2
-"""Seconds after which an interrupted run looks again for queries to end."""
+"""Seconds after which a run looks again whether it was interrupted, or an interrupted one for queries to end."""
 
 
 class StoppedError(Exception):
@@ -55,7 +55,9 @@ class Turns:
             for thread in threads:
                 thread.start()
             for thread in threads:
-                thread.join()
+                # A signal that comes right before it waits does not end the waiting.
+                while thread.is_alive():
+                    thread.join(LOOK_SECONDS)
         except BaseException:
             self._stopped.set()
             while running := [thread for thread in threads if thread.is_alive()]:
