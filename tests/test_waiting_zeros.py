@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -135,8 +135,10 @@ DECIDED = {
 COLUMNS = f"run_id, role, account_id, region, listing, {', '.join(DECIDED)}"
 
 
-def settle(audit: duckdb.DuckDBPyConnection, folder: Path, *cells: Cell, **decided: Any) -> None:
-    """CloudTrail's decision on cells, from a file as a look-up writes it."""
+def settle(
+    audit: duckdb.DuckDBPyConnection, folder: Path, *cells: Cell, names: Sequence[str] = (), **decided: Any
+) -> None:
+    """CloudTrail's decision on cells, from a file as a look-up writes it; stored of some listings, or of all."""
     lines = [
         {name: getattr(cell, name) for name in ("run_id", "role", "account_id", "region", "listing")}
         | DECIDED
@@ -145,7 +147,7 @@ def settle(audit: duckdb.DuckDBPyConnection, folder: Path, *cells: Cell, **decid
     ]
     path = folder / "settled.ndjson"
     path.write_text("".join(json.dumps(line, default=str) + "\n" for line in lines), encoding="utf-8")
-    settle_zeros(audit, path, sorted({cell.listing.partition(":")[0] for cell in cells}))
+    settle_zeros(audit, path, names or sorted({cell.listing.partition(":")[0] for cell in cells}))
 
 
 @pytest.mark.parametrize("other", [*OTHER_KEYS, pytest.param({"run_id": "run-0", "ended_at": ENDED - DAY}, id="run")])
@@ -165,13 +167,7 @@ def test_only_the_decisions_on_the_listings_that_are_named_are_written(
 ) -> None:
     other = replace(ZERO, listing="ec2_vpc:of-a-parameter")
     land(audit, tmp_path, ZERO, other)
-    path = tmp_path / "decided.ndjson"
-    lines = [
-        {name: getattr(cell, name) for name in ("run_id", "role", "account_id", "region", "listing")} | DECIDED
-        for cell in (ZERO, other)
-    ]
-    path.write_text("".join(json.dumps(line, default=str) + "\n" for line in lines), encoding="utf-8")
-    settle_zeros(audit, path, ["ec2_vpc"])
+    settle(audit, tmp_path, ZERO, other, names=["ec2_vpc"])
     decided = f"select outcome from audit.collection where {where(ZERO)}"
     assert rows(audit, decided) == [{"outcome": ZERO.outcome}]
     assert rows(audit, decided.replace(where(ZERO), where(other))) == [{"outcome": DECIDED["outcome"]}]

@@ -1,7 +1,8 @@
 """Decisions on zeros after a look-up, and the number of zeros in one batch. Pure."""
 
+import itertools
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -81,24 +82,27 @@ def stored_together(counts: Mapping[str, int]) -> Iterator[list[str]]:
     Args:
         counts: how many decisions there are, by listing.
     """
-    together: list[str] = []
-    held = 0
-    for listing in sorted(counts, key=list(listings()).index):
-        if together and held + counts[listing] > ZEROS_AT_ONCE:
-            yield together
-            together, held = [], 0
-        together.append(listing)
-        held += counts[listing]
-    if together:
-        yield together
+    return _together(sorted(counts, key=list(listings()).index), counts)
 
 
 def portions(counts: Mapping[str, int]) -> Iterator[Accounts]:
     """Batches of accounts whose pending zeros fit into memory together."""
-    since, held = "", 0
-    for account, count in sorted(counts.items()):
-        if held and held + count > ZEROS_AT_ONCE:
-            yield Accounts(since, account)
-            since, held = account, 0
-        held += count
+    since = ""
+    for later in itertools.islice(_together(sorted(counts), counts), 1, None):
+        yield Accounts(since, later[0])
+        since = later[0]
     yield Accounts(since)
+
+
+def _together(names: Iterable[str], counts: Mapping[str, int]) -> Iterator[list[str]]:
+    """Names one after the other, as many at once as have `ZEROS_AT_ONCE` zeros together; one that has more is alone."""
+    together: list[str] = []
+    held = 0
+    for name in names:
+        if together and held + counts[name] > ZEROS_AT_ONCE:
+            yield together
+            together, held = [], 0
+        together.append(name)
+        held += counts[name]
+    if together:
+        yield together
