@@ -224,7 +224,7 @@ TARGETS: Mapping[str, Target] = {
                 ("Publisher.publish", "Publisher._checkpoint", "Publisher._seal", "Publisher._verify"),
                 tests=(
                     "tests/test_publish.py",
-                    "tests/test_freed_memory.py::test_the_rules_of_a_copy_get_a_new_connection_once_its_cache_is_large",
+                    "tests/test_freed_memory.py::test_the_rules_of_a_copy_have_one_connection",
                     "tests/test_freed_memory.py::test_a_rule_that_refuses_keeps_the_later_ones_from_being_called",
                 ),
             ),
