@@ -240,7 +240,7 @@ def test_pages_of_objects_are_read_to_the_end(home: House, small: Simulator) -> 
 
 def test_a_month_that_does_not_fit_into_memory_is_spilled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     count, memory = 100_000, 96 << 20
-    monkeypatch.setattr(export_files, "READING_MEMORY", memory)
+    monkeypatch.setattr(export_files, "EXPORT_MEMORY", memory)
     with duckdb.connect(":memory:") as connection:
         connection.execute(f"""
             copy (

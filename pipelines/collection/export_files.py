@@ -28,7 +28,7 @@ UNREADABLE = "UnreadableExport"
 
 ROWS_AT_ONCE = 10_000
 
-READING_MEMORY = 512 << 20
+EXPORT_MEMORY = 512 << 20
 """DuckDB's memory limit while it sums up a month, in bytes. A month of a large organisation is spilled."""
 
 _MANIFEST = re.compile(r"metadata/BILLING_PERIOD=(\d{4}-(?:0[1-9]|1[0-2]))/[^/]+-Manifest\.json")
@@ -246,7 +246,7 @@ def read_files(folder: Path, month: str, payers: frozenset[str], keep: Callable[
     """
     files = ", ".join(literal(path) for path in sorted(folder.glob("*.parquet")))
     try:
-        with reading_folder(folder, spill=folder / "spill", memory=READING_MEMORY) as connection:
+        with reading_folder(folder, spill=folder / "spill", memory=EXPORT_MEMORY) as connection:
             connection.execute(f"create temp view delivered as select * from read_parquet([{files}])")
             chosen = _format_of({row[0].lower() for row in connection.execute("describe delivered").fetchall()})
             connection.execute(_LINES.format(**{name: identifier(column) for name, column in chosen.columns.items()}))
