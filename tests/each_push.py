@@ -316,6 +316,7 @@ EACH_PUSH = {
     "test_models.py::test_rows_that_went_with_their_account_do_not_come_back_without_a_response": 0,
     "test_models.py::test_the_dependencies_found_are_what_duckdb_itself_reads_out_of_the_query": 30,
     "test_mutants.py": 0,
+    "test_mutants.py::test_what_is_loaded_before_all_trials_is_never_what_is_changed": 1,
     "test_mutants.py::test_what_the_targets_name_is_there": 1,
     "test_network.py::test_a_group_is_unused_only_where_its_users_are_known": 0,
     "test_network.py::test_a_rule_is_of_the_worst_class_that_its_ports_open": 1,

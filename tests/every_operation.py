@@ -1,13 +1,16 @@
 """Every operation that the installed botocore can send, read from its models: no client, no network."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from functools import cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
 
-from resources.contract import ContractViolation, Role, check
+if TYPE_CHECKING:
+    from resources.contract import Role
 
 
 class Operation(NamedTuple):
@@ -29,6 +32,9 @@ def signing_names() -> dict[tuple[str, str], str]:
 
 def is_let_through(role: Role, signing_name: str, operation: str) -> bool:
     """Whether the guard lets a role send it."""
+    # The trials of the contract's mutants load this module before the contract is changed.
+    from resources.contract import ContractViolation, check
+
     try:
         check(role, signing_name, operation)
     except ContractViolation:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -519,6 +520,25 @@ def test_a_target_that_names_what_is_not_there_fails(target: Target, tmp_path: P
 def test_what_the_targets_name_is_there() -> None:
     for target in TARGETS.values():
         target.require_names()
+
+
+def test_what_is_loaded_before_all_trials_is_never_what_is_changed() -> None:
+    """Else no mutant of that file could be put in place, and the trials of it would end."""
+    changed: dict[str, set[str]] = {}
+    for target in TARGETS.values():
+        for source in target.sources:
+            if source.once:
+                changed.setdefault(source.once.partition(":")[0], set()).add(
+                    source.path.removesuffix(".py").replace("/", ".")
+                )
+    for module, paths in changed.items():
+        done = subprocess.run(
+            [sys.executable, "-c", f"import sys, {module}; print(*sys.modules)"],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(watch.REPOSITORY), str(watch.REPOSITORY / "tests")])},
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert not paths & set(done.stdout.split()), module
+    assert len(changed) > 1
 
 
 def test_no_mark_is_in_a_file_that_no_target_changes(tmp_path: Path) -> None:
