@@ -18,6 +18,7 @@ from pipelines.models.build import build
 from pipelines.models.model import Model
 from pipelines.models.sql_files import Header
 from resources.store import publishing
+from resources.store.paths import with_wal
 from resources.store.store import Store
 
 
@@ -138,6 +139,55 @@ def test_a_table_is_built_with_as_much_memory_as_it_needs(tmp_path: Path, limit:
             assert connection.execute("from stage.large").fetchall() == [(6_000_000,)]
             # What was written within the limit was taken back.
             assert connection.execute("select count(*) from audit.run").fetchall() == [(1,)]
+
+
+KEYED = "create table stage.keyed (name varchar primary key)"
+
+
+@pytest.mark.parametrize("limit", [6, 9, 12, 15])
+def test_a_commit_gets_as_much_memory_as_it_needs(tmp_path: Path, limit: int) -> None:
+    """DuckDB writes a key's index at the commit, and what it raises there is no OutOfMemoryException."""
+    store = Store(tmp_path / "house" / "aws_org.duckdb")
+    tried = []
+
+    def insert(limit: int | None) -> None:
+        tried.append(limit)
+        with store.transaction(limit) as connection:
+            connection.execute("insert into stage.keyed select md5(i::varchar) from range(100_000) as t (i)")
+
+    with store.holding("run-1", "a test"):
+        with store.transaction() as connection:
+            connection.execute(KEYED)
+        memory.within_memory(insert, limit << 20)
+        with store.read() as connection:
+            assert connection.execute("select count(*) from stage.keyed").fetchall() == [(100_000,)]
+    assert len(tried) > 1
+
+
+@pytest.mark.parametrize("stays_attached", [False, True])
+def test_what_was_committed_within_a_limit_is_written_into_the_file_beyond_it(
+    tmp_path: Path, stays_attached: bool
+) -> None:
+    """The file is not damaged when its last checkpoint finds too little memory, and nothing is done twice."""
+    store = Store(tmp_path / "house" / "aws_org.duckdb")
+    tried = []
+
+    def update(limit: int | None) -> None:
+        tried.append(limit)
+        with store.transaction(limit) as connection:
+            connection.execute("update stage.text set b = md5(b) where a % 2 = 0")
+
+    with store.holding("run-1", "a test", stays_attached=stays_attached):
+        with store.transaction() as connection:
+            connection.execute("create table stage.text as select i as a, i::varchar as b from range(150_000) as t (i)")
+            connection.execute("update stage.text set b = md5(b)")
+        memory.within_memory(update, 8_000_000)
+        with store.read() as connection:
+            rows = "select count(*) from stage.text where b = if(a % 2 = 0, md5(md5(a::varchar)), md5(a::varchar))"
+            assert connection.execute(rows).fetchall() == [(150_000,)]
+    assert tried == [8_000_000]
+    # Nothing is left in the log.
+    assert not with_wal(store.working)[1].exists()
 
 
 def test_a_rule_that_refuses_keeps_the_later_ones_from_being_called(tmp_path: Path) -> None:

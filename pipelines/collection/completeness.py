@@ -15,7 +15,7 @@ from typing import NoReturn
 from pipelines.collection.accounts import Reached
 from pipelines.collection.landing import LandingWriter
 from pipelines.collection.state import StepState
-from pipelines.memory import MEMORY, read_within_memory
+from pipelines.memory import MEMORY, read_within_memory, within_memory
 from pipelines.trust.gate import refuse
 from resources.audit.checks import record_check
 from resources.audit.step_plans import (
@@ -58,17 +58,20 @@ def plan_places(state: StepState, reached: Reached | None) -> None:
             accounts = {*reached.profile_of, *reached.broken, *reached.skipped} - covered
             places |= {("workload", account) for account in accounts}
         state.planned_places[listing.name] = places
-    with state.store.transaction(MEMORY) as connection:
-        differing = begin_plans(
+    if differing := within_memory(partial(_begin_plans, state)):
+        raise refuse(
+            f"{_listings(differing)} was not requested: an earlier attempt of this run wrote down other accounts, so "
+            "cells of it could be lost. Nothing was requested and nothing was changed. Start a new run: `cmdb nightly`."
+        )
+
+
+def _begin_plans(state: StepState, memory: int | None) -> list[str]:
+    with state.store.transaction(memory) as connection:
+        return begin_plans(
             connection,
             state.run_id,
             state.planned_places,
             {listing.name: state.record_rules[listing.name].fingerprint(listing) for listing in state.listings},
-        )
-    if differing:
-        raise refuse(
-            f"{_listings(differing)} was not requested: an earlier attempt of this run wrote down other accounts, so "
-            "cells of it could be lost. Nothing was requested and nothing was changed. Start a new run: `cmdb nightly`."
         )
 
 

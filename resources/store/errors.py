@@ -42,6 +42,14 @@ class StillOpen(WarehouseError):
     """A connection of this process to the working file is in use, so the file cannot be detached."""
 
 
+_WITHOUT_MEMORY = ("failed to allocate", "could not allocate", "failed to pin")
+
+
+def lacks_memory(error: Exception) -> bool:
+    """Whether memory was too little: of a commit or checkpoint DuckDB says so by an error of another kind."""
+    return isinstance(error, duckdb.Error) and any(words in str(error) for words in _WITHOUT_MEMORY)
+
+
 def sentence_of(error: Exception, path: Path) -> WarehouseError | None:
     """The explanation of an error by DuckDB or the file system; None where the error is not about the file."""
     text = str(error)
@@ -177,11 +185,16 @@ def explained(path: Path) -> Iterator[None]:
 
     Raises:
         WarehouseError: the disk is full or cannot be written, or the file is damaged, locked or too new.
+        duckdb.OutOfMemoryException: memory was too little.
     """
     try:
         with _raised_as_python_does():
             yield
+    except duckdb.OutOfMemoryException:
+        raise
     except (OSError, duckdb.Error) as error:
+        if lacks_memory(error):
+            raise duckdb.OutOfMemoryException(str(error)) from error
         sentence = sentence_of(error, path)
         if sentence is None:
             raise
@@ -190,10 +203,18 @@ def explained(path: Path) -> Iterator[None]:
 
 @contextmanager
 def own_statements(path: Path) -> Iterator[None]:
-    """A block of the caller's own statements: only errors about the file are raised as explained sentences."""
+    """A block of the caller's own statements: only errors about the file are raised as explained sentences.
+
+    Raises:
+        duckdb.OutOfMemoryException: memory was too little, also for the commit.
+    """
     try:
         yield
+    except duckdb.OutOfMemoryException:
+        raise
     except duckdb.Error as error:
+        if lacks_memory(error):
+            raise duckdb.OutOfMemoryException(str(error)) from error
         text = str(error)
         if "No space left" in text or "Corrupt database" in text or "has been invalidated" in text:
             sentence = sentence_of(error, path)

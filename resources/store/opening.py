@@ -10,12 +10,16 @@ import duckdb
 
 from resources.store import rollback_journal
 from resources.store.engine import CATALOG, attach, engine
-from resources.store.errors import explained, interruptible
+from resources.store.errors import explained, interruptible, lacks_memory
 from resources.store.files import copy, is_small, not_open_here, permitted, private_files, remove, sync
 from resources.store.lock import Lock
 from resources.store.migrations import Migrator
 from resources.store.paths import Paths, with_wal
 from resources.store.process import fault_point
+
+
+class _Unwritten(duckdb.OutOfMemoryException):
+    """What was committed could not be written into the file, for which there was too little memory; its log has it."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +61,19 @@ class Opening:
         """A file attached to an in-memory DuckDB; and a descriptor of the working file where it is written, else -1.
 
         Attached, so that it can be detached: `detach` raises when the last checkpoint fails, while `close` hides the
-        failure.
+        failure. A checkpoint that needs more than `memory` is done again without a limit.
         """
+        try:
+            with self._opened(writable=writable, file=file, memory=memory) as found:
+                yield found
+        except _Unwritten:
+            with self._opened(writable=True, file=file):
+                pass
+
+    @contextmanager
+    def _opened(
+        self, *, writable: bool, file: Path | None, memory: int | None = None
+    ) -> Iterator[tuple[duckdb.DuckDBPyConnection, int]]:
         path = file or self.paths.working
         with ExitStack() as stack:
             stack.enter_context(private_files())
@@ -85,7 +100,12 @@ class Opening:
                     # A checkpoint came between, and detaching is the next one.
                     self._keep_blocks(connection, descriptor)
                 connection.execute("use memory")
-                connection.execute(f"detach {CATALOG}")
+                try:
+                    connection.execute(f"detach {CATALOG}")
+                except duckdb.IOException as error:
+                    if lacks_memory(error):
+                        raise _Unwritten(str(error)) from error
+                    raise
                 if descriptor >= 0:
                     self.paths.journal.unlink()
 
