@@ -141,7 +141,7 @@ def _require_built(store: Store, models: Mapping[str, Model]) -> None:
     result = publish_rules.builds_check(
         {
             # A view shows the current rows of its tables, and a log is written together with its table.
-            name: model.uses
+            name: _read_by(name, models)
             for name, model in models.items()
             if model.materialized not in ("view", "log")
         },
@@ -151,6 +151,13 @@ def _require_built(store: Store, models: Mapping[str, Model]) -> None:
     )
     if result.blocks:
         raise refuse(f"Nothing was published. {result.sentence} The published file is as it was.")
+
+
+def _read_by(name: str, models: Mapping[str, Model]) -> set[str]:
+    """What a relation reads, itself and through views: a view stays as it is when its tables are renewed."""
+    uses = models[name].uses
+    views = (used for used in uses if used in models and models[used].materialized == "view")
+    return {*uses, *(behind for view in views for behind in _read_by(view, models))}
 
 
 def publish(
