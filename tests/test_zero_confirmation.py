@@ -19,6 +19,7 @@ from nights import DATABASE, cmdb, copy_of, fingerprint, night_environment, quer
 
 from pipelines.collection import confirmation, decisions
 from pipelines.trust import zero_rule
+from resources.store.store import Store
 from simulator.client import Simulator, start
 
 LATER = 12 * 60
@@ -116,8 +117,11 @@ def test_a_first_run_publishes_zeros_that_wait_and_half_an_hour_later_they_are_c
     assert "empty_verified" not in before
     assert "empty_suspect" not in before
     late.pass_time(LATER)
+    landing = Store(late.database).landing
+    (landing / f"{confirmation.SPOOL}of-a-killed-run.ndjson").touch()
     confirmed = late.confirm()
     assert (confirmed.published, confirmed.exit_code) == (True, 0), confirmed.sentences
+    assert list(landing.glob(f"{confirmation.SPOOL}*")) == []
     after = outcomes(late.database)
     assert after == {"found": before["found"], "empty_verified": before["empty_unconfirmed"]}
     # The evidence is of this very call, and says when it came.

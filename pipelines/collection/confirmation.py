@@ -34,7 +34,7 @@ from resources.aws.messages import Identity, TrailEvents
 from resources.contract import Role
 from resources.roles import AwsRole, Workload, worker_processes
 from resources.store.errors import explained
-from resources.store.files import make_folder
+from resources.store.files import make_folder, remove
 from resources.store.store import Store
 
 TRAIL_KEEPS = timedelta(days=89)
@@ -43,6 +43,9 @@ TRAIL_KEEPS = timedelta(days=89)
 UNRECORDED_AFTER = timedelta(hours=20)
 """How long a kind of call must be missing until it counts as not recorded by CloudTrail: two nightly runs."""
 
+
+SPOOL = "confirmation-"
+"""How the name of the file begins that decisions wait in."""
 
 SPOOLED_AT_ONCE = 64 << 20
 """Bytes of decisions to wait for before they are stored: each time DuckDB writes whole groups of cells again."""
@@ -227,10 +230,12 @@ class Confirmer:
         }
 
     def _spool(self) -> IO[bytes]:
-        """A file for decisions that are not stored yet, gone when it is closed."""
+        """A file for decisions that are not stored yet, gone when it is closed; one of a killed run goes first."""
         with explained(self._store.landing):
             make_folder(self._store.landing)
-            return tempfile.NamedTemporaryFile(suffix=".ndjson", dir=self._store.landing)
+            for left in self._store.landing.glob(f"{SPOOL}*"):
+                remove(left)
+            return tempfile.NamedTemporaryFile(prefix=SPOOL, suffix=".ndjson", dir=self._store.landing)
 
     def _settle(self, file: IO[bytes]) -> None:
         """Store the decisions that a file has, and empty it."""
