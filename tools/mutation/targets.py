@@ -135,7 +135,10 @@ TARGETS: Mapping[str, Target] = {
     "gate": Target(
         "nothing is built without the evidence",
         (Source("pipelines/trust/gate.py"),),
-        ("tests/test_gate_sentences.py",),
+        (
+            "tests/test_gate_sentences.py",
+            "tests/test_definitions.py::test_every_asset_but_the_preflight_and_the_report_is_gated",
+        ),
     ),
     "items": Target(
         "which items there are, and what is a version of one (SCD type 2)",
