@@ -74,7 +74,7 @@ docs: setup-test
 	.venv/bin/python -m tools.docs.operations
 	.venv/bin/python -m tools.docs.checks
 
-# Drafts of the four places of a new type of resource: make new-listing NAME=ec2_route_table CALL=ec2:DescribeRouteTables
+# Drafts of the four places of a new type of resource: make new-listing NAME=ec2_local_gateway CALL=ec2:DescribeLocalGateways
 new-listing: setup-test
 	@.venv/bin/python -m tools.new_listing "$(NAME)" "$(CALL)"
 

@@ -1,4 +1,4 @@
-"""`make new-listing NAME=ec2_route_table CALL=ec2:DescribeRouteTables`: the four places of a new type, as drafts.
+"""`make new-listing NAME=ec2_local_gateway CALL=ec2:DescribeLocalGateways`: the four places of a new type, as drafts.
 
 What botocore knows of the call is written out: records, key, columns and their types. What only a person knows says
 `DRAFT`, and a test refuses a tree that still does. docs/dev/adding-a-resource-type.md leads on from there.
@@ -309,7 +309,7 @@ def drafts(name: str, call: str, root: Path = REPOSITORY) -> dict[Path, str]:
     """
     service = call.partition(":")[0]
     if not re.fullmatch(r"[a-z][a-z0-9_]*[a-z0-9]", name) or not name.startswith(f"{service.replace('-', '_')}_"):
-        raise NotWritten(f"NAME={name}: write small letters, the service first, as ec2_route_table.")
+        raise NotWritten(f"NAME={name}: write small letters, the service first, as ec2_local_gateway.")
     if name in listings():
         raise NotWritten(f"NAME={name}: the catalogue has a listing of this name; choose another.")
     known = look_up(name, call)
