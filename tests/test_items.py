@@ -9,6 +9,8 @@ import pytest
 from given import WORKLOAD, House
 from item_rows import OTHER, Row, at, empty, make, put, said
 
+from pipelines.models.model import Model
+
 
 @pytest.fixture
 def rows() -> House:
@@ -206,6 +208,20 @@ def test_what_a_source_that_is_no_inventory_does_not_show_for_thirty_days_is_ret
         put(rows, "audit.coverage", answered(number))
         make(rows, "cmdb.resource")
     assert state(rows) == expected
+
+
+def test_where_the_items_are_made_in_parts_each_is_made_once(rows: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that are listed, those that only another source shows, and those that nothing shows any more."""
+    arns = [f"arn:{number}" for number in range(9)]
+    discovered = [observed(arn=arn, discovered_by="config", seen_at=at(0)) for arn in arns[:3]]
+    put(rows, "stage.discovered_resource", *discovered)
+    put(rows, "stage.observed_resource", *(observed(arn=arn) for arn in arns[3:]))
+    make(rows, "cmdb.resource")
+    put(rows, "stage.observed_resource", *(observed(24, arn=arn) for arn in arns[3:6]))
+    monkeypatch.setattr(Model, "rows_a_part", 2)
+    make(rows, "cmdb.resource")
+    found = [(row["arn"], row["is_stale"]) for row in rows.rows("select arn, is_stale from cmdb.resource order by arn")]
+    assert found == [(arn, arn >= arns[6]) for arn in arns]
 
 
 def test_an_older_record_that_is_left_when_the_newer_cannot_be_read_takes_back_no_day(rows: House) -> None:
