@@ -241,7 +241,8 @@ def database(way: Way) -> Record:
         "DbiResourceId": f"db-{way.number}",
         "DBInstanceIdentifier": way.number,
         "DBInstanceStatus": way.status,
-        "AvailabilityZone": f"{REGION}a",
+        # A zone's name means another place in another account: of a shared subnet it is another one.
+        "AvailabilityZone": f"{REGION}{'b' if way.owner else 'a'}",
         "PubliclyAccessible": way.is_public,
         "Endpoint": {"Address": f"{way.number}.rds.example", "Port": way.port},
         "DBSubnetGroup": {
@@ -299,6 +300,9 @@ EXPOSED: Mapping[Way, set[tuple[str, str]]] = {
     ]): {("tcp 443", "named ranges")},
     Way("by route", [SSH], routes=[("198.51.100.0/24", GATEWAY)]): {("tcp 22", "named ranges")},
     Way("database", [(WORLD, "tcp", 5000, 6000)], port=5432, status="available"): {("tcp 5432", "everybody")},
+    Way("shared database", [(WORLD, "tcp", 5432, 5432)], port=5432, status="available", owner=PARTICIPANT): {
+        ("tcp 5432", "everybody")
+    },
     Way("ping", [(WORLD, "icmp", 8, -1)]): {("icmp 8", "everybody")},
 }  # fmt: skip
 """What is open to the internet, and on what to whom."""
