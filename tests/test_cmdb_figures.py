@@ -301,6 +301,67 @@ def test_every_figure_of_health_can_fall_and_what_is_unknown_counts_on_no_side(h
     ]
 
 
+JUDGED = ("found", None)
+CELLS: dict[str, list[tuple[str | None, str | None]]] = {
+    "000000000001": [JUDGED],
+    "000000000002": [JUDGED, ("skipped", "denied_by_policy")],
+    "000000000003": [JUDGED, ("skipped", "region_not_selected"), ("denied", None)],
+    "000000000004": [JUDGED, ("skipped", "optional_grant_not_given"), ("skipped", "not_requested")],
+    "000000000005": [("skipped", "no_profile")],
+    "000000000006": [JUDGED, (None, None)],
+    "000000000007": [JUDGED, ("skipped", "request_limit")],
+    "000000000008": [],
+}
+"""By account the outcome of each cell that is wanted of it, and why it was skipped; nothing of what was never requested."""
+
+SUSPENDED = "000000000009"
+
+
+def wanted(home: House, cells: dict[str, list[tuple[str | None, str | None]]]) -> None:
+    """Accounts of the organisation, and the cells that are wanted of each."""
+    for view in ("org.account", "audit.expected_cell"):
+        shape = f"create or replace temp table shape as from {view} limit 0"
+        home.execute(shape, f"drop view {view}", f"create table {view} as from shape")
+    with home.store.transaction() as connection:
+        for account, some in cells.items():
+            insert(connection, "org.account", {"account_id": account, "state": "ACTIVE"})
+            for outcome, reason in some:
+                cell = {"account_id": account, "role": "workload", "is_judged": outcome == "found"}
+                insert(connection, "audit.expected_cell", {**cell, "outcome": outcome, "skip_reason": reason})
+
+
+def test_an_account_that_is_left_out_in_part_is_neither_covered_nor_at_fault(home: House) -> None:
+    item(home, "i-1")
+    wanted(home, CELLS)
+    assert health(home)["coverage"] == ("33.33", 4, 6, 2)
+
+
+def test_an_end_in_an_account_that_is_not_covered_is_no_orphan(home: House) -> None:
+    item(home, "i-1")
+    wanted(home, {**CELLS, SUSPENDED: [("skipped", "account_suspended")]})
+    home.execute(f"update org.account set state = 'SUSPENDED' where account_id = '{SUSPENDED}'")
+    for account in ("000000000001", "000000000003", SUSPENDED, OTHER):
+        relate(home, "i-1", "attached_to", f"arn:aws:ec2:{REGION}:{account}:instance/i-9")
+    # The first is covered, and nobody knows the last.
+    assert health(home)["orphan"] == ("0.00", 2, 2, 2)
+
+
+def test_what_config_knows_where_collection_is_unknown_is_not_judged(home: House) -> None:
+    item(home, "i-1")
+    for name, kind in {"i-1": "Instance", "i-2": "Instance", "i-3": "Instance", "x-1": "Thing"}.items():
+        known = {
+            "arn": f"arn:aws:ec2:{REGION}:{WORKLOAD}:instance/{name}",
+            "resource_type": f"AWS::EC2::{kind}",
+            "account_id": WORKLOAD,
+            "region": REGION,
+            "state": "ResourceDeleted" if name == "i-3" else "OK",
+            "is_stale": False,
+        }
+        with home.store.transaction() as connection:
+            insert(connection, "aws.config_resource", known)
+    assert health(home)["correctness"] == ("100.00", 0, 1, 1)
+
+
 def test_a_day_has_one_set_of_figures_and_earlier_days_keep_theirs(home: House) -> None:
     item(home, "i-1")
     health(home)

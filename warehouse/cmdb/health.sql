@@ -55,6 +55,7 @@ recorded as (
         item.arn is not null as is_collected,
         unseen.arn is not null as is_unseen,
         coalesce(item.resource_type, known.resource_type) as resource_type,
+        coalesce(known.state, '') like 'ResourceDeleted%' as is_deleted,
         item.account_id = known.account_id and item.region = known.region as is_same
     from aws.config_resource as known
     left join listed as item on known.arn = item.arn
@@ -118,31 +119,52 @@ judged_item as (
         false as is_at_fault
     from listed as item
     anti join recorded using (arn)
+    union all
+    -- What Config knows where nobody can tell whether collection would show it.
+    select
+        recorded.resource_type,
+        'correctness' as kpi,
+        true as is_unknown,
+        false as is_at_fault
+    from recorded
+    semi join listed on recorded.resource_type = listed.resource_type
+    where not recorded.is_collected and not recorded.is_unseen and not recorded.is_deleted
 ),
 
 account_cell as (
     select
         account.account_id,
-        -- Regions and services that are not there, and what is switched off, are not missing.
+        account.state,
         coalesce(bool_and(cell.is_judged) filter (
             where
             cell.outcome is distinct from 'skipped' or cell.skip_reason in ('no_profile', 'account_suspended')
-        ), false) as is_covered
+        ), false) as is_covered,
+        -- What a policy, a setting or a limit leaves out may hold something. What nobody granted is not meant to be there.
+        coalesce(bool_or(not cell.is_judged) filter (
+            where
+            cell.outcome = 'skipped'
+            and cell.skip_reason not in
+            ('no_profile', 'account_suspended', 'optional_grant_not_given', 'not_requested')
+        ), false) as is_left_out_in_part
     from org.account as account
     left join audit.expected_cell as cell
         on account.account_id = cell.account_id and cell.role in ('operations', 'workload')
-    where account.state = 'ACTIVE'
-    group by account.account_id
+    group by account.account_id, account.state
 ),
 
 orphan as (
+    -- What is not inventoried may be there all the same where its account is not covered.
     select
-        from_arn,
-        relation,
-        to_arn,
-        bool_or(reason <> 'type not collected') as is_at_fault
-    from cmdb.orphan_relationship
-    group by from_arn, relation, to_arn
+        held.from_arn,
+        held.relation,
+        held.to_arn,
+        bool_or(
+            held.reason = 'retired'
+            or (held.reason = 'not inventoried' and coalesce(account_cell.is_covered, true))
+        ) as is_at_fault
+    from cmdb.orphan_relationship as held
+    left join account_cell on held.account_id = account_cell.account_id
+    group by held.from_arn, held.relation, held.to_arn
 ),
 
 -- Millions of items have few verdicts: they are counted before anything is joined.
@@ -197,12 +219,13 @@ judged as (
         'coverage' as kpi,
         'organisation' as scope,
         'account' as unit,
-        false as is_unknown,
+        is_covered and is_left_out_in_part as is_unknown,
         not is_covered as is_at_fault,
         1 as judged_count,
         null as cost,
         null as currency
     from account_cell
+    where state = 'ACTIVE'
     union all
     select
         'uninventoried_spend' as kpi,
