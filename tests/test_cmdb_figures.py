@@ -312,7 +312,7 @@ CELLS: dict[str, list[tuple[str | None, str | None]]] = {
     "000000000007": [JUDGED, ("skipped", "request_limit")],
     "000000000008": [],
 }
-"""By account the outcome of each cell that is wanted of it, and why it was skipped; nothing of what was never requested."""
+"""By account the outcome of each cell that is wanted of it, and why it was skipped; neither where it was never due."""
 
 SUSPENDED = "000000000009"
 

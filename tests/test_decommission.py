@@ -334,6 +334,9 @@ def cells(at: datetime) -> list[Given]:
                 database_snapshot("of-orders", "db-orders"),
                 database_snapshot("of-nobody", "db-gone"),
                 database_snapshot("of-what", None),
+                # Copied from an account whose databases nobody listed.
+                database_snapshot("copied", "db-elsewhere")
+                | {"SourceDBSnapshotIdentifier": f"arn:aws:rds:{REGION}:999988887777:snapshot:first"},
                 database_snapshot("nightly", "db-gone", "automated"),
             ],
         ),
@@ -506,6 +509,7 @@ UNKNOWN = {
     ("i-unmeasured", "idle_instance"): "CloudWatch has 0 whole days of data, and 14 are needed",
     ("sparse", "database_without_connections"): "CloudWatch has 0 whole days of data, and 14 are needed",
     ("of-what", "orphan_database_snapshot"): "RDS does not report what it was made of",
+    ("copied", "orphan_database_snapshot"): "the databases that it may be of could not be listed: not requested",
     ("b-closed", "empty_bucket"): "S3 did not report whether it holds anything",
     ("cut-short", "function_without_invocations"): "the response of CloudWatch was not complete",
     ("unheard", "function_without_invocations"): (

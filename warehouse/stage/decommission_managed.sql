@@ -27,6 +27,23 @@ with place as (
     group by account_id, region, listing
 ),
 
+snapshot as (
+    -- A copy names the snapshot that it was made of: its database may be in that one's account and region.
+    select
+        * exclude (copied_from),
+        coalesce(nullif(split_part(copied_from, ':', 5), ''), account_id) as source_account_id,
+        coalesce(nullif(split_part(copied_from, ':', 4), ''), region) as source_region
+    from (
+        select
+            *,
+            coalesce(
+                record ->> '$.SourceDBSnapshotIdentifier', record ->> '$.SourceDBClusterSnapshotArn'
+            ) as copied_from
+        from aws.rds_db_snapshot
+        where snapshot_type = 'manual'
+    ) as held
+),
+
 database as (
     select
         item.*,
@@ -278,7 +295,7 @@ select
             then null
         else 'RDS does not report how large it is'
     end as size_gap
-from aws.rds_db_snapshot as snapshot
+from snapshot
 inner join ref.decommission_rule as rule
     on
         rule.rule = 'orphan_database_snapshot'
@@ -291,14 +308,13 @@ inner join ref.decommission_rule as rule
 left join known_database as known on snapshot.source_resource_id = known.resource_id
 left join place
     on
-        snapshot.account_id = place.account_id
-        and snapshot.region = place.region
+        snapshot.source_account_id = place.account_id
+        and snapshot.source_region = place.region
         and place.listing = case
             when snapshot.is_of_cluster
                 then 'rds_db_cluster'
             else 'rds_db_instance'
         end
-where snapshot.snapshot_type = 'manual'
 
 union all by name
 
