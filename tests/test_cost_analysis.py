@@ -52,7 +52,9 @@ def test_a_closed_month_has_the_invoices_rate_a_finished_one_its_average_and_oth
             ("USD", "NZD", "invoice", "2026-09-01", "1.1"),
             # Not closed yet: AWS may still change October, and its invoice with it.
             ("USD", "NZD", "invoice", "2026-10-01", "1.2"),
-            *(("USD", "NZD", "month_average", f"{month}-01", f"1.5{n}") for n, month in enumerate(months)),
+            # The first is dated by its month's end.
+            ("USD", "NZD", "month_average", "2026-08-31", "1.50"),
+            *(("USD", "NZD", "month_average", f"{month}-01", f"1.5{n}") for n, month in enumerate(months) if n),
             (*SPOT, "2026-11-02", "1.72"),
             (*SPOT, "2026-11-04", "1.74"),
             ("USD", "NZD", "budget", "2026-01-01", "9"),
@@ -64,7 +66,7 @@ def test_a_closed_month_has_the_invoices_rate_a_finished_one_its_average_and_oth
         home,
         [
             (day, "service", ACCOUNT, "A", "1")
-            for day in ("2026-08-31", "2026-09-30", "2026-10-01", *days("2026-11-01", "2026-11-05"))
+            for day in ("2026-08-30", "2026-08-31", "2026-09-30", "2026-10-01", *days("2026-11-01", "2026-11-05"))
         ],
         open_from="2026-10-01",
     )
@@ -76,7 +78,8 @@ def test_a_closed_month_has_the_invoices_rate_a_finished_one_its_average_and_oth
         """
     )
     assert [(row["usage_date"], (row["rate"] or "")[:4], row["rate_kind"], row["rate_date"]) for row in found] == [
-        ("2026-08-31", "1.50", "month_average", "2026-08-01"),
+        ("2026-08-30", "1.50", "month_average", "2026-08-31"),
+        ("2026-08-31", "1.50", "month_average", "2026-08-31"),
         ("2026-09-30", "1.10", "invoice", "2026-09-01"),
         ("2026-10-01", "1.52", "month_average", "2026-10-01"),
         # November is running: its average is not known, and the second's rate holds for no day before.
@@ -86,7 +89,7 @@ def test_a_closed_month_has_the_invoices_rate_a_finished_one_its_average_and_oth
         ("2026-11-04", "1.74", "spot", "2026-11-04"),
         ("2026-11-05", "1.74", "spot", "2026-11-04"),
     ]
-    assert [row["reporting_unblended_cost"] for row in found][2:5] == ["1.5200000000", None, "1.7200000000"]
+    assert [row["reporting_unblended_cost"] for row in found][3:6] == ["1.5200000000", None, "1.7200000000"]
     assert {row["reporting_currency"] for row in found} == {"NZD"}
 
 

@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from pathlib import Path
 
 import click
@@ -19,7 +20,7 @@ from nights import DATABASE, REPOSITORY, cmdb_here, copy_of, environment_of, que
 from rich.cells import cell_len
 
 from pipelines.cli.main import main
-from pipelines.cli.summary import RunSummary
+from pipelines.cli.summary import RunSummary, Summary
 from pipelines.cli.terminal import console, marked, progress_bars, summary_lines
 from pipelines.collection.progress import Load, Part, Report, Reporter, watching
 from resources.aws.messages import Progress
@@ -50,6 +51,21 @@ def test_the_last_screen_of_a_run_fits_24_rows_however_much_is_to_be_said(text: 
 def test_what_fits_is_shown_whole() -> None:
     lines = summary_lines(refused(["A first rule.", "A second rule."], ["A warning."]), None, "x", "y", 80)
     assert lines[1:-1] == ["✗ A first rule.", "✗ A second rule.", "! A warning."]
+
+
+@pytest.mark.parametrize(
+    ("amount", "through", "shown"),
+    [
+        (Decimal("1234.5"), "2026-11-24", "1,234.50 USD unblended, through 2026-11-24"),
+        (None, None, "unknown: no complete day of the bill was read"),
+    ],
+)
+def test_a_bill_of_which_no_day_was_read_is_unknown_and_not_zero(
+    amount: Decimal | None, through: str | None, shown: str
+) -> None:
+    figures = Summary(1, 1, 1, 1, amount, "USD", through, "none is new", {}, 1, Decimal(0), [], 0)
+    lines = summary_lines(RunSummary("one", True, 0), figures, "x", "y", 80)
+    assert f"  month to date  {shown}" in lines
 
 
 # ------------------------------------------------------------------------------------------------ a real terminal

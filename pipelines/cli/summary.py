@@ -53,6 +53,8 @@ class Summary:
     """The published dataset in a few figures.
 
     Attributes:
+        month_to_date: None where no complete day of the bill was read.
+        through: the last complete day of it; None likewise.
         anomalies: how many are new, or why that is not known.
     """
 
@@ -60,9 +62,9 @@ class Summary:
     active_accounts: int
     resources: int
     resource_accounts: int
-    month_to_date: Decimal
+    month_to_date: Decimal | None
     currency: str
-    through: str
+    through: str | None
     anomalies: str
     cells: dict[str, int]
     requests: int
@@ -140,9 +142,9 @@ def _summary(store: "Store", anomalies: str, memory: int | None) -> Summary:
         active_accounts=accounts[1],
         resources=resources[0],
         resource_accounts=resources[1],
-        month_to_date=cost[0] or Decimal(0),
+        month_to_date=cost[0],
         currency=cost[1] or "",
-        through=str(cost[2] or "never"),
+        through=None if cost[2] is None else str(cost[2]),
         anomalies=anomalies,
         cells=dict(cells),
         requests=run[0],

@@ -206,7 +206,7 @@ def summary_lines(
             f"  accounts       {summary.accounts:,} ({summary.active_accounts:,} active)",
             f"  resources      {summary.resources:,} in {summary.resource_accounts:,} accounts"
             + (f", {summary.stale:,} of them stale" if summary.stale else ""),
-            f"  month to date  {summary.month_to_date:,.2f} {summary.currency} unblended, through {summary.through}",
+            f"  month to date  {_month_to_date(summary)}",
             f"  anomalies      {plain(summary.anomalies)}",
             f"  cells          {_counts(summary.cells)}",
             f"  requests       {summary.requests:,}, for which AWS charges {summary.api_cost_usd:,.2f} USD",
@@ -248,6 +248,12 @@ def _rows(line: str, width: int) -> int:
 
 def _truncate(line: str, cells: int) -> str:
     return line if cell_len(line) <= cells else f"{set_cell_size(line, cells - 1).rstrip()}…"
+
+
+def _month_to_date(summary: Summary) -> str:
+    if summary.month_to_date is None:
+        return "unknown: no complete day of the bill was read"
+    return f"{summary.month_to_date:,.2f} {summary.currency} unblended, through {summary.through}"
 
 
 def _counts(cells: Mapping[str, int]) -> str:

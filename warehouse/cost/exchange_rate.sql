@@ -56,9 +56,9 @@ chosen as (
     inner join billed_month using (currency, bill_month)
     inner join usable_rate using (currency)
     where
-        usable_rate.valid_from <= billed_day.usage_date
-        and case usable_rate.kind
-            when 'spot' then true
+        case usable_rate.kind
+            when 'spot' then usable_rate.valid_from <= billed_day.usage_date
+            -- A rate of a month may be dated by any day of it.
             when 'invoice' then billed_month.is_closed and usable_rate.rate_month = billed_day.bill_month
             else billed_month.is_over and usable_rate.rate_month = billed_day.bill_month
         end

@@ -7,7 +7,7 @@
 -- description: Description as its author wrote it; may be empty.
 -- is_aws_managed: True where AWS wrote the policy, such as FullAWSAccess.
 -- content: The document, JSON; NULL where the policy was deleted while it was being read.
--- target_count: Roots, OUs and accounts that it is attached to; 0 where it is attached to nothing.
+-- target_count: Roots, OUs and accounts that it is attached to; 0 where it is attached to nothing, NULL where that was never listed.
 -- is_stale: True when the newest response about its type, document or targets is not trusted: the last that was stands.
 -- collected_at: When AWS listed it, UTC.
 -- run_id: The run that listed it; leads to audit.collection.
@@ -29,7 +29,9 @@ select
     policy.description,
     policy.is_aws_managed,
     content.content,
-    coalesce(target.target_count, 0) as target_count,
+    case
+        when target.policy_id is not null or listed.listing is not null then coalesce(target.target_count, 0)
+    end as target_count,
     policy.is_stale or coalesce(content.is_stale, false) or coalesce(target.is_stale, false) as is_stale,
     policy.collected_at,
     policy.run_id,
@@ -37,3 +39,5 @@ select
 from stage.organizations_policy as policy
 left join stage.organizations_policy_content as content using (policy_id)
 left join target using (policy_id)
+left join audit.coverage as listed
+    on listed.listing = 'organizations_policy_target:' || policy.policy_id and listed.is_known
