@@ -25,7 +25,7 @@ from resources.aws.clock import clock_error
 from resources.aws.dispatch import look_up_all
 from resources.aws.errors import AwsError
 from resources.aws.listing import GLOBAL_REGION, Listing
-from resources.aws.messages import OPTIONAL_GRANT, Lookup, Request, Response
+from resources.aws.messages import CUT_OFF, OPTIONAL_GRANT, Lookup, Request, Response
 from resources.aws.profile_errors import ProfileError
 from resources.aws.responses import EMPTY_MEANS_NONE, ROOTS
 from resources.aws.retry import Retry
@@ -576,6 +576,30 @@ def test_empty_pages_of_one_parent_are_not_those_of_another(aws: ScriptedAws, ma
     asked = replace(question(notification), batches=[{"BudgetName": f"b-{n}"} for n in range(20)])
     answer = make_reach("billing", replace(HASTE, empty_pages=3)).fetch(asked)
     assert (answer.outcome, answer.page_count) == ("empty_unconfirmed", 20)
+
+
+@pytest.mark.parametrize(
+    ("counts", "outcome"),
+    [([2], "found"), ([3], "failed"), ([4], "found"), ([1, 1], "found"), ([1, 3], "failed"), ([2, 1], "found")],
+    ids=str,
+)
+def test_a_response_that_ends_where_aws_may_cut_it_off_does_not_count(
+    aws: ScriptedAws, make_reach: MakeReach, counts: list[int], outcome: str
+) -> None:
+    """Of several parents each response ends by itself."""
+    notification = replace(listings()["budget_notification"], cut_at=3)
+
+    def script(call: Call) -> Reply | None:
+        if call.service == "sts":
+            return None
+        count = counts[int(call.parameters["BudgetName"])]
+        shown = {"NotificationType": "ACTUAL", "ComparisonOperator": "GREATER_THAN", "ThresholdType": "PERCENTAGE"}
+        return as_json({"Notifications": [{**shown, "Threshold": threshold} for threshold in range(count)]})
+
+    aws.script = script
+    asked = replace(question(notification), batches=[{"BudgetName": str(number)} for number in range(len(counts))])
+    answer = make_reach("billing", HASTE).fetch(asked)
+    assert (answer.outcome, answer.error_code) == (outcome, CUT_OFF if outcome == "failed" else None)
 
 
 def test_pages_that_are_full_end_with_the_time_of_a_question(aws: ScriptedAws, make_reach: MakeReach) -> None:

@@ -188,6 +188,7 @@ TARGETS: Mapping[str, Target] = {
             "tests/test_answers.py::test_as_many_empty_pages_as_aws_sends_are_no_end",
             "tests/test_answers.py::test_empty_pages_of_one_parent_are_not_those_of_another",
             "tests/test_answers.py::test_pages_that_are_full_end_with_the_time_of_a_question",
+            "tests/test_answers.py::test_a_response_that_ends_where_aws_may_cut_it_off_does_not_count",
             "tests/test_records.py::test_the_same_instance_on_one_page_or_two_is_found_once",
             "tests/test_records.py::test_an_instance_that_changes_between_two_pages_makes_no_response",
             "tests/test_secrets.py::test_a_token_that_aws_repeats_is_in_no_response_and_no_exception",
