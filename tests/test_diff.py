@@ -46,6 +46,8 @@ create table cmdb.finding_vpc_without_flow_log (arn varchar, account_id varchar,
 create table cmdb.finding_unused_security_group (arn varchar, account_id varchar, region varchar);
 create table cmdb.finding_spend_without_inventory (service varchar, account_id varchar, reason varchar);
 create table cmdb.finding_unknown (finding varchar, account_id varchar, region varchar);
+create table cmdb.finding_unused_security_group_unknown (arn varchar, account_id varchar, region varchar);
+create table cmdb.finding_open_rule_unknown (security_group_rule_id varchar, account_id varchar, region varchar);
 create table org.governance_kpi (as_of_date date, kpi varchar, verdict varchar);
 create table cost.daily (
     usage_date date, slice varchar, dimension_value varchar, currency varchar, unblended_cost decimal(28, 10)
@@ -88,7 +90,12 @@ def fill(store: Store, night: int, run_id: str, at: datetime) -> None:
                 connection.execute(f"insert into {table} values ({', '.join('?' * len(row))})", list(row))
 
         put("audit.run", (run_id, at))
-        put("audit.check_result", (run_id, "adds_up", "all", not second), (run_id, "is_unique", "all", True))
+        put(
+            "audit.check_result",
+            (run_id, "adds_up", "all", not second),
+            (run_id, "is_unique", "all", True),
+            (run_id, "runs later", "all", True) if second else (run_id, "runs earlier", "all", False),
+        )
         cells = [(account, states[night]) for account, *states in CELLS.values()]
         put("audit.coverage", *[("workload", account, "eu-west-1", "ec2_x", known) for account, known in cells])
         put(
@@ -133,14 +140,27 @@ def fill(store: Store, night: int, run_id: str, at: datetime) -> None:
             ("idle", "b", two, "eu-west-1", "unknown" if second else "candidate", None),
             ("idle", "c", three, "eu-west-1", "candidate" if second else "unknown", None),
             ("idle", "d", one, "eu-west-1", "candidate", "gone" if second else None),
+            ("idle", "e", one, "eu-west-1", "unknown", "gone" if second else None),
         )
         put(
             "cmdb.finding_open_rule",
             *([("r-new", "ssh", one, "eu-west-1"), ("r-seen", "ssh", three, "eu-west-1")] if second else
-              [("r-gone", "ssh", one, "eu-west-1"), ("r-refused", "ssh", two, "eu-west-1")]),
+              [("r-gone", "ssh", one, "eu-west-1"), ("r-refused", "ssh", two, "eu-west-1"),
+               ("r-prefix-list", "ssh", one, "eu-west-1")]),
         )  # fmt: skip
+        groups = [("g-used", one, "eu-west-1"), ("g-shared", one, "eu-west-1")]
+        put("cmdb.finding_unused_security_group", *([] if second else groups))
+        spends = [("Spend gone", one, "not inventoried"), ("Spend refused", two, "not inventoried")]
+        put("cmdb.finding_spend_without_inventory", *([] if second else spends))
         put("cmdb.finding_vpc_without_flow_log", ("v", one, "eu-west-1", "delivery fails" if second else "no flow log"))
-        put("cmdb.finding_unknown", ("finding_open_rule", two if second else three, "aws-global"))
+        put(
+            "cmdb.finding_unknown",
+            ("finding_open_rule", two if second else three, "aws-global"),
+            ("finding_spend_without_inventory", two if second else three, "eu-west-1"),
+        )
+        # Each is one group or rule of a place that is judged.
+        put("cmdb.finding_unused_security_group_unknown", *([("g-shared", one, "eu-west-1")] if second else []))
+        put("cmdb.finding_open_rule_unknown", *([("r-prefix-list", one, "eu-west-1")] if second else []))
         put("org.governance_kpi", (FIRST, "kpi", "green"), *([(at, "kpi", "red")] if second else []))
         day = FIRST.date()
         put(
@@ -193,12 +213,20 @@ def test_a_finding_is_resolved_only_where_it_was_judged(found: dict[str, Any]) -
         "open rule: ssh r-gone": "resolved",
         "open rule: ssh r-refused": "unknown since",
         "open rule: ssh r-seen": "known now",
+        "open rule: ssh r-prefix-list": "unknown since",
+        "unused security group g-used": "resolved",
+        "unused security group g-shared": "unknown since",
+        "spend without inventory Spend gone": "resolved",
+        "spend without inventory Spend refused": "unknown since",
         "decommission: idle b": "unknown since",
         "decommission: idle c": "known now",
         "decommission: idle d": "resolved",
+        "decommission: idle e": "known now",
         "vpc without flow log v": "changed",
         "key figure: kpi kpi": "changed",
         "check: adds_up all": "changed",
+        "check: runs earlier all": "unknown since",
+        "check: runs later all": "known now",
     }
 
 
@@ -233,6 +261,9 @@ def test_as_text_it_never_says_that_what_was_not_judged_is_gone(database: Path) 
     assert "Items: 2 gone, 1 added, 1 changed, 2 unknown since, 1 known now. 6 items before, 5 after." in lines
     assert [line for line in lines if "refused" in line and ("gone" in line or "none" in line)] == []
     assert any(line.endswith("r-refused in 000000000002 eu-west-1: finding → not judged") for line in lines)
+    assert any(line.endswith("r-seen in 000000000003 eu-west-1: not judged → finding") for line in lines)
+    assert any(line.endswith("check: runs earlier  all: failed → not judged") for line in lines)
+    assert any(line.endswith("check: runs later  all: not judged → passed") for line in lines)
 
 
 def test_the_page_is_whole_and_harmless(database: Path, tmp_path: Path) -> None:
@@ -245,6 +276,7 @@ def test_the_page_is_whole_and_harmless(database: Path, tmp_path: Path) -> None:
     assert text.count("<script>") == 1
     assert "default-src &#39;none&#39;" in text or "default-src 'none'" in text
     assert text.count("unknown since") >= 4
+    assert '<bdi>not judged</bdi></td><td class="of-text"><bdi>passed</bdi>' in text
     refused = cmdb_here(environment, "diff", "2026-03-01", "2026-03-02", "--output", str(tmp_path / "april.txt"))
     assert (refused.returncode, refused.stdout) == (2, "")
 

@@ -24,6 +24,8 @@ SECTIONS = ("items", "rules", "cost", "coverage")
 
 UNKNOWN = "unknown since"
 
+KNOWN = "known now"
+
 Row = Mapping[str, Any]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.differences.comparing import Comparison, Row
-from pipelines.differences.text import HEADINGS, money, summary, verdict_after
+from pipelines.differences.text import HEADINGS, money, summary, verdict_after, verdict_before
 from pipelines.report.page import TABLES, digest_of, style
 from pipelines.report.text import LONGEST_TEXT, plain
 from resources import release
@@ -75,9 +75,10 @@ def _section(comparison: Comparison, name: str) -> dict[str, Any]:
 
 def _shown(row: Row, column: str) -> str:
     """A value as the page shows it: that something is not there is said only where that was judged."""
-    value = verdict_after(row) if column == "verdict_after" else row[column]
+    verdicts = {"verdict_before": verdict_before, "verdict_after": verdict_after}
+    value = verdicts[column](row) if column in verdicts else row[column]
     if value is None:
-        return "none" if column == "verdict_before" else "–"
+        return "–"
     if isinstance(value, Decimal):
         return money(value) if column in ("difference", "restated") else f"{value:,.2f}"
     if isinstance(value, datetime):

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-from pipelines.differences.comparing import UNKNOWN, Comparison, Row
+from pipelines.differences.comparing import KNOWN, UNKNOWN, Comparison, Row
 
 SHOWN = 20
 """Rows of each section on a terminal; --json has all."""
@@ -77,8 +77,13 @@ def _item(row: Row) -> str:
 
 def _rule(row: Row) -> str:
     where = f" in {row['account_id']} {row['region']}" if row["account_id"] else ""
-    verdicts = f"{row['verdict_before'] or 'none'} → {verdict_after(row)}"
+    verdicts = f"{verdict_before(row)} → {verdict_after(row)}"
     return f"{row['kind']:<13}  {row['rule']}  {row['subject']}{where}: {verdicts}"
+
+
+def verdict_before(row: Row) -> str:
+    """The verdict of the earlier run: that there is none is shown only where that was judged."""
+    return str(row["verdict_before"] or ("not judged" if row["kind"] == KNOWN else "none"))
 
 
 def verdict_after(row: Row) -> str:

@@ -16,7 +16,7 @@ with paired as (
     where old.verdict is distinct from new.verdict
 ),
 
-judged as (
+doubted as (
     select
         paired.*,
         exists(
@@ -25,7 +25,9 @@ judged as (
             where
                 doubt.rule = split_part(paired.rule, ':', 1)
                 and doubt.account_id = paired.account_id
-                and doubt.region in (paired.region, 'aws-global')
+                -- What is of the whole account rests on each of its regions.
+                and (doubt.region in (paired.region, 'aws-global') or paired.region = 'aws-global')
+                and coalesce(doubt.subject = paired.subject, true)
         ) as is_unknown,
         exists(
             select 1
@@ -33,17 +35,31 @@ judged as (
             where
                 doubt.rule = split_part(paired.rule, ':', 1)
                 and doubt.account_id = paired.account_id
-                and doubt.region in (paired.region, 'aws-global')
+                and (doubt.region in (paired.region, 'aws-global') or paired.region = 'aws-global')
+                and coalesce(doubt.subject = paired.subject, true)
         ) as was_unknown
     from paired
+),
+
+judged as (
+    -- That there is no verdict counts only where there is no doubt. A check without a result was not run.
+    select
+        doubted.*,
+        coalesce(
+            verdict_before, if(was_unknown or starts_with(rule, 'check: '), 'unknown', null)
+        ) as judged_before,
+        coalesce(
+            verdict_after, if(is_unknown or starts_with(rule, 'check: '), 'unknown', null)
+        ) as judged_after
+    from doubted
 )
 
 select
     case
-        when verdict_after = 'unknown' or (verdict_after is null and is_unknown) then 'unknown since'
-        when verdict_after is null then 'resolved'
-        when verdict_before = 'unknown' or (verdict_before is null and was_unknown) then 'known now'
-        when verdict_before is null then 'new'
+        when judged_after = 'unknown' then 'unknown since'
+        when judged_before = 'unknown' then 'known now'
+        when judged_after is null then 'resolved'
+        when judged_before is null then 'new'
         else 'changed'
     end as kind,
     rule,
@@ -53,8 +69,11 @@ select
     verdict_before,
     verdict_after
 from judged
+where judged_before is distinct from judged_after
 order by
     list_position(['new', 'resolved', 'changed', 'unknown since', 'known now'], kind),
+    -- Last: a run that does little leaves all of them unknown.
+    starts_with(rule, 'check: '),
     rule,
     account_id,
     subject
