@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from nights import cmdb_here
 
-from pipelines.differences.comparing import QUERIES, SIDES
+from pipelines.differences.comparing import QUERIES, SIDES, compare
+from pipelines.differences.text import as_text
 from resources.store.paths import PUBLISHED_NAME
 from resources.store.store import Store
 
@@ -48,6 +49,10 @@ create table cmdb.finding_spend_without_inventory (service varchar, account_id v
 create table cmdb.finding_unknown (finding varchar, account_id varchar, region varchar);
 create table cmdb.finding_unused_security_group_unknown (arn varchar, account_id varchar, region varchar);
 create table cmdb.finding_open_rule_unknown (security_group_rule_id varchar, account_id varchar, region varchar);
+create table cmdb.exposure (
+    arn varchar, entry varchar, kind varchar, account_id varchar, region varchar, verdict varchar
+);
+create table cmdb.finding_exposure_unknown (kind varchar, account_id varchar, region varchar, arn varchar);
 create table org.governance_kpi (as_of_date date, kpi varchar, verdict varchar);
 create table cost.daily (
     usage_date date, slice varchar, dimension_value varchar, currency varchar, unblended_cost decimal(28, 10)
@@ -161,6 +166,37 @@ def fill(store: Store, night: int, run_id: str, at: datetime) -> None:
         # Each is one group or rule of a place that is judged.
         put("cmdb.finding_unused_security_group_unknown", *([("g-shared", one, "eu-west-1")] if second else []))
         put("cmdb.finding_open_rule_unknown", *([("r-prefix-list", one, "eu-west-1")] if second else []))
+        put(
+            "cmdb.exposure",
+            *[
+                (
+                    "bucket" if entry == "bucket" else f"eni-{entry}-0",
+                    entry,
+                    "address",
+                    account,
+                    "eu-west-1",
+                    verdicts[night],
+                )
+                for entry, account, verdicts in [
+                    ("opened", one, ("not exposed", "exposed")),
+                    ("shut", one, ("exposed", "not exposed")),
+                    ("came", one, (None, "exposed")),
+                    ("came shut", one, (None, "not exposed")),
+                    ("deleted", one, ("exposed", None)),
+                    ("doubted", one, ("exposed", "unknown")),
+                    ("cleared", one, ("unknown", "not exposed")),
+                    ("bucket", one, ("unknown", "not exposed")),
+                    ("refused", two, ("exposed", None)),
+                    ("judged", two, ("exposed", "not exposed")),
+                ]
+                if verdicts[night]
+            ],
+        )
+        put(
+            "cmdb.finding_exposure_unknown",
+            *([("address", two, "aws-global", None), ("address", one, "eu-west-1", "eni-doubted-0")] if second else []),
+            ("bucket", one, "aws-global", None),
+        )
         put("org.governance_kpi", (FIRST, "kpi", "green"), *([(at, "kpi", "red")] if second else []))
         day = FIRST.date()
         put(
@@ -218,6 +254,15 @@ def test_a_finding_is_resolved_only_where_it_was_judged(found: dict[str, Any]) -
         "unused security group g-shared": "unknown since",
         "spend without inventory Spend gone": "resolved",
         "spend without inventory Spend refused": "unknown since",
+        "exposure: address eni-opened-0 opened": "new",
+        "exposure: address eni-came-0 came": "new",
+        "exposure: address eni-shut-0 shut": "resolved",
+        "exposure: address eni-deleted-0 deleted": "resolved",
+        "exposure: address eni-judged-0 judged": "resolved",
+        "exposure: address eni-doubted-0 doubted": "unknown since",
+        "exposure: address eni-refused-0 refused": "unknown since",
+        "exposure: address eni-cleared-0 cleared": "known now",
+        "exposure: address bucket": "known now",
         "decommission: idle b": "unknown since",
         "decommission: idle c": "known now",
         "decommission: idle d": "resolved",
@@ -261,6 +306,9 @@ def test_as_text_it_never_says_that_what_was_not_judged_is_gone(database: Path) 
     assert "Items: 2 gone, 1 added, 1 changed, 2 unknown since, 1 known now. 6 items before, 5 after." in lines
     assert [line for line in lines if "refused" in line and ("gone" in line or "none" in line)] == []
     assert any(line.endswith("r-refused in 000000000002 eu-west-1: finding → not judged") for line in lines)
+    store = Store(database)
+    comparison = compare(store, store.history.find("2026-03-01"), store.history.find("2026-03-02"))
+    lines = as_text(comparison, shown=100).splitlines()
     assert any(line.endswith("r-seen in 000000000003 eu-west-1: not judged → finding") for line in lines)
     assert any(line.endswith("check: runs earlier  all: failed → not judged") for line in lines)
     assert any(line.endswith("check: runs later  all: not judged → passed") for line in lines)

@@ -1,4 +1,4 @@
--- Findings, signals, key figures and checks whose verdict is another one.
+-- Findings, ways in from the internet, signals, key figures and checks whose verdict is another one.
 with paired as (
     select
         coalesce(new.rule, old.rule) as rule,
@@ -23,7 +23,7 @@ doubted as (
             select 1
             from doubt_after as doubt
             where
-                doubt.rule = split_part(paired.rule, ':', 1)
+                doubt.rule in (paired.rule, split_part(paired.rule, ':', 1))
                 and doubt.account_id = paired.account_id
                 -- What is of the whole account rests on each of its regions.
                 and (doubt.region in (paired.region, 'aws-global') or paired.region = 'aws-global')
@@ -33,7 +33,7 @@ doubted as (
             select 1
             from doubt_before as doubt
             where
-                doubt.rule = split_part(paired.rule, ':', 1)
+                doubt.rule in (paired.rule, split_part(paired.rule, ':', 1))
                 and doubt.account_id = paired.account_id
                 and (doubt.region in (paired.region, 'aws-global') or paired.region = 'aws-global')
                 and coalesce(doubt.subject = paired.subject, true)
@@ -43,13 +43,16 @@ doubted as (
 
 judged as (
     -- That there is no verdict counts only where there is no doubt. A check without a result was not run.
+    -- What is judged to be not exposed is no finding, whether it has a row or none.
     select
         doubted.*,
-        coalesce(
-            verdict_before, if(was_unknown or starts_with(rule, 'check: '), 'unknown', null)
+        nullif(
+            coalesce(verdict_before, if(was_unknown or starts_with(rule, 'check: '), 'unknown', null)),
+            'not exposed'
         ) as judged_before,
-        coalesce(
-            verdict_after, if(is_unknown or starts_with(rule, 'check: '), 'unknown', null)
+        nullif(
+            coalesce(verdict_after, if(is_unknown or starts_with(rule, 'check: '), 'unknown', null)),
+            'not exposed'
         ) as judged_after
     from doubted
 )

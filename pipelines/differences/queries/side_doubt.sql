@@ -20,3 +20,12 @@ select
     region,
     security_group_rule_id as subject
 from cmdb.finding_open_rule_unknown
+union all
+-- What has a row in cmdb.exposure has its own verdict; these are places of which nothing is listed.
+select
+    'exposure: ' || kind as rule,
+    account_id,
+    region,
+    null as subject
+from cmdb.finding_exposure_unknown
+where arn is null

@@ -1,4 +1,4 @@
--- One row per finding, signal, key figure and check of a file, with its verdict.
+-- One row per finding, way in from the internet, signal, key figure and check of a file, with its verdict.
 select
     'decommission: ' || rule as rule,
     arn as subject,
@@ -47,6 +47,15 @@ select
     'aws-global' as region,
     reason as verdict
 from cmdb.finding_spend_without_inventory
+union all
+select
+    'exposure: ' || kind as rule,
+    -- An interface may have several addresses, and an address two interfaces, of which one is stale.
+    if(ends_with(arn, entry), arn, arn || ' ' || entry) as subject,
+    account_id,
+    coalesce(region, 'aws-global') as region,
+    verdict
+from cmdb.exposure
 union all
 select
     'key figure: ' || kpi as rule,
