@@ -205,7 +205,13 @@ def fill(store: Store, night: int, run_id: str, at: datetime) -> None:
             (day, "service", "S3", "USD", "2"),
             (day, "usage_type", "x", "USD", "999" if second else "1"),
             *(
-                [(at.date(), "service", "EC2", "USD", "4"), (at.date(), "service", "S3", "USD", "0.001")]
+                [
+                    (at.date(), "service", "EC2", "USD", "4"),
+                    (at.date(), "service", "S3", "USD", "0.001"),
+                    # A service that is new on a day that was billed, and a month that was read later than a newer one.
+                    (day, "service", "Tax", "USD", "3"),
+                    (day - timedelta(days=28), "service", "EC2", "USD", "7"),
+                ]
                 if second
                 else []
             ),
@@ -276,12 +282,19 @@ def test_a_finding_is_resolved_only_where_it_was_judged(found: dict[str, Any]) -
 
 
 def test_cost_tells_restated_days_from_new_ones(found: dict[str, Any]) -> None:
-    rows = {row["service"]: (row["cost_before"], row["cost_after"], row["restated"]) for row in found["cost"]["rows"]}
-    assert {service: tuple(map(float, amounts)) for service, amounts in rows.items()} == {
-        "EC2": (10, 15.5, 1.5),
-        "S3": (2, 2.001, 0),
+    assert {
+        (row["month"], row["service"]): tuple(float(row[name]) for name in ("cost_before", "cost_after", "restated"))
+        for row in found["cost"]["rows"]
+    } == {
+        ("2026-03-01", "EC2"): (10, 15.5, 1.5),
+        ("2026-03-01", "S3"): (2, 2.001, 0),
+        ("2026-03-01", "Tax"): (0, 3, 3),
+        ("2026-02-01", "EC2"): (0, 7, 0),
     }
-    assert "of which +1.50 on days that were billed before (through 2026-03-01)" in found["cost"]["summary"]
+    assert found["cost"]["summary"] == (
+        "+15.50 USD unblended, of which +4.50 on days that were billed before (through 2026-03-01), the rest on days "
+        "that were read for the first time (through 2026-03-02)."
+    )
 
 
 def test_coverage_names_the_cells_and_the_reason(found: dict[str, Any]) -> None:

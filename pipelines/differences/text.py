@@ -58,7 +58,7 @@ def _cost_sentences(comparison: Comparison) -> Iterator[str]:
         restated = sum((row["restated"] for row in own), Decimal())
         yield (
             f"{money(whole)} {currency} unblended, of which {money(restated)} on days that were billed before "
-            f"(through {comparison.scope['cost_through_before']}), the rest on later days "
+            f"(through {comparison.scope['cost_through_before']}), the rest on days that were read for the first time "
             f"(through {comparison.scope['cost_through_after']})."
         )
 

@@ -1,6 +1,7 @@
 -- Cost by month and service as each file knew it, where it differs: unblended, direct, in the billing currency.
 with known as (
-    select max(usage_date) as through_date
+    -- A month may be read after a later one: a day that the earlier file lacks is new, wherever it is.
+    select distinct usage_date
     from cost_before
 ),
 
@@ -11,10 +12,10 @@ paired as (
         coalesce(new.currency, old.currency) as currency,
         coalesce(old.cost, 0) as cost_before,
         coalesce(new.cost, 0) as cost_after,
-        coalesce(new.usage_date, old.usage_date) <= known.through_date as was_known
+        known.usage_date is not null as was_known
     from cost_before as old
     full join cost_after as new on old.usage_date = new.usage_date and old.service = new.service
-    cross join known
+    left join known on coalesce(new.usage_date, old.usage_date) = known.usage_date
 )
 
 select
