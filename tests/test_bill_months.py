@@ -292,6 +292,17 @@ def test_a_closed_month_whose_total_changed_is_fetched_too_or_named_where_it_has
     assert {name[-7:] for name in cells(blank_home, "again-2")} - {"y:total"} == {month(1), month(3)}
 
 
+def test_a_month_that_was_never_loaded_is_not_one_that_aws_has_changed(blank_home: House, small: Simulator) -> None:
+    settings = {"CMDB_COST_MONTHS": "3"}
+    limit = str(len(SLICES) + 3)
+    collect(blank_home, "night-1", budgets=False, CMDB_COST_REQUEST_LIMIT=limit, **settings)
+    blank_home.build("cost.daily", "cost.reconciliation")
+    waiting = {name[-7:] for name, row in cells(blank_home, "night-1").items() if row["skip_reason"] == "request_limit"}
+    assert waiting >= {month(2), month(3)}
+    collect(blank_home, "again-1", budgets=False, whole_months=frozenset({month(0)}), **settings)
+    assert {name[-7:] for name in cells(blank_home, "again-1")} - {"y:total"} == {month(0)}
+
+
 @pytest.mark.parametrize(
     ("months", "sentence"),
     [

@@ -302,13 +302,22 @@ class _WholeMonths(_Bill):
         state.log(f"Cost Explorer: {names} again, {len(total) + len(cells)} results in {needed} requests or more.")
         self._send(total)
         closed = ClosedMonths(state, self._identity.account_id, self._today, slices)
-        if also := closed.disputed - state.whole_months:
+        if also := self._loaded(closed.disputed - state.whole_months):
             # Nothing is published while the days of a closed month do not add up to its total.
             cells += bill_months.whole(slices, also, self._today)
             reason = f"AWS has changed the total of {_names(also)}"
             self._room(cells, f"{reason}, so that it has to be fetched too. Nothing but the totals was requested.")
             state.log(f"Cost Explorer: {reason}, so that it is fetched too.")
         self._send(cells)
+
+    def _loaded(self, months: Collection[str]) -> set[str]:
+        """Those of some months that were fetched once: what was never loaded is no change of AWS's."""
+        earlier = self._state.earlier
+        return {
+            month.name
+            for one, month in bill_months.whole([cost_slices.SERVICE], months, self._today)
+            if (cell := earlier.get(self._request(one, month).key)) is not None and cell.last_trusted_at is not None
+        }
 
     def _room(self, cells: Sequence[Cell], otherwise: str) -> int:
         """The requests that cells take at least.
