@@ -1,10 +1,13 @@
--- What changed since the run that was published before, item by item: first what went away, then what is new.
+-- What changed since the collecting run that was published before, item by item: first what went away, then what is new.
 with night as (
     select
         finished_at,
         row_number() over (order by finished_at desc) as place
     from audit.run
-    where outcome = 'published'
+    where
+        outcome = 'published'
+        -- `cmdb confirm` publishes too, and requests nothing again.
+        and run_id in (select collection.run_id from audit.collection as collection)
 )
 
 select

@@ -1,10 +1,13 @@
--- Configuration items whose last change came after the run that was published before: by type and kind of change.
+-- Configuration items whose last change came after the collecting run that was published before: by type and kind of change.
 with night as (
     select
         finished_at,
         row_number() over (order by finished_at desc) as place
     from audit.run
-    where outcome = 'published'
+    where
+        outcome = 'published'
+        -- `cmdb confirm` publishes too, and requests nothing again.
+        and run_id in (select collection.run_id from audit.collection as collection)
 )
 
 select

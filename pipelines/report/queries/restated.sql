@@ -1,11 +1,14 @@
--- What AWS changed of days that had been read before, since the run that was published before, in the reporting currency: each day
--- at its own rate.
+-- What AWS changed of days that had been read before, since the collecting run that was published before, in the reporting currency:
+-- each day at its own rate.
 with night as (
     select
         finished_at,
         row_number() over (order by finished_at desc) as place
     from audit.run
-    where outcome = 'published'
+    where
+        outcome = 'published'
+        -- `cmdb confirm` publishes too, and requests nothing again.
+        and run_id in (select collection.run_id from audit.collection as collection)
 )
 
 select
