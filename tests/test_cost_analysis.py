@@ -242,6 +242,19 @@ def test_a_bill_in_rupiah_or_won_is_spread_to_the_last_digit(home: House, amount
     assert max(spread.values()) - min(spread.values()) <= UNIT
 
 
+def test_a_bill_of_which_a_cent_is_unallocated_is_not_allocated_whole(home: House) -> None:
+    day = "2026-11-01"
+    billed(
+        home,
+        [
+            (day, "service", ACCOUNT, "A", "90000000.01"),
+            (day, "tag:k", ACCOUNT, "x", "90000000"),
+            (day, "tag:k", ACCOUNT, "", "0.01"),
+        ],
+    )
+    assert {row[4] for row in allocated(home)} == {"99.9999"}
+
+
 def test_an_account_without_a_shared_service_shares_nothing(home: House) -> None:
     seed(home, "ref.shared_cost", [("service", "Tax")])
     billed(

@@ -6,7 +6,7 @@ import datetime as dt
 import json
 from collections import Counter
 from collections.abc import Iterable
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
 import pytest
@@ -204,6 +204,11 @@ def test_what_changed_by_the_next_run_has_changed_and_nothing_else(organisation:
 # ---------------------------------------------------------------------------------------------------- the figures
 
 
+def percent(part: int, whole: int, rounding: str) -> Decimal:
+    """A percentage of two places, rounded to the side that is worse."""
+    return (Decimal(100 * part) / whole).quantize(Decimal("0.01"), rounding)
+
+
 def figures(truth: Row, bill: list[Row]) -> dict[str, Decimal]:
     """What each figure must be, by the truth and the published bill."""
     members = [account for account in truth["accounts"] if account["state"] == "ACTIVE"]
@@ -223,11 +228,11 @@ def figures(truth: Row, bill: list[Row]) -> dict[str, Decimal]:
     suspended = [account["account_id"] for account in truth["accounts"] if account["state"] == "SUSPENDED"]
     ownerless = sum(not account["tags"].get("bc:business-owner") for account in members)
     return {
-        "scp_coverage_pct": Decimal(100 * sum(a["account_id"] in covered for a in bound)) / len(bound),
+        "scp_coverage_pct": percent(sum(a["account_id"] in covered for a in bound), len(bound), ROUND_FLOOR),
         "accounts_under_root": Decimal(
             sum(a["ou_id"] == truth["root_id"] and not a["is_management"] for a in truth["accounts"])
         ),
-        "accounts_without_owner_pct": Decimal(100 * ownerless) / len(members),
+        "accounts_without_owner_pct": percent(ownerless, len(members), ROUND_CEILING),
         "suspended_accounts_with_cost": Decimal(sum(spent[account] > 0 for account in suspended)),
         # By hand: what the seed leaves out, and who administers what in the simulated organisation.
         "unapproved_services": Decimal(1),
@@ -242,9 +247,7 @@ def test_every_figure_is_true_and_its_evidence_shows_it(
 ) -> None:
     expected = figures(witnessed_night.truth, published["cost.daily"])
     found = {row["kpi"]: row for row in published["org.governance_kpi"]}
-    assert {name: Decimal(row["value"]) for name, row in found.items()} == {
-        name: round(value, 2) for name, value in expected.items()
-    }
+    assert {name: Decimal(row["value"]) for name, row in found.items()} == expected
     members = [account for account in witnessed_night.truth["accounts"] if account["state"] == "ACTIVE"]
     with Store(witnessed_night.database).published() as connection:
         for name, row in found.items():
@@ -336,6 +339,23 @@ def test_a_figure_is_green_only_where_nothing_is_unknown(home: House) -> None:
     assert found["delegated_administrators_security"] == ("0.00", "unknown", 1)
     assert found["scp_coverage_pct"] == (None, "unknown", 2)
     assert found["accounts_under_root"] == ("0.00", "green", 0)
+
+
+def test_one_account_of_many_that_is_at_fault_is_not_rounded_away(home: House) -> None:
+    """Of 20,001 member accounts one is not bound by any policy; of three whose tags are known one has no owner."""
+    accounts = [MANAGEMENT, *(f"{number:012}" for number in range(100, 20_101))]
+    owner = {"Key": "bc:business-owner", "Value": "somebody"}
+    more = [
+        *(Given(f"organizations_account_tag:{one}", [owner] if one != MANAGEMENT else []) for one in accounts[:3]),
+        Given("organizations_root_policy_type", [{"Id": "r-1", "PolicyTypes": [{"Type": SCP}]}]),
+        Given(f"organizations_policy:{SCP}", [{"Id": "p-1", "Name": "Deny", "Type": SCP, "AwsManaged": False}]),
+        Given("organizations_policy_content:p-1", [{"Content": "{}"}]),
+        Given("organizations_policy_target:p-1", [{"TargetId": one, "Type": "ACCOUNT"} for one in accounts[2:]]),
+    ]
+    governed(home, "night-1", FIRST_NIGHT, len(accounts) - 1, *more)
+    found = verdicts(home)
+    assert found["scp_coverage_pct"] == ("99.99", "amber", 0)
+    assert found["accounts_without_owner_pct"] == ("33.34", "red", 0)
 
 
 def test_what_is_counted_against_a_figure_stands_although_more_is_unknown(home: House) -> None:

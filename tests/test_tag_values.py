@@ -104,6 +104,14 @@ def test_a_blank_value_fills_no_tag(home: House) -> None:
     )
 
 
+def test_a_tag_that_one_resource_lacks_is_not_filled_everywhere(home: House) -> None:
+    filled = [tagged(f"i-{number}", "Payments") for number in range(29_999)]
+    home.night("night-1", [Given("ec2_instance", [*filled, tagged("i-without", "")])])
+    home.build("cmdb.tag_fill_rate")
+    (rate,) = home.rows(f"select filled_count, fill_rate_pct from cmdb.tag_fill_rate where tag_key = '{KEY}'")
+    assert rate == {"filled_count": 29_999, "fill_rate_pct": "99.99"}
+
+
 def test_a_warehouse_of_an_older_release_keeps_its_cut_by_service(tmp_path: Path) -> None:
     database = tmp_path / "cmdb.duckdb"
     store = Store(database, migrations_before("0021", tmp_path))

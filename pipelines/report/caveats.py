@@ -108,7 +108,7 @@ def _of_coverage(figures: Mapping[str, Figure]) -> Iterable[Caveat]:
         if found:
             shares = [row["share_pct"] for row in found]
             # A share that has no exchange rate is unknown, and so is the sum.
-            share = "an unknown part" if None in shares else f"{float(sum(shares)):.1f} %"
+            share = "an unknown part" if None in shares else text_of(sum(shares), "percent")
             names = ", ".join(f"{plain(row['account_name'] or 'no name')} ({row['account_id']})" for row in found[:5])
             yield Caveat(
                 "coverage",

@@ -42,6 +42,14 @@ def rounded(value: Decimal, places: int) -> str:
     return f"{amount:,}".replace("-", "−")
 
 
+def _percentage(value: Any) -> str:
+    """A percentage with one place: nearly all is not all, whichever way it would be rounded."""
+    # The quotient of two doubles may lack a whole's last digits.
+    exact = Decimal(str(round(value, 9) if isinstance(value, float) else value))
+    nearly = Decimal("99.9")
+    return rounded(nearly.copy_sign(exact) if nearly < abs(exact) < 100 else exact, 1)
+
+
 def places_of(figure: Figure) -> int:
     """Cents only where no amount of the figure is large."""
     amounts = [
@@ -62,9 +70,9 @@ def text_of(value: Any, kind: str, places: int = 0) -> str:
             amount = rounded(Decimal(value), places)
             return amount if value <= 0 or amount.startswith("<") else f"+{amount}"
         case "change_percent":
-            return f"{'+' if value > 0 else ''}{rounded(Decimal(str(value)), 1)} %"
+            return f"{'+' if value > 0 else ''}{_percentage(value)} %"
         case "percent":
-            return f"{rounded(Decimal(str(value)), 1)} %"
+            return f"{_percentage(value)} %"
         case "rate":
             return rounded(Decimal(value), 4)
         case "count":

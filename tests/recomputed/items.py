@@ -6,7 +6,7 @@ import datetime as dt
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 from typing import Any
 
 from recomputed.figures import Figures, Row, recomputes
@@ -337,10 +337,10 @@ def tag_fill_rate(world: World) -> Figures:
                 "empty_count": empty,
                 "absent_count": len(known) - filled - empty,
                 "unknown_count": len(there(world)) - len(known),
-                "fill_rate_pct": Decimal(100 * filled) / len(known),
+                "fill_rate_pct": (Decimal(100 * filled) / len(known)).quantize(Decimal("0.01"), ROUND_FLOOR),
             }
         )
-    return Figures(("tag_key",), rows, {"fill_rate_pct": Decimal("0.005")})
+    return Figures(("tag_key",), rows)
 
 
 @recomputes("cmdb.tag_value_near_miss")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
 from recomputed.figures import Figures, Row, recomputes
@@ -210,18 +210,20 @@ def governance_kpi(world: World) -> Figures:
         if day > since:
             spent[name] += amounts["unblended_cost"]
 
-    def percent(part: int, whole: int) -> Decimal:
-        return (Decimal(100 * part) / whole).quantize(Decimal("0.01"), ROUND_HALF_UP)
+    def percent(part: int, whole: int, rounding: str) -> Decimal:
+        return (Decimal(100 * part) / whole).quantize(Decimal("0.01"), rounding)
 
     governed = [one for one in active if not one["is_management"]]
     values = {
-        "scp_coverage_pct": percent(sum(1 for one in governed if one["account_id"] in bound), len(governed)),
+        "scp_coverage_pct": percent(
+            sum(1 for one in governed if one["account_id"] in bound), len(governed), ROUND_FLOOR
+        ),
         "accounts_under_root": Decimal(sum(1 for one in members if not one["ou_path"] and not one["is_management"])),
         "unapproved_services": Decimal(
             sum(1 for one in world.truth["enabled_services"] if one["service_principal"] not in approved)
         ),
         "accounts_without_owner_pct": percent(
-            sum(1 for one in active if not one["tags"].get(owner_key, "").strip()), len(active)
+            sum(1 for one in active if not one["tags"].get(owner_key, "").strip()), len(active), ROUND_CEILING
         ),
         "suspended_accounts_with_cost": Decimal(
             sum(

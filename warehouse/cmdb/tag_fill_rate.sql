@@ -7,7 +7,7 @@
 -- empty_count: Resources that carry it without a value, or with white space alone.
 -- absent_count: Resources that do not carry it.
 -- unknown_count: Resources whose tags could not be read; in no other count.
--- fill_rate_pct: Share of filled_count in all resources of which the tags are known; NULL where there are none.
+-- fill_rate_pct: Share of filled_count in all resources of which the tags are known, rounded down; NULL where there are none.
 with item as (
     select tags
     from cmdb.resource
@@ -32,6 +32,9 @@ select
     coalesce(counted.empty_count, 0) as empty_count,
     coalesce(counted.known_count - counted.filled_count - counted.empty_count, 0) as absent_count,
     coalesce(counted.unknown_count, 0) as unknown_count,
-    (100.0 * counted.filled_count / nullif(counted.known_count, 0))::decimal(5, 2) as fill_rate_pct
+    -- Rounded down: what one resource lacks is not filled everywhere.
+    (
+        floor(10000 * counted.filled_count / nullif(counted.known_count, 0)) / 100
+    )::decimal(5, 2) as fill_rate_pct
 from ref.tag_key as wanted
 left join counted using (tag_key)

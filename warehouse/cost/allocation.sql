@@ -202,7 +202,11 @@ select
     if(
         totalled.tag_value = '(unknown)',
         null,
-        100 * coalesce(totalled.allocated_cost, 0) / nullif(totalled.bill, 0)
+        least(
+            100 * coalesce(totalled.allocated_cost, 0) / nullif(totalled.bill, 0),
+            -- Nearly all is not all.
+            if(totalled.bill > 0 and coalesce(totalled.allocated_cost, 0) < totalled.bill, 99.9999, null)
+        )
     )::decimal(18, 4) as allocated_pct,
     (totalled.unblended_cost * priced.rate)::decimal(28, 10) as reporting_cost,
     setting.reporting_currency,

@@ -5,7 +5,7 @@
 -- key: as_of_date, kpi
 -- as_of_date: Day (UTC) on which AWS gave the list of accounts that the figure is about.
 -- kpi: Name of the figure, such as scp_coverage_pct; ref.kpi_threshold defines it.
--- value: The figure, in its unit; NULL where there is nothing to measure it by, such as services without ref.approved_service, and owners without a key of ref.tag_key.
+-- value: The figure, in its unit, a percentage rounded to its worse side; NULL where there is nothing to measure it by, such as services without ref.approved_service, and owners without a key of ref.tag_key.
 -- unit: account, service or percent.
 -- verdict: green, amber or red; unknown where cells that it rests on are unknown and it could change with them: faults that are
 --    counted can only become more, so amber and red stand. NULL where there is no threshold, or nothing to measure it by.
@@ -93,7 +93,9 @@ measured as (
 
     select
         'scp_coverage_pct' as kpi,
-        (100.0 * count(*) filter (where has_scp) / nullif(count(*), 0))::decimal(18, 2) as value
+        -- A percentage is rounded to its worse side. Its thresholds have two places too, so that it is judged as
+        -- the counts would be.
+        (floor(10000 * count(*) filter (where has_scp) / nullif(count(*), 0)) / 100)::decimal(18, 2) as value
     from member
     where state = 'ACTIVE' and not is_management
 
@@ -124,8 +126,10 @@ measured as (
     select
         'accounts_without_owner_pct' as kpi,
         (
-            100.0 * count(*) filter (where not has_owner)
-            / nullif(count(*) filter (where own.has_owner_key), 0)
+            ceil(
+                10000 * count(*) filter (where not has_owner)
+                / nullif(count(*) filter (where own.has_owner_key), 0)
+            ) / 100
         )::decimal(18, 2) as value
     from member
     cross join own

@@ -33,8 +33,8 @@ select
     )::decimal(38, 10) as cost,
     any_value(setting.reporting_currency) as currency,
     if(
-        any_value(whole.cost) > 0, round(coalesce(sum(spend.cost), 0) * 100 / any_value(whole.cost), 1), null
-    )::decimal(9, 1) as pct,
+        any_value(whole.cost) > 0, coalesce(sum(spend.cost), 0) * 100 / any_value(whole.cost), null
+    )::decimal(38, 10) as pct,
     if(
         coalesce(bool_and(spend.is_converted), true), coalesce(sum(spend.charged), 0), null
     )::decimal(38, 10) as charged,
