@@ -243,6 +243,13 @@ def test_what_is_stale_or_missing_stands_in_the_banner_and_where_it_matters(
 ) -> None:
     month = {**figures["months"].rows[0], "month": date(2026, 2, 1), "day_count": 0}
     cell = {"outcome": "denied", "cell_count": 3, "reason": "AccessDenied", "role": "billing"}
+    scope = {
+        "judged_count": 100,
+        "unknown_count": 9000,
+        "chosen_count": 0,
+        "cell_count": 9100,
+        "reasons": "denied 9000",
+    }
     worlds = [
         (figures, ended_at + timedelta(hours=40), "The newest published run is 40 hours old.", "stale top"),
         (other(figures, "spend_total"), ended_at, "No budget is set for this month", "missing spend"),
@@ -326,6 +333,27 @@ def test_what_is_stale_or_missing_stands_in_the_banner_and_where_it_matters(
             "missing coverage",
         ),
         (
+            other(figures, "scope", scope),
+            ended_at,
+            "9,000 of 9,100 cells are unknown (denied 9000): what they hold now is not known",
+            "missing coverage",
+        ),
+        (
+            other(
+                figures, "scope", {**scope, "chosen_count": 8000, "reasons": "region not selected 8000, denied 1000"}
+            ),
+            ended_at,
+            "9,000 of 9,100 cells are unknown (region not selected 8000, denied 1000), 8,000 of them left out by",
+            "missing coverage",
+        ),
+        (
+            other(figures, "scope", {**scope, "chosen_count": 9000, "reasons": "region not selected 9000"}),
+            ended_at,
+            "9,000 of 9,100 cells are left out by choice (region not selected 9000): what they hold now is not known",
+            "note coverage",
+        ),
+        (other(figures, "scope"), ended_at, "No cell was to be requested, so nothing is known", "missing coverage"),
+        (
             other(figures, "anomalies_judged", {**figures["anomalies_judged"].rows[0], "first_date": None}),
             ended_at,
             "No anomaly can be known by service",
@@ -354,8 +382,15 @@ def test_a_page_without_a_doubt_says_so(figures: Figures, ended_at: datetime) ->
     clean = other(clean, "savings_total", {**total, "without_estimate_count": 0, "unreviewed_price_count": 0})
     for name in ("candidates_by_rule", "applications", "health", "anomalies_judged"):
         clean = other(clean, name)
+    scope = {"judged_count": 42, "unknown_count": 0, "chosen_count": 0, "cell_count": 42, "reasons": None}
+    clean = other(clean, "scope", scope)
     assert pages.caveats(clean, ended_at) == []
     assert "Nothing is stale, nothing is missing" in pages.render(clean, ended_at)
+    chosen = {**scope, "unknown_count": 9, "chosen_count": 9, "cell_count": 51, "reasons": "region not selected 9"}
+    for unknown in (other(clean, "scope", chosen), other(clean, "scope")):
+        page = pages.render(unknown, ended_at)
+        assert "nothing is missing" not in page
+        assert "every cell was judged" not in page
 
 
 def test_a_month_that_was_not_read_is_named_in_the_chart_where_its_bar_would_be(figures: Figures) -> None:

@@ -8,12 +8,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import duckdb
 import pytest
 from nights import DATABASE, query
 
 from pipelines.models.model import read_models
 from pipelines.models.sql_files import reads
-from pipelines.report.figures import Figure, Scope
+from pipelines.report.figures import QUERIES, Figure, Scope
 from pipelines.report.page import render
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
@@ -102,11 +103,31 @@ def test_the_summary_says_that_nothing_is_unknown_only_where_nothing_is(figures:
     """Without an account that nobody collects, one unknown cell is enough to say so."""
     calm = {name: replace(figures[name], rows=()) for name in ("unreached", "spend_total", "examples", "broken_rules")}
     for unknown in (0, 1):
-        rows = ({"judged_count": 42, "unknown_count": unknown, "cell_count": 42 + unknown, "reasons": "denied 1"},)
+        row = {"judged_count": 42, "unknown_count": unknown, "chosen_count": 0, "cell_count": 42 + unknown}
+        rows = ({**row, "reasons": "denied 1" if unknown else None},)
         page = render({**figures, **calm, "scope": replace(figures["scope"], rows=rows)}, NOW)
         sentence = page[page.index(">Not known<") :].partition("</section>")[0]
         assert ("denied 1" in sentence) is bool(unknown)
         assert ("Every response counts" in sentence) is not unknown
+
+
+@pytest.mark.parametrize(
+    ("reasons", "found"),
+    [
+        ([], None),
+        ([None], (1, 0, 0, 1, None)),
+        (["denied", "region_not_selected", None, "denied"], (1, 3, 1, 4, "denied 2, region not selected 1")),
+        (["not_requested", "optional_grant_not_given"], (0, 2, 2, 2, "not requested 1, optional grant not given 1")),
+    ],
+)
+def test_what_is_left_out_by_choice_is_counted_among_the_unknown(
+    reasons: list[str | None], found: tuple[object, ...] | None
+) -> None:
+    with duckdb.connect() as connection:
+        connection.execute("create schema audit; create table audit.expected_cell (unknown_reason varchar)")
+        for reason in reasons:
+            connection.execute("insert into audit.expected_cell values (?)", [reason])
+        assert connection.execute((QUERIES / "scope.sql").read_text(encoding="utf-8")).fetchone() == found
 
 
 def test_what_nobody_collects_and_costs_much_is_named_first(figures: Figures) -> None:

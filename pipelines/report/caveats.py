@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from pipelines.report import sections
 from pipelines.report.figures import Figure
@@ -99,7 +100,26 @@ def _of_the_bill(figures: Mapping[str, Figure]) -> Iterable[Caveat]:
             )
 
 
+def _of_scope(scope: Mapping[str, Any] | None) -> Caveat | None:
+    """What of the whole scope is unknown: a choice of whoever runs the product is named as one, and is unknown too."""
+    if scope is None:
+        return Caveat(
+            "coverage", "missing", "No cell was to be requested, so nothing is known: see audit.expected_cell.", "scope"
+        )
+    unknown, chosen = scope["unknown_count"], scope["chosen_count"]
+    if not unknown:
+        return None
+    cells = f"{unknown:,} of {scope['cell_count']:,} cells are"
+    where = "what they hold now is not known, and audit.expected_cell names each."
+    if chosen == unknown:
+        return Caveat("coverage", "note", f"{cells} left out by choice ({plain(scope['reasons'])}): {where}", "scope")
+    by_choice = f", {chosen:,} of them left out by choice" if chosen else ""
+    return Caveat("coverage", "missing", f"{cells} unknown ({plain(scope['reasons'])}){by_choice}: {where}", "scope")
+
+
 def _of_coverage(figures: Mapping[str, Figure]) -> Iterable[Caveat]:
+    if of_scope := _of_scope(figures["scope"].first):
+        yield of_scope
     for why, sentence in (
         ("no profile", "No profile reaches {count:,} account(s)"),
         (None, "{count:,} account(s) that are suspended, closed or not of the organisation cost something"),
