@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from bills import ACCOUNT, billed, days, service
 from given import House
 from test_bill import asked_of, cells, collect, months
 
@@ -216,3 +217,34 @@ def test_an_organisation_of_today_has_no_bill_and_refuses_nothing(blank_home: Ho
     collect(blank_home, "night-1", budgets=False)
     instances_run(blank_home, since=small.truth()["today"])
     assert judge(blank_home, "night-1").passed
+
+
+@pytest.mark.parametrize(("used", "credited", "passes"), [("5", "-5", True), ("0", "0", False)])
+def test_a_bill_that_credits_pay_is_no_bill_of_zero(
+    blank_home: House, small: Simulator, used: str, credited: str, *, passes: bool
+) -> None:
+    collect(blank_home, "night-1", budgets=False)
+    instances_run(blank_home)
+    # By service AWS nets each credit with the use that it pays; by record type it does not.
+    blank_home.execute("delete from cost.daily")
+    lines = []
+    for day in days("2026-11-01", "2026-11-23"):
+        lines.append((day, "service", ACCOUNT, "Amazon Elastic Compute Cloud - Compute", "0"))
+        lines.append((day, "record_type", ACCOUNT, "Usage", used))
+        lines.append((day, "record_type", ACCOUNT, "Credit", credited))
+    billed(blank_home, lines)
+    assert judge(blank_home, "night-1").passed is passes
+
+
+def test_use_before_the_last_seven_days_proves_no_bill_of_now(blank_home: House, small: Simulator) -> None:
+    collect(blank_home, "night-1", budgets=False)
+    instances_run(blank_home)
+    blank_home.execute("delete from cost.daily")
+    billed(
+        blank_home,
+        [
+            *service("2026-11-01", "2026-11-23", "0"),
+            *((day, "record_type", ACCOUNT, "Usage", "5") for day in days("2026-11-01", "2026-11-15")),
+        ],
+    )
+    assert not judge(blank_home, "night-1").passed

@@ -1,6 +1,6 @@
 -- An organisation that has had instances running for three days or more has a bill: its last seven days are not all
--- zero. Credits may bring the sum to zero, but not each amount. A bill that Cost Explorer reports it has not yet is
--- unknown and no zero, and somebody may accept the zero of the newest month.
+-- zero. Credits may bring each service to zero, but not what was used by record type. A bill that Cost Explorer reports
+-- it has not yet is unknown and no zero, and somebody may accept the zero of the newest month.
 -- about: published
 -- refetch: cost_daily
 with service_month as (
@@ -51,7 +51,8 @@ where
         select 1
         from cost.daily as cost
         where
-            cost.slice = 'service'
+            -- By account and service Cost Explorer nets a credit with the use that it pays; by record type it does not.
+            cost.slice in ('service', 'record_type')
             and cost.unblended_cost <> 0
             and cost.usage_date >= (select max(newest.usage_date) - 7 from cost.daily as newest)
     )
