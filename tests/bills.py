@@ -7,7 +7,7 @@ import datetime as dt
 import re
 from collections.abc import Iterable
 from itertools import zip_longest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from resources.audit.cells import renew_coverage
 from resources.store.sql import literal
@@ -109,3 +109,29 @@ def weekly(first: str, last: str, workday: str, weekend: str, *key: str) -> list
         (day, cut, account, value, weekend if dt.date.fromisoformat(day).weekday() >= 5 else workday)
         for day in days(first, last)
     ]
+
+
+def aws_budget(
+    name: str,
+    time_unit: str,
+    limit: str | None,
+    actual: str,
+    forecast: str | None = None,
+    *,
+    kind: str = "COST",
+    start: str = "2025-04-01",
+    end: str = "2087-06-15",
+) -> dict[str, Any]:
+    """A budget as AWS lists it."""
+
+    def amount(value: str) -> dict[str, str]:
+        return {"Amount": value, "Unit": "USD"}
+
+    spend = {"ActualSpend": amount(actual)} | ({} if forecast is None else {"ForecastedSpend": amount(forecast)})
+    return {
+        "BudgetName": name,
+        "BudgetType": kind,
+        "TimeUnit": time_unit,
+        "TimePeriod": {"Start": f"{start}T00:00:00Z", "End": f"{end}T00:00:00Z"},
+        "CalculatedSpend": spend,
+    } | ({} if limit is None else {"BudgetLimit": amount(limit)})

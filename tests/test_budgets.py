@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
-from bills import ACCOUNT, OTHER, PAYER, SPOT, billed, days, seed, service
+from bills import ACCOUNT, ASKED, OTHER, PAYER, SPOT, aws_budget, billed, days, seed, service
 from given import FIRST_NIGHT, Given, House, build, hours
 
+from pipelines import report
+from pipelines.charts import charts
 from pipelines.models.checks import read_checks
 from resources.audit.bills import record_bill
-from resources.audit.runs import finish_run
+from resources.audit.runs import finish_run, record_run
 from resources.bill_rules import Bill
 
 RULES = {check.name: check for check in read_checks()}
+QUERIES = Path(report.__file__).parent / "queries"
 BUDGET_RATE = ("USD", "NZD", "budget", "2026-04-01", "1.70")
 
 
@@ -28,24 +33,15 @@ def home(home: House) -> House:
 
 def aws_budgets(home: House, asked: str, *budgets: tuple[str, str, str, str, str | None]) -> dict[str, dict[str, Any]]:
     """What is made of AWS's budgets (name, time unit, limit, actual, forecast), by name."""
-    home.build("cost.spend_vs_budget")
-    with home.store.transaction() as connection:
-        for budget in budgets:
-            connection.execute(
-                """
-                insert into cost.budget by name
-                select
-                    $1::timestamptz::date as as_of_date, $2 as account_id, $3 as budget_name, 'COST' as budget_type,
-                    $4 as time_unit, date '2025-04-01' as period_start, date '2087-06-15' as period_end,
-                    $5::decimal(28, 10) as limit_amount, $6::decimal(28, 10) as actual_amount,
-                    $7::decimal(28, 10) as forecast_amount, 'USD' as currency, false as is_stale,
-                    $1::timestamptz as collected_at, 'night-1' as run_id, 'budget' as listing
-                """,
-                [asked, PAYER, *budget],
-            )
-    for name in ("stage.aws_budget", "cost.spend_vs_budget"):
-        build(home.store, home.models[name])
+    listed_budgets(home, f"night-{asked}", asked, *(aws_budget(*budget) for budget in budgets))
     return {row["budget_name"]: row for row in home.rows("from cost.spend_vs_budget where starts_with(scope, 'aws:')")}
+
+
+def listed_budgets(home: House, run_id: str, asked: str, *records: dict[str, Any], **cell: Any) -> None:
+    """A night on which the payer's budgets were listed, or were not where `cell` has another outcome."""
+    given = Given("budget", records, account_id=cell.pop("account_id", PAYER), **cell)
+    home.night(run_id, [given], dt.datetime.fromisoformat(asked))
+    home.build("cost.spend_vs_budget")
 
 
 def standing(home: House) -> dict[str, dict[str, Any]]:
@@ -123,22 +119,30 @@ def test_budgets_of_a_run_that_could_not_request_them_stay_and_are_stale(home: H
 
 def night_of(home: House, number: int, payer: str, outcome: str, *others: str) -> None:
     """A run of a day, whose billing profile reaches an account with a budget; the last cells of others end."""
-    record = {
-        "BudgetName": f"of {payer}",
-        "BudgetType": "COST",
-        "TimeUnit": "MONTHLY",
-        "TimePeriod": {"Start": "2025-04-01T00:00:00Z", "End": "2087-06-15T00:00:00Z"},
-        "BudgetLimit": {"Amount": "3000", "Unit": "USD"},
-        "CalculatedSpend": {"ActualSpend": {"Amount": "100", "Unit": "USD"}},
-    }
+    record = aws_budget(f"of {payer}", "MONTHLY", "3000", "100")
     run = f"night-{number}"
     gone = [Given("budget", outcome="skipped", skip_reason="caller_changed", account_id=other) for other in others]
     home.night(run, [Given("budget", [record], account_id=payer), *gone], FIRST_NIGHT + hours(24 * number))
+    reads_bill_of(home, run, payer)
     home.build("cost.spend_vs_budget")
     with home.store.transaction() as connection:
-        bill = Bill("own", "As AWS invoices it.", account_id=payer)
-        record_bill(connection, run, bill, organization_id="o-1", config_hash="x")
         finish_run(connection, run, outcome)
+
+
+def published(home: House, run_id: str, account: str) -> None:
+    """A run that publishes, whose billing profile reaches an account."""
+    with home.store.transaction() as connection:
+        record_run(connection, run_id, "test")
+    reads_bill_of(home, run_id, account)
+    with home.store.transaction() as connection:
+        finish_run(connection, run_id, "published")
+
+
+def reads_bill_of(home: House, run_id: str, account: str) -> None:
+    """The pre-flight of a run, whose billing profile reaches an account."""
+    with home.store.transaction() as connection:
+        bill = Bill("own", "As AWS invoices it.", account_id=account)
+        record_bill(connection, run_id, bill, organization_id="o-1", config_hash="x")
 
 
 @pytest.mark.parametrize(
@@ -169,6 +173,91 @@ def _kept(home: House) -> dict[str, list[tuple[str, str]]]:
         ]
         for table, account in accounts.items()
     }
+
+
+@pytest.mark.parametrize("next_night", ["2026-11-24T20:00:00Z", "2026-11-25T14:00:00Z"])
+def test_a_budget_that_is_deleted_is_judged_no_more(home: House, next_night: str) -> None:
+    billed(home, service("2026-10-01", "2026-11-23", "100"))
+    both = (aws_budget("stays", "MONTHLY", "3000", "2300"), aws_budget("goes", "MONTHLY", "3000", "2300"))
+    published(home, "night-2", PAYER)
+    listed_budgets(home, "night-2", ASKED, *both)
+    assert _judged(home) == {"goes": ("green", False), "stays": ("green", False)}
+    listed_budgets(home, "night-3", next_night, both[0])
+    assert _judged(home) == {"stays": ("green", False)}
+    assert [row["budget_name"] for row in home.rows((QUERIES / "aws_budgets.sql").read_text())] == ["stays"]
+    with home.store.read() as connection:
+        assert len(charts.newest_budgets(connection)) == 1
+    last = dt.datetime.fromisoformat(next_night) + hours(24)
+    # The last is deleted as well: the bill of that night has no budget of AWS beside it.
+    home.execute(f"update cost.daily set collected_at = '{last}'")
+    listed_budgets(home, "night-4", last.isoformat())
+    assert _judged(home) == {}
+    # How it stood before is kept, and shown as nothing of now.
+    kept = home.rows("select max(as_of_date) as day from cost.spend_vs_budget where budget_name = 'stays'")
+    assert kept == [{"day": next_night[:10]}]
+    assert home.rows((QUERIES / "aws_budgets.sql").read_text()) == []
+    with home.store.read() as connection:
+        assert charts.newest_budgets(connection) == []
+
+
+def test_budgets_of_a_response_that_is_not_trusted_stay_and_are_stale(home: House) -> None:
+    billed(home, service("2026-10-01", "2026-11-23", "100"))
+    listed_budgets(home, "night-2", ASKED, aws_budget("old", "MONTHLY", "3000", "2300"))
+    for number, outcome in ((3, "denied"), (4, "empty_unconfirmed")):
+        listed_budgets(home, f"night-{number}", f"2026-11-2{number + 2}T14:00:00Z", outcome=outcome)
+        assert _judged(home) == {"old": ("green", True)}
+
+
+@pytest.mark.parametrize("outcome", ["empty_unconfirmed", "denied"])
+def test_a_new_payer_has_no_budget_of_the_payer_before(home: House, outcome: str) -> None:
+    billed(home, service("2026-10-01", "2026-11-23", "100"))
+    published(home, "night-2", PAYER)
+    listed_budgets(home, "night-2", ASKED, aws_budget("old", "MONTHLY", "3000", "2300"))
+    # Nobody knows yet what the new one has, so that the rows of the other are not taken away.
+    reads_bill_of(home, "night-3", OTHER)
+    listed_budgets(home, "night-3", "2026-11-25T14:00:00Z", account_id=OTHER, outcome=outcome)
+    assert _judged(home) == {}
+
+
+def _judged(home: House) -> dict[str, tuple[str | None, bool]]:
+    """Verdicts on AWS's budgets as the newest night left them, and whether they are stale."""
+    found = home.rows(
+        """
+        select budget_name, verdict, is_stale from cost.spend_vs_budget
+        where
+            starts_with(scope, 'aws:')
+            and as_of_date = (
+                select greatest(max((collected_at at time zone 'UTC')::date), (
+                    select max(as_of_date) from cost.budget
+                )) from cost.daily
+            )
+        """
+    )
+    return {row["budget_name"]: (row["verdict"], row["is_stale"]) for row in found}
+
+
+def test_a_budget_has_a_period_only_between_its_own_first_and_last_day(home: House) -> None:
+    billed(home, service("2026-10-01", "2026-11-23", "100"))
+    records = [
+        aws_budget("not begun", "MONTHLY", "3000", "0", start="2026-12-01"),
+        aws_budget("ended", "MONTHLY", "3000", "100", end="2026-10-31"),
+        aws_budget("ended today", "MONTHLY", "3000", "100", end="2026-11-24"),
+        aws_budget("begun within the month", "MONTHLY", "3000", "1300", start="2026-11-11"),
+        aws_budget("ends within the quarter", "QUARTERLY", "9000", "5400", end="2026-12-01"),
+        aws_budget("begins today", "DAILY", "10", "1", start="2026-11-24"),
+        aws_budget("begins tomorrow", "DAILY", "10", "1", start="2026-11-25"),
+        aws_budget("a project over", "CUSTOM", "10", "1", start="2026-01-01", end="2026-10-01"),
+        aws_budget("a project", "CUSTOM", "9000", "5400", start="2026-10-01", end="2027-01-01"),
+    ]
+    listed_budgets(home, "night-2", ASKED, *records)
+    found = home.rows("select budget_name, period_start, period_end, pace_pct from cost.spend_vs_budget order by all")
+    assert [tuple(row.values()) for row in found] == [
+        ("a project", "2026-10-01", "2027-01-01", "102.22"),
+        ("begins today", "2026-11-24", "2026-11-25", None),
+        # 1,300 in 13 of 20 days; 5,400 in 54 of 61.
+        ("begun within the month", "2026-11-11", "2026-12-01", "66.67"),
+        ("ends within the quarter", "2026-10-01", "2026-12-01", "67.78"),
+    ]
 
 
 # ------------------------------------------------------------------------------------- in the budget's currency

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from bills import ACCOUNT, ASKED, OTHER, PAYER, SPOT, billed, days, seed, service, weekly
-from given import House, build
+from bills import ACCOUNT, ASKED, OTHER, PAYER, SPOT, aws_budget, billed, days, seed, service, weekly
+from given import Given, House, build
 from nights import query
 
 from pipelines.charts import charts, drawing
@@ -452,28 +452,16 @@ def test_budgets_of_aws_are_shown_one_by_one_at_the_rate_that_they_were_set_at(h
     seed(home, "ref.budget", [])
     seed(home, "ref.fx_rate", [(*SPOT, "2020-01-01", "2"), ("USD", "NZD", "budget", "2026-04-01", "3")])
     billed(home, weekly("2026-10-01", "2026-11-23", "10", "4", "service", ACCOUNT, "A"))
+    records = [
+        aws_budget("all", "MONTHLY", "300", "178"),
+        aws_budget("a part", "MONTHLY", "100", "80", "110"),
+        aws_budget("a part, longer", "ANNUALLY", "1000", "600", "900"),
+        aws_budget("a day", "DAILY", "10", "11"),
+        aws_budget("hours", "MONTHLY", "100", "80", kind="USAGE"),
+        aws_budget("no limit yet", "MONTHLY", None, "1"),
+    ]
+    home.night("night-2", [Given("budget", records, account_id=PAYER)])
     home.build("cost.spend_vs_budget")
-    with home.store.transaction() as connection:
-        connection.executemany(
-            """
-            insert into cost.budget by name
-            select
-                date '2026-11-24' as as_of_date, $1 as account_id, $2 as budget_name, $3 as budget_type,
-                $4 as time_unit, date '2025-04-01' as period_start, date '2087-06-15' as period_end,
-                $5::decimal(28, 10) as limit_amount, $6::decimal(28, 10) as actual_amount,
-                $7::decimal(28, 10) as forecast_amount, 'USD' as currency, false as is_stale,
-                $8::timestamptz as collected_at, 'night-1' as run_id, 'budget' as listing
-            """,
-            [
-                (PAYER, "all", "COST", "MONTHLY", "300", "178", None, ASKED),
-                (PAYER, "a part", "COST", "MONTHLY", "100", "80", "110", ASKED),
-                (PAYER, "a part, longer", "COST", "ANNUALLY", "1000", "600", "900", ASKED),
-                (PAYER, "a day", "COST", "DAILY", "10", "11", None, ASKED),
-                (PAYER, "hours", "USAGE", "MONTHLY", "100", "80", None, ASKED),
-                (PAYER, "no limit yet", "COST", "MONTHLY", None, "1", None, ASKED),
-            ],
-        )
-    build(home.store, home.models["cost.spend_vs_budget"])
     found = home.rows(
         """
         select

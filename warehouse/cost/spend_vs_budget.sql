@@ -333,7 +333,8 @@ select * from judged
 union all by name
 select before.*
 from cost.spend_vs_budget as before
-anti join judged using (as_of_date, scope)
+-- What was judged earlier on the same day is judged anew as a whole: a budget that is gone since leaves no row of it.
+anti join as_of using (as_of_date)
 -- Of an account whose budgets are not kept, no comparison is.
 where
     not starts_with(before.scope, 'aws:')

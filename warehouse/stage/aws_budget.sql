@@ -1,11 +1,12 @@
--- How each cost budget of AWS stands in the period that is running, in its own currency, by AWS's own count. Not part of the
+-- How each cost budget of AWS stands in the period that is running, in its own currency, by AWS's own count: of those that the
+-- newest listing of the present payer holds. One that has not begun, or has ended, has no period that runs. Not part of the
 -- public interface; read cost.spend_vs_budget.
 -- materialized: view
 -- key: account_id, budget_name
 -- account_id: The account that the budget belongs to, 12 digits: the payer.
 -- budget_name: The name that people gave it.
--- period_start: First day of the period; AWS begins a year or a quarter anew from the budget's own first day.
--- period_end: Day after the last of the period.
+-- period_start: First day of the period; AWS begins a year or a quarter anew from the budget's own first day, and none before it.
+-- period_end: Day after the last of the period, which the budget's own end may cut short.
 -- counted_date: Day before the request to AWS: the last that AWS may have counted.
 -- elapsed_days: Whole days of the period before the request to AWS.
 -- is_month: True where the period is one month.
@@ -17,21 +18,35 @@
 -- spend_rate: Rate by which actual_amount is shown: the average of the bill's rates in the period, each day weighed by what it cost; that of the last complete day where the bill does not hold the whole period, or a day has no rate.
 -- is_stale: True where the newest response about budgets is not trusted.
 -- fetched_at: When AWS gave it, UTC.
-with listed as (
+with payer as (
+    select max_by(billing_account_id, checked_at) as account_id
+    from audit.bill
+    where billing_account_id is not null
+),
+
+-- cost.budget keeps what stood once; stage.budget holds what the newest trusted response listed, and nothing that was deleted
+-- since. What an earlier payer had stays there until the present one has a response that is trusted.
+listed as (
     select
         budget.*,
         case budget.time_unit when 'MONTHLY' then 1 when 'QUARTERLY' then 3 when 'ANNUALLY' then 12 end
             as month_count,
         datediff('month', budget.period_start, budget.as_of_date) as months_since
     from cost.budget as budget
-    where
-        budget.budget_type = 'COST'
-        and budget.as_of_date = (select max(newest.as_of_date) from cost.budget as newest)
+    semi join stage.budget as newest
+        on
+            budget.account_id = newest.account_id
+            and budget.budget_name = newest.budget_name
+            and budget.collected_at = newest.collected_at
+    cross join payer
+    where budget.budget_type = 'COST' and budget.account_id = coalesce(payer.account_id, budget.account_id)
 ),
 
-running as (
+unbounded as (
     select
         * exclude (period_start, period_end),
+        period_start as first_start,
+        period_end as last_end,
         case
             when month_count is not null
                 then (
@@ -51,6 +66,15 @@ running as (
             else period_end
         end as period_end
     from listed
+),
+
+running as (
+    select
+        * exclude (period_start, period_end, first_start, last_end),
+        greatest(period_start, first_start) as period_start,
+        least(period_end, last_end) as period_end
+    from unbounded
+    where coalesce(first_start <= as_of_date, true) and coalesce(last_end > as_of_date, true)
 ),
 
 paced as (
