@@ -442,3 +442,48 @@ def test_a_day_that_is_missing_makes_no_green_and_hides_no_red(home: House) -> N
         "k": (1, None),
     }
     assert found["one"]["unknown_reason"] == "days of the bill are missing"
+
+
+@pytest.mark.parametrize(
+    ("case", "asked", "limit", "spent"),
+    [
+        ("the tag was read from November on", "2026-11-12T14:00:00Z", "2500", "1000.0000000000"),
+        ("a payer is new", "2026-11-04T14:00:00Z", "1000", "200.0000000000"),
+    ],
+)
+def test_a_forecast_needs_four_days_of_each_weekday_to_come(
+    home: House, case: str, asked: str, limit: str, spent: str
+) -> None:
+    seed(home, "ref.budget", [("k", "one", "2026-11-01", limit, "USD"), ("k", "over", "2026-11-01", "1", "USD")])
+    first = "2026-11-01" if case == "a payer is new" else "2026-10-01"
+    lines = service(first, days("2026-11-01", asked[:10])[-2], "200")
+    for day in days("2026-11-01", asked[:10])[:-1]:
+        lines += [(day, "tag:k", ACCOUNT, name, "100") for name in ("one", "over")]
+    billed(home, lines, asked=asked)
+    found = standing(home)
+    assert found["one"]["actual_amount"] == spent
+    reason = "fewer than four days of a weekday to come were read"
+    assert {name: (row["verdict"], row["forecast_amount"], row["unknown_reason"]) for name, row in found.items()} == {
+        "one": (None, None, reason),
+        "over": ("red", None, reason),
+        "k": (None, None, reason),
+    }
+
+
+def test_a_forecast_needs_no_weekday_that_does_not_come_again(home: House) -> None:
+    seed(home, "ref.budget", [("k", "one", "2026-11-01", "3000", "USD")])
+    lines = service("2026-10-01", "2026-11-29", "100")
+    # A Tuesday was not read; of November the 29th and the 30th are to come: a Sunday and a Monday.
+    lines += [(day, "tag:k", ACCOUNT, "one", "100") for day in days("2026-10-01", "2026-11-29") if day != "2026-11-03"]
+    billed(home, lines, asked="2026-11-30T14:00:00Z")
+    found = standing(home)["one"]
+    assert (found["forecast_amount"], found["unknown_reason"]) == ("2900.0000000000", "days of the bill are missing")
+
+
+def test_on_the_last_day_of_its_month_a_budget_of_a_new_payer_is_judged(home: House) -> None:
+    seed(home, "ref.budget", [("k", "one", "2026-11-01", "1100", "USD")])
+    lines = service("2026-11-20", "2026-11-30", "100")
+    lines += [(day, "tag:k", ACCOUNT, "one", "100") for day in days("2026-11-20", "2026-11-30")]
+    billed(home, lines, asked="2026-12-02T14:00:00Z")
+    found = standing(home)["one"]
+    assert (found["forecast_amount"], found["verdict"]) == ("1100.0000000000", "green")

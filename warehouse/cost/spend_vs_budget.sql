@@ -16,7 +16,7 @@
 -- currency: The reporting currency, ISO 4217.
 -- pace_pct: Spend as percent of what an even pace would have spent by last_complete_date, in the budget's currency: above 100 is faster than the budget; NULL where no day of the period has passed.
 -- aws_forecast: What AWS expects at the period's end, in the reporting currency; NULL where AWS forecasts nothing.
--- run_rate_forecast: Of a value, spend so far and for each day left the median of its weekday's last four; of a budget of AWS, what it counted, at the same pace to the period's end. In the reporting currency.
+-- run_rate_forecast: Of a value, spend so far and for each day left the median of its weekday's last four, NULL where not all four were read; of a budget of AWS, what it counted, at the same pace to the period's end. In the reporting currency.
 -- forecast: aws_forecast, or run_rate_forecast where AWS gives none.
 -- forecast_source: aws or run_rate.
 -- variance: forecast less budget: above zero is too much. Of a total, of the values that have a budget.

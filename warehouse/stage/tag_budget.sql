@@ -15,9 +15,9 @@
 -- budget_rate_kind: Kind of that rate.
 -- spend_currency: Billing currency, ISO 4217.
 -- billed_to_date: Spent since period_start, in the billing currency.
--- billed_forecast: With the days to come, in the billing currency.
+-- billed_forecast: With the days to come, in the billing currency; NULL where fewer than four days of a weekday to come were read.
 -- reporting_to_date: Spent since period_start, each day at its rate; NULL where one has none.
--- reporting_forecast: With the days to come, in the reporting currency; NULL where a day has no rate.
+-- reporting_forecast: With the days to come, in the reporting currency; NULL as billed_forecast, and where a day has no rate.
 with whole as (
     select
         max(through_date) as last_complete_date,
@@ -120,6 +120,26 @@ missing as (
     group by day.scope
 ),
 
+weekday_read as (
+    select
+        day_read.scope,
+        dayofweek(day_read.usage_date) as day_of_week,
+        count(*) as day_count
+    from day_read
+    inner join scope on day_read.scope = scope.scope
+    where day_read.usage_date > scope.last_complete_date - 28
+    group by day_read.scope, dayofweek(day_read.usage_date)
+),
+
+-- A day that nobody read is no day without a cost: from fewer than four days of a weekday nothing is forecast.
+without_forecast as (
+    select distinct day.scope
+    from day
+    left join weekday_read
+        on day.scope = weekday_read.scope and dayofweek(day.usage_date) = weekday_read.day_of_week
+    where day.usage_date > day.last_complete_date and coalesce(weekday_read.day_count, 0) < 4
+),
+
 spent as (
     select
         part.scope,
@@ -187,6 +207,7 @@ select
         when not scope.is_used then 'no cost carries this tag: it is not activated, or not used'
         when to_date.reporting_cost is null then 'a day has no exchange rate'
         when missing.days_missing > 0 then 'days of the bill are missing'
+        when without_forecast.scope is not null then 'fewer than four days of a weekday to come were read'
     end as unknown_reason,
     budgeted.budget_currency,
     budgeted.limit_amount,
@@ -196,13 +217,21 @@ select
     scope.spend_currency,
     to_date.cost as billed_to_date,
     -- On the last day of a month nothing is to come.
-    (to_date.cost + if(to_come.scope is null, 0, to_come.cost))::decimal(28, 10) as billed_forecast,
+    case
+        when without_forecast.scope is not null then null
+        when to_come.scope is null then to_date.cost
+        else to_date.cost + to_come.cost
+    end::decimal(28, 10) as billed_forecast,
     to_date.reporting_cost as reporting_to_date,
-    (to_date.reporting_cost + if(to_come.scope is null, 0, to_come.reporting_cost))::decimal(28, 10)
-        as reporting_forecast
+    case
+        when without_forecast.scope is not null then null
+        when to_come.scope is null then to_date.reporting_cost
+        else to_date.reporting_cost + to_come.reporting_cost
+    end::decimal(28, 10) as reporting_forecast
 from part
 inner join scope using (scope)
 left join missing using (scope)
+left join without_forecast using (scope)
 left join budgeted using (scope, budget_name)
 left join to_date using (scope, budget_name)
 left join to_come using (scope, budget_name)
