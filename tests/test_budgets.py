@@ -487,3 +487,42 @@ def test_on_the_last_day_of_its_month_a_budget_of_a_new_payer_is_judged(home: Ho
     billed(home, lines, asked="2026-12-02T14:00:00Z")
     found = standing(home)["one"]
     assert (found["forecast_amount"], found["verdict"]) == ("1100.0000000000", "green")
+
+
+def waits_for_the_limit(home: House, month: str) -> None:
+    """A night that leaves a month of the tag's slice for a later one."""
+    cell = Given(
+        f"cost_daily:tag:k:{month}", outcome="skipped", skip_reason="request_limit", role="billing", account_id=PAYER
+    )
+    home.night("night-2", [cell], dt.datetime.fromisoformat(ASKED) + hours(1))
+
+
+@pytest.mark.parametrize("read_on", ["2026-11-01T14:00:00Z", "2026-11-02T14:00:00Z"])
+def test_a_month_before_the_running_one_is_no_green_of_a_tag_that_waits(home: House, read_on: str) -> None:
+    limits = {"one": "1000", "two": "1"}
+    months = ("2026-10-01", "2026-11-01")
+    seed(home, "ref.budget", [("k", name, month, limits[name], "NZD") for name in ("one", "two") for month in months])
+    billed(home, service("2026-10-01", "2026-11-23", "10"))
+    read = days("2026-10-01", read_on[:10])[:-1]
+    billed(home, [(day, "tag:k", ACCOUNT, name, "5") for day in read for name in ("one", "two")], asked=read_on)
+    waits_for_the_limit(home, "2026-11")
+    found = standing(home)
+    reason = "the bill by this tag was not read up to the running month"
+    columns = ("period_start", "verdict", "unknown_reason", "is_stale", "fetched_at")
+    assert {name: tuple(row[column] for column in columns) for name, row in found.items()} == {
+        "one": ("2026-10-01", None, reason, True, read_on),
+        "two": ("2026-10-01", "red", reason, True, read_on),
+        "k": ("2026-10-01", None, reason, True, read_on),
+    }
+
+
+def test_a_tag_that_waits_within_the_month_is_judged_as_it_stood_and_stale(home: House) -> None:
+    seed(home, "ref.budget", [("k", "one", "2026-11-01", "1000", "NZD")])
+    billed(home, service("2026-10-01", "2026-11-23", "5"))
+    read_on = "2026-11-20T14:00:00Z"
+    billed(home, [(day, "tag:k", ACCOUNT, "one", "5") for day in days("2026-10-01", "2026-11-19")], asked=read_on)
+    assert standing(home)["one"]["is_stale"] is False
+    waits_for_the_limit(home, "2026-11")
+    found = standing(home)["one"]
+    assert (found["last_complete_date"], found["verdict"], found["unknown_reason"]) == ("2026-11-18", "green", None)
+    assert (found["is_stale"], found["fetched_at"]) == (True, read_on)

@@ -35,8 +35,8 @@
 -- spend_rate: Rate by which the spend of a budget of AWS is shown: the average of its period, each day weighed by the bill; NULL where each day has its own.
 -- budget_rate: Rate by which the budget was converted: of the kind budget where there is one at the month's start, else as rate; NULL for a sum of budgets of several.
 -- budget_rate_kind: Kind of that rate; same_currency where the budget is in the reporting currency.
--- is_stale: True where what AWS said of the budget, or of the bill, is not of the newest answer.
--- fetched_at: When AWS gave it, UTC.
+-- is_stale: True where AWS's budget, or the bill by service or by this tag, is not of the newest response, or the bill by this tag ends before the running month.
+-- fetched_at: When AWS gave it, UTC: of a tag key's budgets the bill by that tag.
 with as_of as (
     select
         (
@@ -83,6 +83,8 @@ total_row as (
         any_value(value_row.last_complete_date) as last_complete_date,
         any_value(value_row.days_missing) as days_missing,
         max(value_row.unknown_reason) as unknown_reason,
+        any_value(value_row.is_stale) as is_stale,
+        any_value(value_row.fetched_at) as fetched_at,
         bool_or(value_row.is_budgeted) as is_budgeted,
         any_value(value_row.spend_currency) as spend_currency,
         count(distinct value_row.budget_currency) = 1 as has_one_currency,
@@ -132,6 +134,8 @@ tag_row as (
         last_complete_date,
         days_missing,
         unknown_reason,
+        is_stale,
+        fetched_at,
         is_budgeted,
         spend_currency,
         budget_currency,
@@ -157,6 +161,8 @@ tag_row as (
         total_row.last_complete_date,
         total_row.days_missing,
         total_row.unknown_reason,
+        total_row.is_stale,
+        total_row.fetched_at,
         total_row.is_budgeted,
         total_row.spend_currency,
         case
@@ -206,8 +212,9 @@ budget_row as (
         null::decimal(18, 10) as spend_rate,
         tag_row.budget_rate,
         tag_row.budget_rate_kind,
-        as_of.is_stale,
-        as_of.fetched_at
+        -- What everybody bears is parted by the services.
+        coalesce(tag_row.is_stale, false) or as_of.is_stale as is_stale,
+        coalesce(tag_row.fetched_at, as_of.fetched_at) as fetched_at
     from tag_row
     cross join as_of
 

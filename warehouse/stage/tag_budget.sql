@@ -8,6 +8,8 @@
 -- last_complete_date: Last day that is counted.
 -- days_missing: Days from period_start on without a row of the bill; NULL where nothing was read.
 -- unknown_reason: Why what is shown may be wrong; NULL where nothing is unknown.
+-- is_stale: True where the slice of the tag was not read up to the month of the bill that runs, or the newest response about a day of it, or of the month before, is not trusted; NULL where it was never read.
+-- fetched_at: When AWS gave the newest row of that slice, UTC; NULL where it was never read.
 -- budget_currency: Currency of the budget, ISO 4217; NULL where there is none.
 -- limit_amount: What may be spent in the month, in budget_currency.
 -- budget: The same in the reporting currency; NULL where there is no rate.
@@ -30,9 +32,30 @@ with whole as (
     where slice = 'service'
 ),
 
+tag_slice as (
+    select
+        substr(cost.slice, 5) as scope,
+        max(cost.collected_at) as fetched_at,
+        coalesce(bool_or(cost.is_stale) filter (
+            where
+            cost.usage_date
+            >= (
+                select date_trunc('month', max(newest.collected_at) at time zone 'UTC') - interval 1 month
+                from cost.daily as newest
+            )
+        ), false) as is_stale
+    from cost.daily as cost
+    where starts_with(cost.slice, 'tag:')
+    group by cost.slice
+),
+
 scope as (
     select
         named.scope,
+        -- A slice that waits while the bill goes on judges a month that is over, whatever its last response was.
+        coalesce(
+            max(spend.last_complete_date) < date_trunc('month', max(whole.last_complete_date)), false
+        ) as is_behind,
         coalesce(max(spend.last_complete_date), max(whole.last_complete_date)) as last_complete_date,
         date_trunc('month', coalesce(max(spend.last_complete_date), max(whole.last_complete_date)))::date
             as period_start,
@@ -206,9 +229,12 @@ select
         when not scope.is_read then 'the bill by this tag was not read'
         when not scope.is_used then 'no cost carries this tag: it is not activated, or not used'
         when to_date.reporting_cost is null then 'a day has no exchange rate'
+        when scope.is_behind then 'the bill by this tag was not read up to the running month'
         when missing.days_missing > 0 then 'days of the bill are missing'
         when without_forecast.scope is not null then 'fewer than four days of a weekday to come were read'
     end as unknown_reason,
+    tag_slice.is_stale or scope.is_behind as is_stale,
+    tag_slice.fetched_at,
     budgeted.budget_currency,
     budgeted.limit_amount,
     budgeted.budget,
@@ -230,6 +256,7 @@ select
     end::decimal(28, 10) as reporting_forecast
 from part
 inner join scope using (scope)
+left join tag_slice using (scope)
 left join missing using (scope)
 left join without_forecast using (scope)
 left join budgeted using (scope, budget_name)
