@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 from central import Management
 from conftest import lead_to, policies
-from given import House, house, record_rules
+from given import Given, House, build, house, record_rules
 from nights import MANY
 
 from pipelines.catalogue.cost import BUDGET, COST
@@ -25,6 +26,7 @@ from pipelines.collection.plan import central_plan
 from pipelines.collection.progress import Report, watching
 from pipelines.collection.seeds import every_slice, services_of_listings, tag_keys
 from pipelines.collection.state import StepState
+from pipelines.models.checks import read_checks
 from pipelines.models.model_metadata import cost_metadata
 from pipelines.reference import DEMO_FOLDER
 from pipelines.settings import read_settings
@@ -496,3 +498,93 @@ def test_only_untrusted_requests_no_trusted_month_of_the_last_hours_again(blank_
         """
     )
     assert [row for row in untrusted if not is_unused(row["listing"])] == []
+
+
+def without_key(folder: Path, key: str) -> Path:
+    """The demo's reference files without a tag key."""
+    copy = Path(shutil.copytree(DEMO_FOLDER, folder / "reference"))
+    for name in ("tag_key.csv", "budget.csv", "tag_value_alias.csv"):
+        lines = (copy / name).read_text(encoding="utf-8").splitlines(keepends=True)
+        (copy / name).write_text("".join(line for line in lines if key not in line), encoding="utf-8")
+    return copy
+
+
+def test_a_tag_key_that_is_dropped_within_a_month_blocks_nothing_when_the_month_has_closed(
+    blank_home: House, small: Simulator, tmp_path: Path
+) -> None:
+    dropped = "bc:business-service"
+    collect(blank_home, "night-1", budgets=False)
+    blank_home.build("cost.reconciliation")
+    count = "select slice, count(*) as n from cost.daily where slice like 'tag:%' group by slice order by slice"
+    before = blank_home.rows(count)
+    reference = without_key(tmp_path, dropped)
+    verdicts = collect(blank_home, "night-2", budgets=False, CMDB_REFERENCE=str(reference))
+    assert all(verdict.passed for verdict in verdicts.values())
+    found = cells(blank_home, "night-2")
+    newest, older, *_ = months(small)
+    for name in (f"cost_daily:tag:{dropped}", f"cost_tag_service_daily:{dropped}"):
+        for month in (newest, older):
+            cell = found[f"{name}:{month}"]
+            assert (cell["outcome"], cell["skip_reason"]) == ("skipped", "no_longer_asked")
+    others = [row["skip_reason"] for name, row in found.items() if dropped not in name]
+    assert "no_longer_asked" not in others
+
+    blank_home.reference = reference
+    blank_home.build("cost.reconciliation", "stage.slice_difference")
+    # Its rows stand as its last response left them.
+    assert blank_home.rows(count) == before
+    stale = blank_home.rows("select distinct slice from cost.daily where is_stale")
+    assert stale == [{"slice": f"tag:{dropped}"}]
+    # A month is written once, and said of no later night again.
+    collect(blank_home, "night-3", budgets=False, CMDB_REFERENCE=str(reference))
+    assert not [name for name in cells(blank_home, "night-3") if dropped in name]
+
+    # AWS changes the days once more and closes them; three months later nobody has requested the key again.
+    blank_home.execute(
+        f"""
+        update cost.daily
+        set is_estimated = false, unblended_cost = unblended_cost + 1
+        where slice <> 'tag:{dropped}'
+        """,
+        "update audit.collection set ended_at = ended_at + interval 100 days where listing like 'cost_daily:%'",
+        "delete from audit.newest_cell",
+    )
+    # What the bill is made of stands as it was changed.
+    wanted = blank_home.needed("cost.reconciliation")
+    for model in blank_home.models.values():
+        if model.relation in wanted and not model.listings and model.schema != "ref":
+            build(blank_home.store, model)
+    for rule in read_checks():
+        if rule.name in ("slices_agree", "only_open_months_are_estimated"):
+            slices = [row["slice"] for row in blank_home.rows(rule.sql)]
+            assert f"tag:{dropped}" not in slices, rule.name
+    failed = blank_home.rows(
+        f"select rule, scope from cost.reconciliation where not passed and contains(scope, '{dropped}')"
+    )
+    assert failed == []
+    # Of a key that nobody requests no later month is missing; of one that stays each is.
+    blank_home.build("audit.expected_cell")
+    later = blank_home.rows(
+        "select distinct regexp_extract(listing, '^cost_daily:(.*):[^:]*$', 1) as slice from audit.expected_cell "
+        "where listing_name = 'cost_daily' and outcome is null"
+    )
+    missing = {row["slice"] for row in later}
+    assert (f"tag:{dropped}" in missing, "tag:bc:project" in missing) == (False, True)
+
+
+def test_a_month_of_a_dropped_key_that_waited_for_the_limit_waits_no_more(
+    blank_home: House, small: Simulator, tmp_path: Path
+) -> None:
+    dropped = "bc:business-service"
+    collect(blank_home, "night-1", budgets=False)
+    newest = months(small)[0]
+    cell = f"cost_daily:tag:{dropped}:{newest}"
+    waits = Given(cell, outcome="skipped", skip_reason="request_limit", account_id=small.truth()["central"]["billing"])
+    blank_home.night("night-2", [waits], dt.datetime.now(dt.UTC))
+    collect(blank_home, "night-3", budgets=False, CMDB_REFERENCE=str(without_key(tmp_path, dropped)))
+    assert cells(blank_home, "night-3")[cell]["skip_reason"] == "no_longer_asked"
+
+    # The key comes back, and with it all its months.
+    collect(blank_home, "night-4", budgets=False)
+    again = cells(blank_home, "night-4")
+    assert {again[f"cost_daily:tag:{dropped}:{month}"]["outcome"] for month in months(small)} == {"found"}

@@ -226,6 +226,11 @@ def cell(bill_slice: Slice, month: Month) -> str:
     return bill_slice.name if bill_slice == TOTAL else f"{bill_slice.name}:{month.name}"
 
 
+def name_of(suffix: str) -> str:
+    """The slice's name in a cell's suffix, such as `tag:owner` in `tag:owner:2026-11`."""
+    return suffix.rpartition(":")[0] or suffix
+
+
 def cell_listing(bill_slice: Slice, month: Month) -> str:
     """The listing of a cell with its parameter, such as `cost_daily:service:2026-09`."""
     return f"{bill_slice.listing}:{cell(bill_slice, month)}"

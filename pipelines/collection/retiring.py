@@ -1,11 +1,13 @@
 """Final cells for keys that earlier runs requested and this run does not, so that no key is judged for ever."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 from pipelines.catalogue.names import COST_BY_MONTH
+from pipelines.collection.cost_slices import ACCOUNT, name_of
 from pipelines.collection.parents import ParentCoverage, parent_coverage, parents_of
 from pipelines.collection.previous import PreviousCell
+from pipelines.collection.seeds import every_slice
 from pipelines.collection.state import StepState
 from pipelines.trust import outcomes
 from resources.audit.cells import Cell
@@ -22,7 +24,8 @@ def retired(state: StepState, cells: Sequence[Cell]) -> list[Cell]:
 
     The rows of a key are removed in three cases. A trusted list of accounts lacks its account, a trusted list of
     parents lacks its parent, or another caller has a response to the same request. Every other key keeps its rows,
-    marked stale. The months of a bill that were not requested again stay as they are.
+    marked stale. The months of a bill that were not requested again stay as they are, unless no run will request their
+    slice again, since its tag key is no longer in `ref.tag_key`: AWS would change them, and nobody would see it.
 
     Args:
         cells: the judged cells of this batch.
@@ -31,6 +34,7 @@ def retired(state: StepState, cells: Sequence[Cell]) -> list[Cell]:
     responders = _responders(state, cells)
     # A key that was planned and has no cell is lost, not retired.
     current = {*state.batch.kept, *state.batch.planned, *(cell.key for cell in cells)}
+    requested_slices = _requested_slices(state)
     found = []
     for listing in state.listings:
         for key, earlier in state.earlier_of(listing.name).items():
@@ -39,10 +43,18 @@ def retired(state: StepState, cells: Sequence[Cell]) -> list[Cell]:
             if not state.is_of_before(earlier):
                 # An earlier attempt of this run has it: then it has to come again.
                 continue
-            reason = _reason(state, listing, earlier, responders, coverage)
+            reason = _reason(state, listing, earlier, responders, coverage, requested_slices)
             if reason is not None:
                 found.append(state.unrequested_cell(key, "skipped", reason))
     return found
+
+
+def _requested_slices(state: StepState) -> frozenset[tuple[str, str]]:
+    """The listing and name of each slice of the bill that runs request; none where the step has no bill."""
+    if not any(listing.name in COST_BY_MONTH for listing in state.listings):
+        return frozenset()
+    every = (*every_slice(state.settings.reference), ACCOUNT)
+    return frozenset((bill_slice.listing, bill_slice.name) for bill_slice in every)
 
 
 def _responders(state: StepState, cells: Sequence[Cell]) -> Responders:
@@ -69,12 +81,20 @@ def _reason(
     earlier: PreviousCell,
     responders: Responders,
     coverage: ParentCoverage,
+    requested_slices: Set[tuple[str, str]],
 ) -> str | None:
     """Why a key is not requested any more; None where its last cell already has the reason, or stays as it is."""
     role, account, region, _ = earlier.key
+    is_of_bill = listing.name in COST_BY_MONTH
+    # A listing that no tag key asks for has a cell without a suffix.
+    slice_is_dropped = (
+        is_of_bill and earlier.key.suffix != "" and (listing.name, name_of(earlier.key.suffix)) not in requested_slices
+    )
     if _is_reported_by_another(earlier.key, responders, is_shared=listing.is_shared):
         why = "caller_changed"
-    elif listing.name in COST_BY_MONTH and (earlier.is_trusted or account in state.left):
+    elif slice_is_dropped:
+        why = outcomes.NO_LONGER_REQUESTED
+    elif is_of_bill and (earlier.is_trusted or account in state.left):
         return None
     elif account in state.left:
         why = "account_left"
@@ -88,7 +108,8 @@ def _reason(
         why = outcomes.NO_LONGER_REQUESTED
     # A skipped cell is written again only if the new reason is more specific.
     settled = outcomes.RETIRING | outcomes.CONCLUSIVE_SKIPS | {why}
-    is_known = earlier.outcome == "skipped" and (why == outcomes.NO_LONGER_REQUESTED or earlier.skip_reason in settled)
+    is_least = why == outcomes.NO_LONGER_REQUESTED and not slice_is_dropped
+    is_known = earlier.outcome == "skipped" and (is_least or earlier.skip_reason in settled)
     return None if is_known else why
 
 

@@ -195,7 +195,8 @@ billed as (
         account_id,
         listing_name,
         regexp_extract(listing, '^[^:]*:(.*):[^:]*$', 1) as slice,
-        regexp_extract(listing, '[^:]*$') as month_name
+        regexp_extract(listing, '[^:]*$') as month_name,
+        coalesce(skip_reason = 'no_longer_asked', false) as is_dropped
     from stage.cell_standing
     where listing_name in ('cost_daily', 'cost_tag_service_daily')
 ),
@@ -212,6 +213,8 @@ slice as (
         slice,
         month_name
     from billed
+    -- Of a tag key that ref.tag_key no longer has, no later month is wanted.
+    where not is_dropped
     union all
     select
         'cost_daily' as listing_name,
