@@ -236,8 +236,10 @@ class Management(AwsRole):
         """The organisation of the management profile, and which of `accounts` are its members."""
         profile = self.central.management_profile
         client = self._client("management")
+        # As for a listing: each partition has its own Organizations, and credentials are valid in one partition only.
+        region = client.sessions.region_of("organizations", GLOBAL_REGION)
         try:
-            described = client.call(profile, "organizations", "DescribeOrganization", "us-east-1")["Organization"]
+            described = client.call(profile, "organizations", "DescribeOrganization", region)["Organization"]
         except (AwsError, ProfileError) as error:
             return Organization(error_message=f"organizations:DescribeOrganization failed: {error}")
         if not {"Id", "MasterAccountId"} <= described.keys():
@@ -245,7 +247,7 @@ class Management(AwsRole):
         members = set()
         for account in accounts:
             try:
-                response = client.call(profile, "organizations", "DescribeAccount", "us-east-1", AccountId=account)
+                response = client.call(profile, "organizations", "DescribeAccount", region, AccountId=account)
             except AwsError as error:
                 if error.code != "AccountNotFoundException":
                     return Organization(error_message=f"organizations:DescribeAccount failed: {error}")

@@ -346,6 +346,34 @@ def test_an_organisation_is_not_known_by_half_a_response(
     assert found.members == frozenset()
 
 
+@pytest.mark.parametrize(
+    ("home", "region"),
+    [
+        ("eu-central-1", "us-east-1"),
+        ("cn-north-1", "cn-northwest-1"),
+        ("us-gov-east-1", "us-gov-west-1"),
+        ("eusc-de-east-1", "eusc-de-east-1"),
+    ],
+)
+def test_the_organisation_is_requested_in_the_partition_of_the_home_region(
+    home: str, region: str, aws: ScriptedAws
+) -> None:
+    def script(call: Call) -> Reply | None:
+        if call.operation == "DescribeOrganization":
+            return as_json({"Organization": {"Id": "o-1", "MasterAccountId": ACCOUNT}})
+        return as_json({"Account": {"Id": ACCOUNT}})
+
+    aws.script = script
+    reach = AwsClient("management", home_region=home, retry=HASTE)
+    found = Management.organization(_Reached(reach), (ACCOUNT,))  # type: ignore[arg-type]  # as much of it as is used
+    reach.close()
+    assert found.members == {ACCOUNT}
+    assert {(call.operation, call.region) for call in aws.operations("organizations")} == {
+        ("DescribeOrganization", region),
+        ("DescribeAccount", region),
+    }
+
+
 class _Reached:
     """A management role of this profile."""
 
