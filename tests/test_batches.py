@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -23,6 +26,7 @@ from scripted_aws import (
 )
 
 from pipelines.catalogue.registry import listings
+from resources.aws import paging, retry
 from resources.aws.client import AwsClient
 from resources.aws.listing import GLOBAL_REGION, Each, Listing
 from resources.aws.messages import Request, Response
@@ -240,3 +244,88 @@ def test_a_listing_without_parents_may_be_requested_in_many_requests_too(aws: Sc
     assert [call.parameters["MaxResults"] for call in aws.operations("ec2")] == ["5", "6"]
     replies = iter([reservations(ONE, "i-1"), json_error("Odd")])
     assert ask(INSTANCES, {"MaxResults": 5}, {"MaxResults": 6}).outcome == "failed"
+
+
+# ------------------------------------------------------------------------------------------------ many, and throttled
+
+
+class Clock(threading.Event):
+    """A clock that only pauses move, as the event on which a request pauses."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = time.monotonic()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.now += timeout or 0.0
+        return False
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    for module in (retry, paging):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: made.now))
+    return made
+
+
+THROTTLED = json_error("TooManyRequestsException", "Rate exceeded", 429)
+
+
+def tags_of_many(names: range, clock: Clock, patience: Retry) -> Response:
+    reach = AwsClient("workload", home_region="us-east-1", retry=patience)
+    batches = [{"Resource": function(str(name))} for name in names]
+    try:
+        return reach.fetch(Request("one", ONE, "us-east-1", TAG, "workload", batches=batches), stopping=clock)
+    finally:
+        reach.close()
+
+
+def test_of_many_parents_each_may_be_throttled(aws: ScriptedAws, clock: Clock) -> None:
+    tokens, filled_at = 5.0, clock.now
+
+    def script(call: Call) -> Reply | None:
+        nonlocal tokens, filled_at
+        if call.service == "sts":
+            return None
+        tokens, filled_at = min(5.0, tokens + (clock.now - filled_at) * 5.0), clock.now
+        if tokens < 1.0:
+            return THROTTLED
+        tokens -= 1.0
+        return TAGGED
+
+    aws.script = script
+    began = clock.now
+    answer = tags_of_many(range(1000), clock, Retry())
+    assert (answer.outcome, answer.error_code, answer.record_count) == ("found", None, 1000)
+    assert answer.throttle_count > 100
+    assert clock.now - began > Retry().seconds
+
+
+def test_a_parent_that_is_throttled_for_ever_ends_within_the_patience_for_one(aws: ScriptedAws, clock: Clock) -> None:
+    def script(call: Call) -> Reply | None:
+        return None if call.service == "sts" else THROTTLED if "function%3A7/" in f"{call.operation}/" else TAGGED
+
+    aws.script = script
+    began = clock.now
+    answer = tags_of_many(range(1000), clock, Retry())
+    assert (answer.outcome, answer.error_code, answer.records) == ("failed", "TooManyRequestsException", [])
+    assert clock.now - began <= Retry().seconds
+    assert len({call.operation for call in aws.operations("lambda")}) == 8
+
+
+def test_many_parents_that_are_throttled_end_with_the_time_for_a_request(aws: ScriptedAws, clock: Clock) -> None:
+    seen: set[str] = set()
+
+    def script(call: Call) -> Reply | None:
+        if call.service == "sts" or call.operation in seen:
+            return None if call.service == "sts" else TAGGED
+        seen.add(call.operation)
+        return THROTTLED
+
+    aws.script = script
+    began = clock.now
+    patience = Retry(seconds=60.0, first_delay=50.0, longest_delay=50.0, request_seconds=1000.0)
+    answer = tags_of_many(range(1000), clock, patience)
+    assert (answer.outcome, answer.error_code, answer.records) == ("failed", "TooManyRequestsException", [])
+    assert 1000.0 <= clock.now - began < 1100.0

@@ -27,7 +27,8 @@ class Retry:
     """Limits of retries for one request.
 
     Attributes:
-        seconds: time lost to throttling and outages, over all pages of one request.
+        seconds: time lost to throttling and outages, over all pages of one request. A request for many parents may lose
+            as much for each of them, until `request_seconds` are over.
         transient_attempts: attempts for one page when no response or an unreadable one arrives.
         first_delay: upper limit of the first random pause, in seconds; it doubles with each attempt.
         longest_delay: upper limit of any pause, in seconds.
