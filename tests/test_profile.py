@@ -280,6 +280,48 @@ def test_renewed_credentials_that_sts_refuses_spoil_the_response(
     assert (answer.outcome, answer.error_code, answer.records) == ("denied", "ExpiredToken", [])
 
 
+GONE = replace(INSTANCES, owner=None, skip_codes={"NoSuchThing": "parent_gone"})
+
+
+@pytest.mark.parametrize("code", ["NoSuchThing", "UnauthorizedOperation", "Odd"])
+def test_an_error_for_renewed_credentials_of_another_account_is_not_the_account_s_own(
+    code: str, aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path
+) -> None:
+    reach, asked = answered_once(aws, make_reach, tmp_path, GONE)
+    aws.renewed_account = ONE
+    aws.script = pages(ec2_error(code))
+    answer = reach.fetch(asked)
+    assert (answer.outcome, answer.skip_reason, answer.caller_account_id) == ("wrong_account", None, ONE)
+    assert answer.error_message == f"Profile role is {ONE}, not {TWO}. Its response does not count."
+
+
+@pytest.mark.parametrize(
+    ("code", "outcome", "reported"),
+    [("NoSuchThing", "denied", "ExpiredToken"), ("Odd", "failed", "Odd")],
+)
+def test_nothing_is_skipped_for_renewed_credentials_that_sts_refuses(
+    code: str, outcome: str, reported: str, aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path
+) -> None:
+    reach, asked = answered_once(aws, make_reach, tmp_path, GONE)
+    refusal, error = query_error("ExpiredToken", status=403), ec2_error(code)
+    aws.script = lambda call: {"GetCallerIdentity": refusal, "AssumeRole": None}.get(call.operation, error)
+    answer = reach.fetch(asked)
+    assert (answer.outcome, answer.skip_reason, answer.error_code) == (outcome, None, reported)
+
+
+def test_an_error_for_the_same_credentials_costs_no_request_to_sts(
+    aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path
+) -> None:
+    reach, asked = answered_once(aws, make_reach, tmp_path, GONE)
+    aws.session_seconds = 3600.0
+    reach.fetch(asked)
+    before = len(aws.operations("sts"))
+    aws.script = pages(ec2_error("NoSuchThing"))
+    answer = reach.fetch(asked)
+    assert (answer.outcome, answer.skip_reason) == ("skipped", "parent_gone")
+    assert len(aws.operations("sts")) == before
+
+
 def test_credentials_that_last_are_not_requested_again(aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path) -> None:
     of_a_role(aws, tmp_path)
     aws.script = pages(reservations(TWO, "i-1"))

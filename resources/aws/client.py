@@ -85,6 +85,14 @@ class _Pending:
             error_message=f"Profile {request.profile} is {identity.account_id}, not {request.account_id}. {what}",
         )
 
+    def foreign(self, identities: Identities, context: SigningContext, known: Identity) -> Response | None:
+        """The response where STS does not confirm the signer; None where it was the account of the request."""
+        try:
+            self.identity = identities.signer(context, known)
+        except ProfileError as error:
+            return self.nobody(error)
+        return self.somebody_else(self.identity, "Its response does not count.")
+
 
 class AwsClient:
     """Sends the requests of one role, for any number of profiles that share one client per region and service.
@@ -203,14 +211,14 @@ class AwsClient:
                         request_ids.append(str(page.get("ResponseMetadata", {}).get("RequestId") or ""))
                     pages.take(page, model, parameters)
         except Failed as failure:
+            foreign = pending.foreign(self._identities, context, known)
             skip_reason = self.skip_reason(listing, failure)
+            # A skip can retire rows: it does not count for a caller that nobody knows. Other failures keep their code.
+            if foreign is not None and (skip_reason is not None or foreign.outcome == "wrong_account"):
+                return foreign
             response = pending.failed(failure, pages.count)
             return response if skip_reason is None else replace(response, outcome="skipped", skip_reason=skip_reason)
-        try:
-            pending.identity = signer = self._identities.signer(context, known)
-        except ProfileError as error:
-            return pending.nobody(error)
-        foreign = pending.somebody_else(signer, "Its response does not count.")
+        foreign = pending.foreign(self._identities, context, known)
         if foreign is not None:
             return foreign
         # equivalent: A request without batches has at least one page.

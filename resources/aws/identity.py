@@ -67,7 +67,8 @@ class Identities:
         Raises:
             ProfileError: as `identify`.
         """
-        if [*context.access_keys] == [known.access_key]:
+        # Without a key nothing was sent.
+        if [*context.access_keys] in ([], [known.access_key]):
             return known
         profile = context.profile
         with self._one_at_a_time(profile):
