@@ -415,6 +415,61 @@ def test_an_sso_session_that_has_ended(
     assert "`aws sso login --profile signed-in`" in error.hint
 
 
+THROTTLED_CREDENTIALS = {
+    "signed-in": Reply("{}", 429, "application/json", headers={"x-amzn-ErrorType": "TooManyRequestsException"}),
+    "role": query_error("Throttling", "Rate exceeded", 400),
+}
+"""How the service that gives a profile its credentials throttles."""
+
+
+def throttling_credentials(profile: str, times: int) -> Callable[[Call], Reply | None]:
+    left = times
+    good = {
+        "accessKeyId": f"ASIA{ONE}",
+        "secretAccessKey": "s",
+        "sessionToken": "t",
+        "expiration": int((time.time() + 3600) * 1000),
+    }
+
+    def script(call: Call) -> Reply | None:
+        nonlocal left
+        is_sso = "federation" in call.operation
+        if left and (call.operation == "AssumeRole" if profile == "role" else is_sso):
+            left -= 1
+            return THROTTLED_CREDENTIALS[profile]
+        return as_json({"roleCredentials": good}) if is_sso else None
+
+    return script
+
+
+@pytest.mark.parametrize("profile", ["signed-in", "role"])
+def test_credentials_that_are_throttled_are_requested_again(
+    profile: str, aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("botocore.retryhandler.delay_exponential", lambda *_, **__: 0.0)
+    sso(tmp_path, aws.url, {"accessToken": "secret-1", "expiresAt": "2100-01-01T00:00:00Z"})
+    # botocore itself tries five times.
+    aws.script = throttling_credentials(profile, 12)
+    reach = make_reach(retry=replace(HASTE, seconds=60.0))
+    assert reach.identify(profile).account_id == {"signed-in": ONE, "role": TWO}[profile]
+
+
+@pytest.mark.parametrize("profile", ["signed-in", "role"])
+def test_credentials_that_are_throttled_for_ever_end_as_such(
+    profile: str, aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("botocore.retryhandler.delay_exponential", lambda *_, **__: 0.0)
+    sso(tmp_path, aws.url, {"accessToken": "secret-1", "expiresAt": "2100-01-01T00:00:00Z"})
+    aws.script = throttling_credentials(profile, 1_000_000)
+    reach = make_reach(retry=replace(HASTE, seconds=0.5))
+    error = refused(reach, profile)
+    code = {"signed-in": "TooManyRequestsException", "role": "Throttling"}[profile]
+    assert (error.reason, error.error_code) == ("throttled", code)
+    assert "may be down" not in error.hint
+    answer = reach.fetch(question(profile=profile, account={"signed-in": ONE, "role": TWO}[profile]))
+    assert (answer.outcome, answer.error_code) == ("failed", code)
+
+
 def test_an_sso_session_that_is_good(aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path) -> None:
     sso(tmp_path, aws.url, {"accessToken": "secret-1", "expiresAt": "2100-01-01T00:00:00Z"})
     keys = {

@@ -27,7 +27,7 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 
 from resources.aws.clock import SET_THE_CLOCK, clock_error
-from resources.aws.errors import EXPIRED_CODES, UNKNOWN_KEY_CODES, UNREADABLE
+from resources.aws.errors import EXPIRED_CODES, UNKNOWN_KEY_CODES, UNREADABLE, is_throttle
 from resources.aws.profiles import AwsConfig, AwsConfigError
 from resources.aws.redaction import without_secrets
 from resources.contract import CONTRACT, Role
@@ -42,6 +42,7 @@ Reason = Literal[
     "unreachable",
     "wrong_endpoint",
     "wrong_clock",
+    "throttled",
     "failed",
 ]
 
@@ -213,6 +214,12 @@ def _explained_response(error: Any, profile: str, role: Role, renew: str) -> Pro
     clock = clock_error(error.response, datetime.now(UTC))
     if clock is not None:
         return say(f"{what} failed ({code}). {clock} AWS reported: {message}", "wrong_clock", SET_THE_CLOCK)
+    if is_throttle(error.response):
+        return say(
+            f"AWS throttles {what} ({code}): {message}",
+            "throttled",
+            "Try again once fewer profiles are requested at the same time; nothing is wrong with the profile.",
+        )
     if code in EXPIRED_CODES:
         return say(f"The credentials of profile {profile} have expired ({code}).", "expired", renew)
     if code in UNKNOWN_KEY_CODES:

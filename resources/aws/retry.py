@@ -131,7 +131,8 @@ class RetryingSender:
             credentials = self._sessions.credentials.frozen(context.profile)
         except ProfileError as error:
             failure = Failed(outcome_of(error), error.error_code or error.reason, str(error))
-            raise failure from error
+            # Identity Center and STS throttle those who fetch credentials for hundreds of profiles.
+            raise (_Unsettled(failure, throttled=True) if error.reason == "throttled" else failure) from error
         context.access_keys[credentials.access_key] = None
         service = client.meta.service_model.service_name
         if context.meter is not None:
