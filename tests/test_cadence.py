@@ -205,6 +205,19 @@ def test_a_listing_with_a_cadence_can_be_named_by_other_sources(listing: Listing
     assert listing.each is not None or listing.name in BILLED or listing.zero == "impossible"
 
 
+def test_no_listing_is_held_impossible_to_be_empty_by_a_list_of_parents_that_is_nights_old() -> None:
+    """Parents that were deleted since have nothing, and no error code reports that they are gone."""
+    known = listings()
+    assert [
+        listing.name
+        for listing in known.values()
+        if listing.zero == "impossible"
+        and listing.each is not None
+        and any(known[parent].every > 1 for parent in listing.each.of)
+        and "parent_gone" not in listing.skip_codes.values()
+    ] == []
+
+
 def test_the_arns_of_a_listing_with_a_cadence_have_the_form_that_it_states(truthful_night: Path) -> None:
     for listing in (listing for listing in SELDOM if listing.resource_type):
         arns = query(
