@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import botocore.session
+import duckdb
 import pytest
 from given import WORKLOAD, house
 from nights import DATABASE, Witness, cmdb_here, copy_of, dagster_home, night_environment, query
@@ -20,6 +22,7 @@ from pipelines.catalogue.names import FUNCTION, REGION
 from pipelines.catalogue.registry import listings
 from pipelines.collection.billed import BilledItem, billed_services, unexplained
 from pipelines.collection.landing import records_path
+from pipelines.models.macros import MACROS
 from resources.aws.client import AwsClient
 from resources.aws.listing import Each, partition_of
 from resources.aws.redaction import redacted
@@ -378,6 +381,40 @@ def test_the_arn_of_a_bucket_is_made_of_its_name_and_partition(region: str, part
     assert each is not None
     assert each.value("data", region) == f"arn:{partition}:s3:::data"
     assert Each("Bucket", field="Name").value("data", region) == "data"
+
+
+def test_the_partition_of_a_region_is_botocores_in_python_and_in_sql() -> None:
+    session = botocore.session.Session()
+    partitions = session.get_component("data_loader").load_data("partitions")["partitions"]
+    expected = {
+        region: partition["id"]
+        for partition in partitions
+        for region in partition["regions"]
+        # The pseudo-regions of services without regions are in no ARN.
+        if "global" not in region
+    }
+    for partition in session.get_available_partitions():
+        for service in ("ec2", "s3", "sts"):
+            expected |= dict.fromkeys(session.get_available_regions(service, partition), partition)
+    assert len(expected) > 40
+    assert len(set(expected.values())) == len(partitions) >= 8
+    assert {region: partition_of(region) for region in expected} == expected
+    with duckdb.connect() as connection:
+        for macro in MACROS:
+            connection.execute(macro)
+        rows = connection.execute(
+            "select region, aws_partition(region) from (select unnest($regions) as region)",
+            {"regions": list(expected)},
+        ).fetchall()
+    assert dict(rows) == expected
+
+
+@pytest.mark.parametrize(
+    ("region", "partition"),
+    [("mx-west-9", "aws"), ("aws-global", "aws"), ("eusc-fr-west-2", "aws-eusc"), ("cn-south-9", "aws-cn")],
+)
+def test_a_region_that_botocore_does_not_know_yet_has_the_partition_of_its_prefix(region: str, partition: str) -> None:
+    assert partition_of(region) == partition
 
 
 # ---------------------------------------------------------------------------------------------- the regions

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterable
 
+from resources.aws.listing import PARTITIONS
+
 RECORD = "record"
 """The column of `landing_with_record` that has the whole record."""
 
@@ -42,6 +44,10 @@ _WITH_RECORD = f"""(
     from {_TYPED} as typed positional join {_LINES.format(item_type="'JSON'")} as untyped
 )"""
 
+_PARTITION_CASES = " ".join(
+    f"when starts_with(region, '{prefix}') then '{partition}'" for prefix, partition in PARTITIONS.items()
+)
+
 MACROS = (
     _LANDING.format(macro="landing", more="", lines=_TYPED),
     _LANDING.format(macro="landing_with_record", more=f", '{RECORD}': line.{RECORD}", lines=_WITH_RECORD),
@@ -51,10 +57,7 @@ MACROS = (
         hash(key) % coalesce(getvariable('cmdb_part_count'), 1)::ubigint
         = coalesce(getvariable('cmdb_part'), 0)::ubigint
     """,
-    """
-    create or replace temp macro aws_partition(region) as
-        case when region like 'cn-%' then 'aws-cn' when region like 'us-gov-%' then 'aws-us-gov' else 'aws' end
-    """,
+    f"create or replace temp macro aws_partition(region) as case {_PARTITION_CASES} else 'aws' end",
     """
     create or replace temp macro aws_arn(service, region, account_id, resource) as
         'arn:' || aws_partition(region) || ':' || service || ':' || region || ':' || account_id || ':' || resource

@@ -25,9 +25,23 @@ TRAIL_SOURCES: Mapping[str, str] = MappingProxyType(
 """CloudTrail's event source by botocore's service name, where the two differ."""
 
 
+PARTITIONS: Mapping[str, str] = MappingProxyType(
+    {
+        "cn-": "aws-cn",
+        "us-gov-": "aws-us-gov",
+        "eusc-": "aws-eusc",
+        "us-iso-": "aws-iso",
+        "us-isob-": "aws-iso-b",
+        "eu-isoe-": "aws-iso-e",
+        "us-isof-": "aws-iso-f",
+    }
+)
+"""Partition by the beginning of its regions' names; all other regions are in `aws`."""
+
+
 def partition_of(region: str) -> str:
-    """The partition of the ARNs in a region: `aws`, `aws-cn` or `aws-us-gov`."""
-    return {"cn": "aws-cn", "us-gov": "aws-us-gov"}.get(region.rsplit("-", 2)[0], "aws")
+    """The partition of the ARNs in a region, such as `aws` or `aws-cn`."""
+    return next((partition for prefix, partition in PARTITIONS.items() if region.startswith(prefix)), "aws")
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ class Identity:
 
     @property
     def partition(self) -> str:
-        """The partition of the account: `aws`, `aws-cn` or `aws-us-gov`."""
+        """The partition of the account, such as `aws` or `aws-cn`."""
         return arn_partition(self.arn)
 
 
