@@ -99,8 +99,8 @@ found as (
     select in_subnet.* exclude (availability_zone)
     from in_subnet
     left join aws.ec2_subnet as subnet on in_subnet.subnet_id = subnet.subnet_id
-    -- It stands in its zone, but for the days on which a standby takes over. The zone's name of a shared subnet is its
-    -- owner's: that of the database means another place there.
+    -- It stands in its zone, but for the days on which a standby takes over. The zone's name of a shared subnet is
+    -- its owner's: that of the database means another place there.
     qualify
         coalesce(subnet.account_id <> in_subnet.account_id, true)
         or coalesce(subnet.availability_zone = in_subnet.availability_zone, true)
