@@ -104,7 +104,9 @@ found as (
     qualify
         coalesce(subnet.account_id <> in_subnet.account_id, true)
         or coalesce(subnet.availability_zone = in_subnet.availability_zone, true)
-        or not bool_or(subnet.availability_zone = in_subnet.availability_zone) over (partition by in_subnet.arn)
+        or not bool_or(
+            subnet.availability_zone = in_subnet.availability_zone
+        ) over (partition by in_subnet.arn)
     union all by name
     -- An interface may not name the Elastic IP address that it has, and may not be listed at all.
     select
