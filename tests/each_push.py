@@ -491,6 +491,7 @@ EACH_PUSH = {
     "test_transport.py::test_where_botocore_differs_the_run_goes_on_its_way_with_one_warning": 2,
     "test_transport_requests.py::test_a_request_is_what_botocore_sends": 2,
     "test_two_roles.py::test_a_grant_that_nobody_gave_costs_one_request_an_account_and_is_no_failure": 0,
+    "test_two_roles.py::test_a_group_without_a_query_takes_none_from_the_others": 1,
     "test_two_roles.py::test_expired_credentials_are_no_grant_that_nobody_gave": 0,
     "test_two_roles.py::test_the_operations_account_is_collected_once_though_a_workload_profile_reaches_it_too": 0,
     "test_two_roles.py::test_what_is_requested_in_one_cell_is_whole_or_nothing": 0,

@@ -147,14 +147,28 @@ def test_what_is_requested_in_one_cell_is_whole_or_nothing(
     organisation: Simulator, truthful_night: Path, tmp_path: Path
 ) -> None:
     organisation.faults(
-        [{"action": "error", "op": "GetGroupQuery", "code": "BadRequestException", "message": "no", "times": 1}]
+        [{"action": "error", "op": "GetGroupQuery", "code": "MethodNotAllowedException", "message": "no", "times": 1}]
     )
     with asked(organisation, copy_of(truthful_night, tmp_path), "resource_group_query") as cells:
         assert sorted(cell.outcome for cell in cells) == ["found", "found"]
         assert max(cell.attempt_count for cell in cells) == 2
-    organisation.faults([{"action": "error", "op": "GetGroupQuery", "code": "BadRequestException", "times": 99}])
+    organisation.faults([{"action": "error", "op": "GetGroupQuery", "code": "MethodNotAllowedException", "times": 99}])
     with asked(organisation, copy_of(truthful_night, tmp_path / "again"), "resource_group_query") as cells:
         assert [(cell.outcome, cell.record_count) for cell in cells] == [("failed", 0)] * len(cells)
+
+
+@pytest.mark.parametrize("times", [1, 99])
+def test_a_group_without_a_query_takes_none_from_the_others(
+    times: int, organisation: Simulator, truthful_night: Path, tmp_path: Path
+) -> None:
+    database = copy_of(truthful_night, tmp_path)
+    groups = len(organisation.truth("hub")["resource_groups"])
+    organisation.faults(
+        [{"action": "error", "op": "GetGroupQuery", "code": "BadRequestException", "message": "no", "times": times}]
+    )
+    with asked(organisation, database, "resource_group_query") as cells:
+        assert {(cell.outcome, cell.attempt_count) for cell in cells} == {("found", 1)}
+        assert sum(cell.record_count or 0 for cell in cells) == groups
 
 
 def test_a_group_whose_stack_cannot_be_read_is_not_an_empty_group(

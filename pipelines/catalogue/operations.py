@@ -47,7 +47,14 @@ HUB = Family(
             records="GroupQuery",
             key=("Group",),
             echo=("Group",),
-            each=Each("Group", of=("resource_group",), field="GroupName", in_one_cell=True),
+            each=Each(
+                "Group",
+                of=("resource_group",),
+                field="GroupName",
+                in_one_cell=True,
+                # A group with a configuration, such as one of dedicated hosts or capacity reservations, has no query.
+                own_errors=("BadRequestException",),
+            ),
             skip_codes={"NotFoundException": "parent_gone"},
         ),
         Listing(

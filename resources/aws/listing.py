@@ -62,9 +62,9 @@ class Each:
         form: template of the parameter where the field is only a part of it: `arn:{partition}:s3:::{value}`.
         in_one_cell: all parents of an account and region are fetched in one cell, one request after the other, where
             one cell per parent would be too many.
-        own_errors: with `in_one_cell` and the page as record: codes of errors that concern the parent and not the
-            caller. The record of such a parent is its echoed parameters and `ErrorCode`. If every parent is refused,
-            the cell is refused.
+        own_errors: with `in_one_cell`, where each parent has one record or a record for each page: codes of errors that
+            concern the parent and not the caller. The record of such a parent is its echoed parameters and
+            `ErrorCode`. If every parent is refused as `denied`, the cell is refused.
         is_by_parent: where `Listing.every` is more than 1: a cell is due at once if its parents are others than those
             for which it was requested. So it always is where the parents are parameters.
         enum: a shape of the service's botocore model, such as `PolicyType`; one request is sent for each of its values.

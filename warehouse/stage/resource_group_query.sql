@@ -1,4 +1,4 @@
--- One row per resource group whose query could be read: an optional grant.
+-- One row per resource group that has a query, where it could be read: an optional grant.
 -- key: account_id, region, group_name
 -- account_id: The AWS account of the group, 12 digits.
 -- region: AWS region of the group.
@@ -14,5 +14,6 @@ select
     cell.*
 from landing(
         'resource_group_query',
-        'STRUCT("Group" VARCHAR, ResourceQuery STRUCT("Type" VARCHAR, Query VARCHAR))'
+        'STRUCT("Group" VARCHAR, ErrorCode VARCHAR, ResourceQuery STRUCT("Type" VARCHAR, Query VARCHAR))'
     )
+where item.ErrorCode is null
