@@ -259,6 +259,8 @@ def test_what_is_no_response_is_failed_and_never_found_or_a_zero(
 ) -> None:
     reach = make_reach(listing.roles[0])
     for what, reply in {**NO_ANSWERS, **other_answers(listing)}.items():
+        if what == "an empty object" and listing.name in LEFT_OUT:
+            continue
         answer = ask(aws, reach, listing, reply)
         # S3 does send errors with status 200, and botocore makes a 500 of them: those are what they say.
         if listing.service == "s3" and answer.error_code in ("500", "AccessDenied"):
@@ -267,6 +269,42 @@ def test_what_is_no_response_is_failed_and_never_found_or_a_zero(
             assert (answer.outcome, answer.error_code) == ("failed", "UnreadableAnswer"), what
             assert " returned a response " in (answer.error_message or ""), what
         assert (answer.records, answer.record_count) == ([], 0)
+
+
+LEFT_OUT = {"budget": "Budgets", "budget_notification": "Notifications"}
+"""Listings whose service leaves their list out where it is empty, and the list."""
+
+
+@pytest.mark.parametrize("is_fast", [True, False])
+@pytest.mark.parametrize("name", LEFT_OUT)
+def test_a_list_that_its_service_leaves_out_is_a_zero_to_be_proven(
+    name: str, is_fast: bool, aws: ScriptedAws, make_reach: MakeReach, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not is_fast:
+        monkeypatch.setattr("resources.aws.sending.fast_transport", lambda *_, **__: None)
+    listing, reach = listings()[name], make_reach("billing")
+    answer = ask(aws, reach, listing, as_json({}))
+    assert (answer.outcome, answer.error_code, answer.page_count) == ("empty_unconfirmed", None, 1)
+    assert len(answer.request_ids) == 1 and answer.request_ids[0].startswith("r-")
+    replies = iter([as_json({"NextToken": "more"}), as_json({LEFT_OUT[name]: [{"BudgetName": "b", "Threshold": 1}]})])
+    aws.script = lambda call: None if call.service == "sts" else next(replies)
+    found = reach.fetch(question(listing))
+    assert (found.outcome, found.page_count, found.record_count) == ("found", 2, 1)
+
+
+@pytest.mark.parametrize("is_fast", [True, False])
+@pytest.mark.parametrize("name", LEFT_OUT)
+def test_a_list_that_is_left_out_beside_anything_else_is_no_zero(
+    name: str, is_fast: bool, aws: ScriptedAws, make_reach: MakeReach, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not is_fast:
+        monkeypatch.setattr("resources.aws.sending.fast_transport", lambda *_, **__: None)
+    listing, reach = listings()[name], make_reach("billing")
+    others: list[dict[str, Any]] = [{"message": "no"}, {"__type": "DescribeBudgetsResponse"}, {LEFT_OUT[name]: None}]
+    # A service of AWS names its request; whoever sends `{}` without is another.
+    for reply in (Reply("{}", content_type="application/x-amz-json-1.1"), *map(as_json, others)):
+        answer = ask(aws, reach, listing, reply)
+        assert (answer.outcome, answer.error_code) == ("failed", "UnreadableAnswer"), reply
 
 
 def test_every_listing_requires_a_member_that_its_operation_always_returns() -> None:

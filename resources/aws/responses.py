@@ -56,6 +56,11 @@ EMPTY_MEANS_NONE: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """Lists by operation that count as empty where the root has no child elements, since the root identifies the response.
 AWS does not document whether S3 sends an empty list where there is nothing."""
 
+ABSENT_MEANS_NONE: Mapping[str, str] = MappingProxyType(
+    {"DescribeBudgets": "Budgets", "DescribeNotificationsForBudget": "Notifications"}
+)
+"""The list by operation that AWS leaves out of a JSON object where it has no entries (`left_out`)."""
+
 CONTAINERS = frozenset({dict, list})
 _SUFFIXES = ("", "Output", "Response", "Result")
 """Suffixes that AWS adds to an operation's name to name its output."""
@@ -169,6 +174,18 @@ def json_object(response: dict[str, Any], shape: Any) -> dict[str, Any]:
     return body
 
 
+def left_out(response: dict[str, Any], body: Mapping[str, Any]) -> dict[str, Any]:
+    """The empty list that a JSON body leaves out, by its name; nothing where the body has more than a token.
+
+    An object without members could be anybody's, so the response must have a request id. The zero rule treats the list
+    as any other empty one: CloudTrail still has to prove it.
+    """
+    name = ABSENT_MEANS_NONE.get(operation_of(response))
+    if name is None or not body.keys() <= {"NextToken"} or not response["headers"].get("x-amzn-requestid"):
+        return {}
+    return {name: []}
+
+
 def other_kind(shape: Any, node: Any) -> ForeignResponse:
     """The exception for a value of another kind than its shape."""
     expected = {"list": "a list", "map": "an object", "structure": "an object"}.get(shape.type_name, "a plain value")
@@ -205,7 +222,18 @@ def check_kinds(shape: Any, node: Any) -> None:
 
 
 class JsonParser(StrictParser):
-    """botocore's parser of a JSON protocol."""
+    """botocore's parser of a JSON protocol; for some operations an object without members means an empty list."""
+
+    def parse(self, response: dict[str, Any], shape: Any) -> dict[str, Any]:
+        """The response as botocore parses it.
+
+        Raises:
+            ForeignResponse: the body does not match the model.
+        """
+        parsed = super().parse(response, shape)
+        if response["status_code"] <= 300 and operation_of(response) in ABSENT_MEANS_NONE:
+            return left_out(response, json_object(response, shape)) | parsed
+        return parsed
 
     def check(self, response: dict[str, Any], shape: Any) -> None:
         """Check that the body is a JSON object of the model's structure; an output without a body passes."""

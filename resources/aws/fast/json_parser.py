@@ -10,7 +10,7 @@ whole. `python -m bench.json_pages` measures the gain.
 from typing import Any
 
 from resources.aws.fast.shape_readers import SPELLINGS_KEPT, ByShape, Reader, refuse
-from resources.aws.responses import CONTAINERS, ForeignResponse, has_containers, json_object, other_kind
+from resources.aws.responses import CONTAINERS, ForeignResponse, has_containers, json_object, left_out, other_kind
 
 _AS_DECODED = frozenset(
     {"bigdecimal", "biginteger", "boolean", "character", "double", "float", "integer", "long", "string"}
@@ -32,7 +32,11 @@ class FastJsonParser(ByShape):
     def read(self, response: dict[str, Any], shape: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """The output, and the request id from the headers."""
         request_id = response["headers"].get("x-amzn-requestid")
-        parsed: dict[str, Any] = self.reader(shape)(json_object(response, shape))
+        body = json_object(response, shape)
+        absent = left_out(response, body)
+        parsed: dict[str, Any] = self.reader(shape)(body)
+        if absent:
+            parsed = absent | parsed
         return parsed, {} if request_id is None else {"RequestId": request_id}
 
     def made(self, shape: Any) -> Reader:
