@@ -23,8 +23,11 @@ OTHER = "012345678902"
 
 SECOND_NIGHT = FIRST_NIGHT + hours(24)
 
-CLAIMING_NOTHING = {"cmdb.finding_unknown", "cmdb.finding_exposure_unknown"}
-"""What lists all that is unknown itself."""
+CLAIMING_NOTHING = {
+    f"cmdb.finding_{name}"
+    for name in ("unknown", "open_rule_unknown", "unused_security_group_unknown", "exposure_unknown")
+}
+"""What says itself what is unknown."""
 
 NETWORK = ("ec2_security_group", "ec2_security_group_rule", "ec2_network_interface")
 """What cmdb.finding_open_rule rests on, beside the list of accounts."""

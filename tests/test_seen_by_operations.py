@@ -63,7 +63,7 @@ def test_the_fill_rate_counts_every_item_of_which_the_tags_are_known(witnessed_n
         assert (row["filled_count"], row["empty_count"]) == (filled, empty)
         assert row["absent_count"] == len(known) - filled - empty
         assert row["unknown_count"] == len(items) - len(known)
-        assert row["fill_rate_pct"] == f"{100 * filled / len(known):.2f}"
+        assert row["fill_rate_pct"] == f"{10000 * filled // len(known) / 100:.2f}"
 
 
 INTERFACE = f"arn:aws:ec2:ap-southeast-2:{WORKLOAD}:network-interface/eni-1"

@@ -19,13 +19,14 @@ from nights import REPOSITORY
 
 PAGE = REPOSITORY / "docs" / "howto" / "sso.md"
 
+CENTRAL = ["111111111111", "222222222222", "333333333333"]
 ACCOUNTS = ["444444444444", "555555555555"]
 
 PRINTS = {
     "list-instances": ["arn:aws:sso:::instance/ssoins-1", "d-1234567890"],
     "list-groups": ["group-1"],
     "create-permission-set": [f"arn:aws:sso:::permissionSet/ssoins-1/ps-{number}" for number in range(1, 5)],
-    "list-accounts": [" ".join(ACCOUNTS)],
+    "list-accounts": [" ".join([*CENTRAL, *ACCOUNTS])],
 }
 
 OF_THE_COMMAND_LINE = {"query", "output"}

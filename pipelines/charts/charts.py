@@ -122,19 +122,9 @@ def newest_budgets(connection: "duckdb.DuckDBPyConnection") -> list[Bar]:
         select scope || ' ' || budget_name, spent, budget, budgeted_forecast, verdict, currency
         from standing
         where
-            as_of_date = (
-                -- A night without any budget to judge has no row; what stood before it is nothing of now.
-                select
-                    greatest(
-                        max(newest.as_of_date),
-                        (
-                            select max((cost.collected_at at time zone 'UTC')::date)
-                            from cost.daily as cost
-                            where cost.slice = 'service'
-                        )
-                    )
-                from cost.spend_vs_budget as newest
-            )
+            as_of_date = (select max(newest.as_of_date) from cost.spend_vs_budget as newest)
+            -- A night without any budget to judge has no row; what stood before it is nothing of now.
+            and as_of_date >= (select max(collected_at at time zone 'UTC')::date from cost.daily)
             and spent is not null and budget > 0
         order by spent / budget desc, 1
         limit $shown

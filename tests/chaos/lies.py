@@ -375,7 +375,8 @@ ALONE: tuple[Lie, ...] = (
             ("CMDB_ZERO_EVIDENCE=identity",),
             unconfirmed(ZEROS[role]),
             frozen=tuple((listing, "{account}", "*") for listing in ZEROS[role]),
-            differs=("org.governance_kpi",),
+            # A policy without targets has none only where that zero is confirmed.
+            differs=("org.governance_kpi", "org.policy"),
         )
         for name, role in (("no_trail_management", "management"), ("no_trail_operations", "operations"))
     ),

@@ -2,6 +2,7 @@
 -- the contract grants no action that reads its entries (ec2:GetManagedPrefixListEntries). What stands here is in no row of
 -- cmdb.finding_open_rule, and is not in order either.
 -- materialized: view
+-- rests_on: nothing because it lists itself what is unknown
 -- key: arn
 -- arn: ARN of the rule.
 -- account_id: The AWS account that owns the group, 12 digits.

@@ -1,6 +1,7 @@
 -- One row per security group that nothing is seen to use, but that lies in a VPC which an account uses that is not collected: what
 -- that account has may use the group. Which accounts use a shared VPC is shown by the interfaces that its owner sees there.
 -- materialized: view
+-- rests_on: nothing because it lists itself what is unknown
 -- key: arn
 -- arn: ARN of the group.
 -- account_id: The AWS account that owns the group, 12 digits.
