@@ -314,8 +314,15 @@ def test_a_sentence_of_a_failed_check_says_its_rule_once(audit: duckdb.DuckDBPyC
     record_check(audit, RUN, "a_rule", "cost.daily", **failed, observed=whole, expected="All is well.")
     record_check(audit, RUN, "a_figure", "cost.daily", **failed, observed="It is 3.", expected="It ought to be 4.")
     record_check(audit, RUN, "bare", "cost.daily", **failed, observed="It is gone.")
-    said = {name: sentence for name, _, sentence in failed_checks(audit, RUN, "WARN")}
-    assert said == {"a_rule": whole, "a_figure": "It is 3. It ought to be 4.", "bare": "It is gone."}
+    # None of these failed in the run, or none warns.
+    record_check(audit, RUN, "well", "cost.daily", severity="WARN", passed=True, observed="It is there.")
+    record_check(audit, RUN, "worse", "cost.daily", severity="ERROR", passed=False, observed="It is bad.")
+    record_check(audit, "run-0", "bare", "cost.daily", **failed, observed="It was gone.")
+    assert failed_checks(audit, RUN, "WARN") == [
+        ("a_rule", "cost.daily", whole),
+        ("a_figure", "cost.daily", "It is 3. It ought to be 4."),
+        ("bare", "cost.daily", "It is gone."),
+    ]
 
 
 def test_what_a_rule_said_is_kept_whole(audit: duckdb.DuckDBPyConnection) -> None:

@@ -129,10 +129,7 @@ def failed_checks(connection: "duckdb.DuckDBPyConnection", run_id: str, severity
             check_name,
             scope,
             -- The sentence of a broken SQL check says its rule already.
-            case
-                when contains(observed, expected) then observed
-                else trim(observed || ' ' || coalesce(expected, ''))
-            end
+            case when contains(observed, expected) then observed else observed || ' ' || expected end
         from audit.check_result
         where run_id = $run_id and not passed and severity = $severity
         order by checked_at

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 PENDING_RUNS = 2
 """The most pending zeros per key that are looked up, newest first: each look-up takes half a second."""
 
+# equivalent (2): How many are counted together changes no count.
 COUNTED_AT_ONCE = 50
 """Accounts whose pending zeros are counted together: those of 2,000 accounts would take more than 1 GB of memory."""
 
@@ -112,6 +113,7 @@ def settle_zeros(connection: "duckdb.DuckDBPyConnection", path: str | Path, name
                 evidence: 'VARCHAR', confirmed_at: 'TIMESTAMPTZ'
             }
         ) as t
+        -- equivalent in join: A decision on a cell that is not there is written to none.
         join audit.collection as c using (run_id, role, account_id, region, listing)
         where list_contains($names, split_part(t.listing, ':', 1))
         -- In the order of the table: an update of half of it in another order takes a hundred times as long.
