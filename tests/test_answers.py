@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import botocore.session
 import pytest
@@ -30,6 +30,7 @@ from resources.aws.profile_errors import ProfileError
 from resources.aws.responses import EMPTY_MEANS_NONE, ROOTS
 from resources.aws.retry import Retry
 from resources.contract import Role
+from resources.identity_rules import Organization
 from resources.roles import Management
 
 ACCOUNT = "011122223333"
@@ -275,35 +276,35 @@ LEFT_OUT = {"budget": "Budgets", "budget_notification": "Notifications"}
 """Listings whose service leaves their list out where it is empty, and the list."""
 
 
-@pytest.mark.parametrize("is_fast", [True, False])
+@pytest.fixture(params=["fast", "botocore's own"])
+def payer(request: pytest.FixtureRequest, make_reach: MakeReach, monkeypatch: pytest.MonkeyPatch) -> AwsClient:
+    """The billing role's client, by each transport."""
+    if request.param != "fast":
+        monkeypatch.setattr("resources.aws.sending.fast_transport", lambda *_, **__: None)
+    return make_reach("billing")
+
+
 @pytest.mark.parametrize("name", LEFT_OUT)
 def test_a_list_that_its_service_leaves_out_is_a_zero_to_be_proven(
-    name: str, is_fast: bool, aws: ScriptedAws, make_reach: MakeReach, monkeypatch: pytest.MonkeyPatch
+    name: str, aws: ScriptedAws, payer: AwsClient
 ) -> None:
-    if not is_fast:
-        monkeypatch.setattr("resources.aws.sending.fast_transport", lambda *_, **__: None)
-    listing, reach = listings()[name], make_reach("billing")
-    answer = ask(aws, reach, listing, as_json({}))
+    listing = listings()[name]
+    answer = ask(aws, payer, listing, as_json({}))
     assert (answer.outcome, answer.error_code, answer.page_count) == ("empty_unconfirmed", None, 1)
     assert len(answer.request_ids) == 1 and answer.request_ids[0].startswith("r-")
     replies = iter([as_json({"NextToken": "more"}), as_json({LEFT_OUT[name]: [{"BudgetName": "b", "Threshold": 1}]})])
     aws.script = lambda call: None if call.service == "sts" else next(replies)
-    found = reach.fetch(question(listing))
+    found = payer.fetch(question(listing))
     assert (found.outcome, found.page_count, found.record_count) == ("found", 2, 1)
 
 
-@pytest.mark.parametrize("is_fast", [True, False])
 @pytest.mark.parametrize("name", LEFT_OUT)
-def test_a_list_that_is_left_out_beside_anything_else_is_no_zero(
-    name: str, is_fast: bool, aws: ScriptedAws, make_reach: MakeReach, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if not is_fast:
-        monkeypatch.setattr("resources.aws.sending.fast_transport", lambda *_, **__: None)
-    listing, reach = listings()[name], make_reach("billing")
+def test_a_list_that_is_left_out_beside_anything_else_is_no_zero(name: str, aws: ScriptedAws, payer: AwsClient) -> None:
+    listing = listings()[name]
     others: list[dict[str, Any]] = [{"message": "no"}, {"__type": "DescribeBudgetsResponse"}, {LEFT_OUT[name]: None}]
     # A service of AWS names its request; whoever sends `{}` without is another.
     for reply in (Reply("{}", content_type="application/x-amz-json-1.1"), *map(as_json, others)):
-        answer = ask(aws, reach, listing, reply)
+        answer = ask(aws, payer, listing, reply)
         assert (answer.outcome, answer.error_code) == ("failed", "UnreadableAnswer"), reply
 
 
@@ -379,7 +380,7 @@ def test_an_organisation_is_not_known_by_half_a_response(
 
     aws.script = script
     reach = make_reach("management")
-    found = Management.organization(_Reached(reach), (ACCOUNT,))  # type: ignore[arg-type]  # as much of it as is used
+    found = organization_by(reach)
     assert why in found.error_message
     assert found.members == frozenset()
 
@@ -403,7 +404,7 @@ def test_the_organisation_is_requested_in_the_partition_of_the_home_region(
 
     aws.script = script
     reach = AwsClient("management", home_region=home, retry=HASTE)
-    found = Management.organization(_Reached(reach), (ACCOUNT,))  # type: ignore[arg-type]  # as much of it as is used
+    found = organization_by(reach)
     reach.close()
     assert found.members == {ACCOUNT}
     assert {(call.operation, call.region) for call in aws.operations("organizations")} == {
@@ -413,13 +414,18 @@ def test_the_organisation_is_requested_in_the_partition_of_the_home_region(
 
 
 class _Reached:
-    """A management role of this profile."""
+    """A management role of this profile, as much of it as is used."""
 
     class central:
         management_profile = "one"
 
     def __init__(self, reach: AwsClient) -> None:
         self._client = lambda role: reach
+
+
+def organization_by(reach: AwsClient) -> Organization:
+    """What the management role finds with this client."""
+    return Management.organization(cast("Management", _Reached(reach)), (ACCOUNT,))
 
 
 # ---------------------------------------------------------------------------------- nothing makes `ask` raise

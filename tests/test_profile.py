@@ -442,24 +442,29 @@ def throttling_credentials(profile: str, times: int) -> Callable[[Call], Reply |
     return script
 
 
-@pytest.mark.parametrize("profile", ["signed-in", "role"])
-def test_credentials_that_are_throttled_are_requested_again(
-    profile: str, aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def signed_in(aws: ScriptedAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sign-in that lasts, and a botocore that repeats without a pause."""
     monkeypatch.setattr("botocore.retryhandler.delay_exponential", lambda *_, **__: 0.0)
     sso(tmp_path, aws.url, {"accessToken": "secret-1", "expiresAt": "2100-01-01T00:00:00Z"})
+
+
+@pytest.mark.usefixtures("signed_in")
+@pytest.mark.parametrize("profile", ["signed-in", "role"])
+def test_credentials_that_are_throttled_are_requested_again(
+    profile: str, aws: ScriptedAws, make_reach: MakeReach
+) -> None:
     # botocore itself tries five times.
     aws.script = throttling_credentials(profile, 12)
     reach = make_reach(retry=replace(HASTE, seconds=60.0))
     assert reach.identify(profile).account_id == {"signed-in": ONE, "role": TWO}[profile]
 
 
+@pytest.mark.usefixtures("signed_in")
 @pytest.mark.parametrize("profile", ["signed-in", "role"])
 def test_credentials_that_are_throttled_for_ever_end_as_such(
-    profile: str, aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    profile: str, aws: ScriptedAws, make_reach: MakeReach
 ) -> None:
-    monkeypatch.setattr("botocore.retryhandler.delay_exponential", lambda *_, **__: 0.0)
-    sso(tmp_path, aws.url, {"accessToken": "secret-1", "expiresAt": "2100-01-01T00:00:00Z"})
     aws.script = throttling_credentials(profile, 1_000_000)
     reach = make_reach(retry=replace(HASTE, seconds=0.5))
     error = refused(reach, profile)

@@ -50,6 +50,14 @@ def lacks_memory(error: Exception) -> bool:
     return isinstance(error, duckdb.Error) and any(words in str(error) for words in _WITHOUT_MEMORY)
 
 
+def _require_memory(error: Exception) -> None:
+    """Raise a `duckdb.OutOfMemoryException` where memory was too little: the error itself, if it is one."""
+    if isinstance(error, duckdb.OutOfMemoryException):
+        raise error
+    if lacks_memory(error):
+        raise duckdb.OutOfMemoryException(str(error)) from error
+
+
 def sentence_of(error: Exception, path: Path) -> WarehouseError | None:
     """The explanation of an error by DuckDB or the file system; None where the error is not about the file."""
     text = str(error)
@@ -190,11 +198,8 @@ def explained(path: Path) -> Iterator[None]:
     try:
         with _raised_as_python_does():
             yield
-    except duckdb.OutOfMemoryException:
-        raise
     except (OSError, duckdb.Error) as error:
-        if lacks_memory(error):
-            raise duckdb.OutOfMemoryException(str(error)) from error
+        _require_memory(error)
         sentence = sentence_of(error, path)
         if sentence is None:
             raise
@@ -210,11 +215,8 @@ def own_statements(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except duckdb.OutOfMemoryException:
-        raise
     except duckdb.Error as error:
-        if lacks_memory(error):
-            raise duckdb.OutOfMemoryException(str(error)) from error
+        _require_memory(error)
         text = str(error)
         if "No space left" in text or "Corrupt database" in text or "has been invalidated" in text:
             sentence = sentence_of(error, path)

@@ -33,10 +33,7 @@ class FastJsonParser(ByShape):
         """The output, and the request id from the headers."""
         request_id = response["headers"].get("x-amzn-requestid")
         body = json_object(response, shape)
-        absent = left_out(response, body)
-        parsed: dict[str, Any] = self.reader(shape)(body)
-        if absent:
-            parsed = absent | parsed
+        parsed: dict[str, Any] = self.reader(shape)(left_out(response, body) | body)
         return parsed, {} if request_id is None else {"RequestId": request_id}
 
     def made(self, shape: Any) -> Reader:
