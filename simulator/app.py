@@ -584,6 +584,8 @@ class Simulation:
                     self._set_billing(name, value)
                 case "billed_from" if isinstance(value, str):
                     self._set_billing(name, dt.date.fromisoformat(value))
+                case "unused_days" if isinstance(value, list):
+                    self._set_billing(name, tuple(sorted(map(dt.date.fromisoformat, value))))
                 case "currency" if isinstance(value, str):
                     self._set_billing(name, value)
                 case "incomplete_days" | "budget_lag_days" | "further_tags" | "further_services" if (
@@ -594,7 +596,7 @@ class Simulation:
                     raise ValueError(f"{name} cannot be set to {value!r}")
         return data
 
-    def _set_billing(self, name: str, value: tuple[str, ...] | bool | int | str | dt.date) -> None:
+    def _set_billing(self, name: str, value: tuple[str | dt.date, ...] | bool | int | str | dt.date) -> None:
         """Set what the bill depends on, which is then derived again."""
         setattr(self.settings, name, value)
         self.world.version += 1

@@ -32,7 +32,8 @@ before `day` keep their lines whatever is changed later; without it new tags sho
 `configure`: `inactive_tags` and `unused_tags` (keys without values: not activated, activated but never used),
 `refused_metrics`, `refused_groups` (such as `REGION`), `has_resource_costs` (the opt-in to resource-level data),
 `incomplete_days` (how many of the last days are still short of their costs), `budget_lag_days`, `today`,
-`billed_from` (the first day that costs anything), `currency` (of every amount, in place of USD).
+`billed_from` (the first day that costs anything), `unused_days` (on which nothing costs anything), `currency` (of
+every amount, in place of USD).
 **Truth**: `Simulator.ledger` has every line on every day with every metric, `Simulator.ledger_sums` the sums of
 them, added up line by line and day by day; the budgets are the truth's part `budgets` (`simulator.budgets`).
 """
@@ -393,7 +394,18 @@ class Ledger:
             begin, stop = max(line.first, since), min(line.end, end)
             if begin >= stop or (line.mode == "once" and begin != line.first):
                 continue
-            yield from self._tagged(replace(line, first=begin, end=stop))
+            for used_from, used_until in self._used(begin, stop):
+                yield from self._tagged(replace(line, first=used_from, end=used_until))
+
+    def _used(self, begin: dt.date, stop: dt.date) -> Iterator[tuple[dt.date, dt.date]]:
+        """The spans of days from `begin` to before `stop` that are not among the unused ones."""
+        for day in self._settings.unused_days:
+            if begin <= day < stop:
+                if begin < day:
+                    yield begin, day
+                begin = day + dt.timedelta(days=1)
+        if begin < stop:
+            yield begin, stop
 
     def _tagged(self, line: Line) -> Iterator[Line]:
         """A line with the tags that the bill shows, in spans of days that show the same keys."""

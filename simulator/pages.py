@@ -48,6 +48,7 @@ class Settings:
         has_resource_costs: whether the payer has opted in to costs by resource.
         incomplete_days: how many of the last days lack a part of their costs.
         billed_from: the first day that costs anything; None for as long as there are accounts.
+        unused_days: days on which nothing costs anything, the oldest first.
         currency: of the bill and the budgets.
         further_tags: how many keys are cost allocation tags beside those that the world has.
         further_services: how many services cost something beside those that the world has, each in a third of accounts.
@@ -68,6 +69,7 @@ class Settings:
     incomplete_days: int = 0
     budget_lag_days: int = 1
     billed_from: dt.date | None = None
+    unused_days: tuple[dt.date, ...] = ()
     currency: str = "USD"
     further_tags: int = 0
     further_services: int = 0

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
 from bills import ACCOUNT, SPOT, billed, days, seed, service
-from given import House
+from given import House, build
+from test_bill import collect, months
+
+from simulator.client import Simulator
 
 SPEND = [*service("2026-09-01", "2026-11-22", "1000"), ("2026-11-23", "service", ACCOUNT, "A", "300")]
 """A thousand a day, and a tenth of November the 23rd, of which AWS had counted a part when it was asked on the 24th."""
@@ -38,6 +43,40 @@ def test_a_day_is_complete_a_day_after_it_ended_in_each_slice_by_itself(home: Ho
         ("service", "2026-10-01", "2026-10-01", "2026-10-31", 31, 0, True, False),
         ("service", "2026-11-01", "2026-11-01", "2026-11-22", 22, 0, True, False),
     ]
+
+
+def test_days_on_which_nothing_cost_anything_are_known_and_of_no_slice_missing(
+    blank_home: House, small: Simulator
+) -> None:
+    """A small organisation: some days without costs, in the middle and at the end of a month that is over."""
+    newest, older = months(small)
+    last = (dt.date.fromisoformat(f"{newest}-01") - dt.timedelta(days=1)).isoformat()
+    unused = [f"{older}-09", f"{older}-10", last]
+    small.configure(unused_days=unused)
+    assert all(verdict.passed for verdict in collect(blank_home, "night-1", budgets=False).values())
+    blank_home.build("cost.month_coverage", "cost.reconciliation")
+    assert blank_home.rows(f"select count(*) as n from cost.daily where usage_date in {tuple(unused)}") == [{"n": 0}]
+    of_older = f"from cost.month_coverage where month = '{older}-01'"
+    assert blank_home.rows(f"select distinct through_date, days_missing {of_older}") == [
+        {"through_date": last, "days_missing": 0}
+    ]
+    assert (
+        blank_home.rows("select scope from cost.reconciliation where rule = 'no_day_is_missing' and not passed") == []
+    )
+
+    # A day that one slice has is missing of the others; a day that no slice has, but AWS's total of the month.
+    missing = "select distinct days_missing from cost.month_coverage where slice = 'service' and month = $month"
+    for lost in (
+        f"delete from cost.daily where slice <> 'region' and usage_date = '{older}-05'",
+        f"delete from cost.daily where usage_date = '{older}-05'",
+    ):
+        blank_home.execute(lost)
+        build(blank_home.store, blank_home.models["cost.month_coverage"])
+        failed = blank_home.rows(
+            "select scope from cost.reconciliation where rule = 'no_day_is_missing' and not passed order by scope"
+        )
+        assert {"scope": f"service {older}"} in failed
+        assert blank_home.rows(missing, {"month": f"{older}-01"})[0]["days_missing"] > 0
 
 
 def test_the_session_of_the_reader_does_not_move_the_last_complete_day(home: House) -> None:

@@ -1,5 +1,5 @@
 -- Every slice of the bill has every day of the months that were fetched, from the first day of the bill to two days
--- before the request.
+-- before the request. A day that no slice has is not missing where the others add up to AWS's total of the month.
 -- about: cost.reconciliation
 -- refetch: cost_daily, cost_tag_service_daily
 -- reconciles: no_day_is_missing

@@ -7,8 +7,9 @@
 -- month: First day of the month.
 -- first_date: First day that is expected: of the month, or of the whole bill where that begins later.
 -- through_date: Last complete day (UTC) that the slice holds of the month; NULL where no day is complete.
--- day_count: Days from first_date to through_date that have a row.
--- days_missing: Days from first_date to through_date without a row; what is summed over them may be too small.
+-- day_count: Days from first_date to through_date that have a row, or on which nothing cost anything.
+-- days_missing: Days from first_date to through_date of which that is not known; what is summed over them may be too small. A
+--    day without rows in any slice is known where the others add up to AWS's total of the month.
 -- is_estimated: True while AWS may still change an amount of the month.
 -- is_final: True where every day of the month is complete and there, and AWS does not change any amount of it.
 -- bill_domain: Whose bill it is, by the newest pre-flight before each row was collected, as in audit.bill: own, transferred,
@@ -49,11 +50,35 @@ counted as (
     group by slice, bill_month
 ),
 
+without_cost as (
+    select
+        counted.slice,
+        counted.bill_month,
+        max(without.usage_date) as last_date,
+        count(*) as day_count
+    from counted
+    inner join stage.day_without_cost as without
+        on
+            counted.bill_month = without.month
+            and (counted.collected_at at time zone 'UTC')::date - 2 >= without.usage_date
+    group by counted.slice, counted.bill_month
+),
+
+known as (
+    select
+        counted.* replace (
+            greatest(counted.through_date, without_cost.last_date) as through_date,
+            counted.day_count + coalesce(without_cost.day_count, 0) as day_count
+        )
+    from counted
+    left join without_cost using (slice, bill_month)
+),
+
 expected as (
     select
         *,
         coalesce(datediff('day', first_date, through_date) + 1, 0) - day_count as days_missing
-    from counted
+    from known
 )
 
 select

@@ -59,26 +59,6 @@ slices_agree as (
     where answered.slice <> 'service'
 ),
 
--- The running month is summed as far as AWS was asked.
-monthly as (
-    select
-        told.month,
-        told.unblended_cost as expected,
-        coalesce(sum(cost.unblended_cost), 0)::decimal(28, 10) as observed,
-        (count(cost.usage_date) + 1) * 0.00000000005 as tolerance,
-        told.currency as unit,
-        told.is_estimated or coalesce(bool_or(cost.is_estimated), false) as is_estimated
-    from stage.cost_monthly as told
-    inner join stage.slice_month as answered on told.month = answered.month and answered.slice = 'service'
-    left join cost.daily as cost
-        on
-            cost.slice = 'service'
-            and told.month = date_trunc('month', cost.usage_date)
-            and told.period_end > cost.usage_date
-    where not told.is_stale
-    group by told.month, told.unblended_cost, told.currency, told.is_estimated
-),
-
 daily_cost_is_the_monthly_total as (
     select
         'daily_cost_is_the_monthly_total' as rule,
@@ -88,14 +68,14 @@ daily_cost_is_the_monthly_total as (
         tolerance,
         unit,
         is_estimated
-    from monthly
+    from stage.month_summed
 ),
 
 no_day_is_missing as (
     select
         'no_day_is_missing' as rule,
         answered.slice || ' ' || strftime(answered.month, '%Y-%m') as scope,
-        -- From the first day of the bill on, up to the last that AWS had surely counted.
+        -- From the first day of the bill on, up to the last that AWS had surely counted, less those without costs.
         greatest(
             datediff(
                 'day',
@@ -103,6 +83,12 @@ no_day_is_missing as (
                 least(last_day(answered.month), answered.answered_date - 2)
             ) + 1,
             0
+        ) - (
+            select count(*)
+            from stage.day_without_cost as without
+            where
+                without.month = answered.month
+                and without.usage_date <= answered.answered_date - 2
         ) as expected,
         count(distinct cost.usage_date) as observed,
         0 as tolerance,
