@@ -212,7 +212,8 @@ class House:
         """
         wanted = self.needed(*relations)
         with self.store.transaction() as connection:
-            building.prepare(connection, CURRENCY, [model.query for model in self.models.values()])
+            built = [model for model in self.models.values() if {model.relation, model.logs} & wanted]
+            building.prepare(connection, CURRENCY, [model.query for model in built])
             standing = _standing(connection, is_demo=self.reference == DEMO_FOLDER)
             for model in self.models.values():
                 if model.relation in wanted and model.materialized != "log" and not standing(model):
