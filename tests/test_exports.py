@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
 from importlib.resources import files
 from pathlib import Path
+from typing import ClassVar
 
 import duckdb
 import jsonschema
@@ -228,6 +230,36 @@ def test_each_item_that_is_not_retired_is_a_resource_and_every_reference_leads_t
         wanted_ += [f"system:default/{spec['system']}"] if "system" in spec else []
         assert set(wanted_) <= known
     assert any("dependsOn" in entity["spec"] for entity in resources)
+
+
+class Yaml12(yaml.SafeLoader):
+    """Reads YAML 1.2's core schema, as Backstage does; PyYAML's own loaders read YAML 1.1."""
+
+    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
+
+
+Yaml12.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"(?:~|[nN]ull|NULL|)$"), None)
+Yaml12.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"(?:[tT]rue|TRUE|[fF]alse|FALSE)$"), None)
+Yaml12.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)$"), None)
+Yaml12.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$"), None
+)
+
+
+def test_what_looks_like_a_number_is_text_in_the_yaml_that_backstage_reads(
+    truthful_night: Path, tmp_path: Path
+) -> None:
+    database = copy_of(truthful_night, tmp_path)
+    with duckdb.connect(str(database.resolve())) as connection:
+        connection.execute("update cmdb.resource set account_id = '089123456789', name = '1e3' where status = 'active'")
+    backstage.export_backstage(tmp_path / "backstage", Store(database))
+    text = (tmp_path / "backstage" / "resources" / "089123456789.yaml").read_text(encoding="utf-8")
+    entities = list(yaml.load_all(text, Loader=Yaml12))
+    assert {entity["metadata"]["title"] for entity in entities} >= {"1e3"}
+    for entity in entities:
+        texts = [entity["metadata"]["title"], *entity["metadata"]["annotations"].values()]
+        assert all(isinstance(value, str) for value in texts), texts
+        assert entity["metadata"]["annotations"]["amazonaws.com/account-id"] == "089123456789"
 
 
 def test_a_name_is_one_that_backstage_accepts_and_another_for_each_text() -> None:

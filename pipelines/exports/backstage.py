@@ -151,4 +151,7 @@ def _resources(connection: "duckdb.DuckDBPyConnection", systems: set[str]) -> di
 def _write(path: Path, entities: Iterable[Entity]) -> None:
     dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
     with path.open("w", encoding="utf-8") as file:
-        yaml.dump_all(entities, file, Dumper=dumper, sort_keys=False, allow_unicode=True, explicit_start=True)
+        # All text in quotes: PyYAML leaves them out where YAML 1.1 has no number, and Backstage reads YAML 1.2.
+        yaml.dump_all(
+            entities, file, Dumper=dumper, sort_keys=False, allow_unicode=True, explicit_start=True, default_style='"'
+        )
