@@ -522,6 +522,38 @@ def test_what_is_stale_unknown_or_not_converted_looks_so_and_says_why(
     assert {"stale" in row[0] for row in cells(tab, "items")} == {True}
 
 
+def test_months_before_the_first_run_are_unknown_and_one_that_it_began_in_is_at_least_so_much(
+    tab: Browser, folder: Path, tmp_path: Path
+) -> None:
+    copied = tmp_path / "out"
+    shutil.copytree(folder, copied)
+    with duckdb.connect(str(copied / DATA)) as connection:
+        connection.execute("update audit.expected_cell set is_judged = true, unknown_reason = null")
+        connection.execute("update cmdb.resource set discovered_by = 'listing'")
+        last = str(one(connection, "select max(value) from explorer.choice where kind = 'month'"))
+        connection.execute("""
+            insert into explorer.choice (kind, value) from (values ('month', '2020-01'), ('month', '2020-02'))
+        """)
+        connection.execute("update audit.run set started_at = $1", [f"{last}-02"])
+    with serving(copied) as server:
+        why = f"No run looked before {last}-02"
+        start(tab, server, view="items", **{"from": "2020-01", "to": "2020-02"})
+        assert figure(tab) == "unknown"
+        assert why in doubts(tab)
+        go(tab, view="items", **{"from": last})
+        assert figure(tab).startswith("at least")
+        assert why in doubts(tab)
+        assert {(row[1].startswith("at least"), row[2]) for row in cells(tab, "groups")} == {(True, f"⚠ {why}")}
+        rows = saved(tab, tmp_path / "items-by-type.csv")
+        assert {row["doubt"] for row in rows} == {why}
+    with duckdb.connect(str(copied / DATA)) as connection:
+        connection.execute("update audit.run set started_at = $1", [f"{last}-01 03:00:00"])
+    with serving(copied) as server:
+        start(tab, server, view="items", **{"from": last})
+        assert figure(tab).replace(",", "").isdecimal()
+        assert "are trusted" in doubts(tab)
+
+
 CRAWLER = "AWS::Glue::Crawler"
 KEY, RENAMED = "bc:business-service", "bc:business:service"
 PENDING = "bc:project"
@@ -553,7 +585,8 @@ def unusual(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             """,
             [CRAWLER, its],
         )
-        # All that could be asked is known: a figure of listings is plain then.
+        # All that could be asked is known, since long ago: a figure of listings is plain then.
+        connection.execute("update audit.run set started_at = '2020-01-01'")
         connection.execute("update audit.expected_cell set is_judged = true, unknown_reason = null")
         connection.execute("""
             update audit.claim set judged = ranked.place

@@ -191,9 +191,11 @@ const learn = async () => {
   const keys = await engine.rows(
     `select key.tag_key, key.resource_column, key.is_cut_by_service as by_service, status.verdict
      from ref.tag_key as key left join cost.tag_key_status as status using (tag_key) order by 1`);
+  const [first] = await engine.rows("select min(started_at)::date::varchar as day from audit.run where outcome = 'published'");
   const here = new Date().toISOString().slice(0, 7);
   return {
     about,
+    since: first.day,
     months: offered("month").length ? offered("month").map((row) => row.value) : [here],
     accounts: new Map(offered("account").map((row) => [row.value, row.label ? `${row.value}${SEPARATOR}${short(row.label)}` : row.value])),
     services: offered("service").map((row) => row.value),

@@ -26,6 +26,9 @@ const OF_SERVICE = "(select listing from ref.service_listing where service = ?)"
 // Months are those of the bill, which has none yet on a month's first day: up to its last one means up to now.
 export const isUpToNow = (month, known) => month === known.months.at(-1);
 
+// Why these months may have held more: nobody knows what had gone before the first run that was published.
+const unseen = (state, known) => (`${state.from}-01` < known.since ? `No run looked before ${known.since}` : "");
+
 const conditions = (state, known) => {
   const found = [
     // There in these months, as far as the collection saw it.
@@ -114,6 +117,7 @@ export const load = async (engine, state, known) => {
     const own = gaps.filter((gap) => gap.label === group.label || gap.label === null);
     group.unknown = own.reduce((all, gap) => all + gap.unknown, 0);
     group.isJudged = judged.length > 0;
+    group.unseen = unseen(state, known);
     group.reasons = [...new Set(own.flatMap((gap) => gap.reasons.split(", ")))].sort().join(", ");
   }
   groups.sort((one, other) => other.items - one.items || other.unknown - one.unknown || one.label.localeCompare(other.label));
@@ -123,7 +127,7 @@ export const load = async (engine, state, known) => {
   const types = state.type
     ? await engine.rows("select count(*)::integer as listings from explorer.listing where resource_type = ?", [state.type])
     : [{ listings: 1 }];
-  const model = { by, sum, groups, judged, isListed: services[0].listings > 0, isListedType: types[0].listings > 0 };
+  const model = { by, sum, groups, judged, unseen: unseen(state, known), isListed: services[0].listings > 0, isListedType: types[0].listings > 0 };
   if (state.rows) {
     model.table = await table.load(engine, {
       name: "items",
@@ -174,10 +178,11 @@ const doubtOf = (group) => [
   group.discovered ? DISCOVERED : "",
   group.isJudged ? "" : "no cell shows that this is all",
   group.unknown ? `${plural(group.unknown, "cell")} unknown: ${group.reasons}` : "",
+  group.unseen,
 ].filter(Boolean).join("; ");
 
 const figureOf = (group) => {
-  if (group.isJudged && !group.unknown && !group.discovered) {
+  if (group.isJudged && !group.unknown && !group.discovered && !group.unseen) {
     return count(group.items);
   }
   return group.items ? `at least ${count(group.items)}` : "unknown";
@@ -189,7 +194,7 @@ export const view = (model, { state, known, navigate, showCell }) => {
   }
   const { by, sum, groups, judged } = model;
   const reasons = trust.unknownCells(judged);
-  const isUnknown = reasons.length > 0 || !model.isListed || !model.isListedType || sum.discovered > 0;
+  const isUnknown = reasons.length > 0 || !model.isListed || !model.isListedType || sum.discovered > 0 || model.unseen;
   if (!model.isListed) {
     reasons.push(`No listing of the contract shows items of ${state.service}: what there is of it is unknown, not nothing.`);
   }
@@ -198,6 +203,9 @@ export const view = (model, { state, known, navigate, showCell }) => {
   }
   if (sum.discovered) {
     reasons.push(`${plural(sum.discovered, "item")} of types that no listing shows: ${DISCOVERED}.`);
+  }
+  if (model.unseen) {
+    reasons.push(`${model.unseen}: what had gone by then is missing here; it is not zero.`);
   }
   if (sum.stale) {
     reasons.push(
