@@ -25,6 +25,7 @@ from pipelines.cli.mcp import documents
 from pipelines.cli.mcp.answer import is_nothing, verdict_of
 from pipelines.cli.mcp.bounds import Bounds, bounds_of
 from pipelines.cli.mcp.documents import questions
+from pipelines.cli.mcp.figures import Cut, FigureTools
 from pipelines.cli.mcp.http import TokenCheck
 from pipelines.cli.mcp.lineage import EVERYTHING, Read, reads_of
 from pipelines.cli.mcp.mentions import Mentions, mentions_of
@@ -365,6 +366,30 @@ def test_beyond_the_file_nothing_is_none(sql: str, why: str, published: Publishe
         re.search(r"\btool \w|\b(ref|cost|audit|org)\.[a-z_]+|^write the query without", remedy)
         for remedy in answer.to_mend
     )
+
+
+@pytest.mark.parametrize("by", ["total", "service"])
+def test_money_of_some_days_alone_is_no_sum(by: Cut, truthful_night: Path, tmp_path: Path) -> None:
+    database = copy_of(truthful_night, tmp_path)
+    with duckdb.connect(str(database.resolve())) as connection:
+        connection.execute(
+            "update cost.exchange_rate set rate = null, is_example_rate = null where usage_date = "
+            "(select max(usage_date) from cost.exchange_rate)"
+        )
+    tools = FigureTools(Published(Store(database)))
+    answer = tools.cost(by)
+    rows = [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
+    assert answer.verdict == "incomplete"
+    assert "up to 1 day(s) of a row have no exchange rate" in answer.answer
+    assert any("cmdb fx import" in remedy for remedy in answer.to_mend)
+    assert {(row["days_without_rate"], row["reporting_cost"] is None) for row in rows} <= {(1, True), (0, False)}
+    assert any(row["days_without_rate"] for row in rows)
+    assert all(row["unblended_cost"] is not None for row in rows)
+    whole = FigureTools(Published(Store(truthful_night / DATABASE))).cost(by)
+    rows = [dict(zip(whole.columns, row, strict=True)) for row in whole.rows]
+    assert {row["days_without_rate"] for row in rows} == {0}
+    assert {type(row["is_example_rate"]) for row in rows} == {bool}
+    assert "exchange rate" not in whole.answer
 
 
 ALL_KNOWN = Scope(listings=(ListingCells("billing", "cost_daily", "service", 5, {}, None),), rests_on=("cost.daily",))

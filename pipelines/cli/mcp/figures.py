@@ -11,13 +11,13 @@ from pipelines.cli.mcp.answer import Answer
 from pipelines.cli.mcp.lineage import EVERYTHING, Read
 from pipelines.cli.mcp.mentions import Mentions
 from pipelines.cli.mcp.parameters import Account, Limit, Region, named
-from pipelines.cli.mcp.queries import ROWS, Published, QueryRefused
+from pipelines.cli.mcp.queries import ROWS, WITHOUT_RATE, Published, QueryRefused
 
 Cut = Literal["total", "account", "service", "region", "record_type", "usage_type", "tag", "organizational_unit"]
 
 CUTS: dict[str, tuple[str, str]] = {
-    "total": ("cost.daily_total", "'total'"),
-    "account": ("cost.daily_total", "account_id"),
+    "total": ("cost.by_service", "'total'"),
+    "account": ("cost.by_service", "account_id"),
     "service": ("cost.by_service", "service"),
     "region": ("cost.by_region", "region"),
     "record_type": ("cost.by_record_type", "record_type"),
@@ -26,6 +26,16 @@ CUTS: dict[str, tuple[str, str]] = {
     "organizational_unit": ("cost.by_organizational_unit", "coalesce(ou_path, 'not known')"),
 }
 """Of each cut of the bill its view, and what is shown of it. No two of them are ever added."""
+
+CONVERTED = f"""
+    if(count(*) = count(bill.reporting_unblended_cost), sum(bill.reporting_unblended_cost), null) as reporting_cost,
+    any_value(bill.reporting_currency) as reporting_currency,
+    count(distinct bill.usage_date) filter (where bill.reporting_unblended_cost is null) as {WITHOUT_RATE},
+    coalesce(bool_or(bill.is_example_rate), false) as is_example_rate
+"""
+"""The bill in the reporting currency: the money of some days alone is no sum."""
+
+CONVERTED_COLUMNS = ("reporting_cost", "reporting_currency", WITHOUT_RATE, "is_example_rate")
 
 Finding = Literal[
     "exposure",
@@ -109,7 +119,10 @@ class FigureTools:
         tag_key: Annotated[str, Field(description="With by=tag: which key, such as bc:cost-centre.")] = "",
         limit: Limit = ROWS,
     ) -> Answer:
-        """What the bill says, by month: unblended cost, with the days through which the month is complete."""
+        """What the bill says, by month: unblended cost, with the days through which the month is complete.
+
+        reporting_cost is null where days lack an exchange rate.
+        """
         if month and not _MONTH.match(month):
             raise QueryRefused(f"{month} is no month: write YYYY-MM.")
         if (by == "tag") != bool(tag_key):
@@ -117,8 +130,7 @@ class FigureTools:
         relation, shown = CUTS[by]
         keys = "and tag_key = $key" if by == "tag" else ""
         is_converted = by != "organizational_unit"
-        converted = "sum(bill.reporting_unblended_cost)" if is_converted else "null"
-        in_currency = "any_value(bill.reporting_currency)" if is_converted else "null"
+        converted = CONVERTED if is_converted else ", ".join(f"null as {name}" for name in CONVERTED_COLUMNS)
         slices = {"total": "service", "account": "service", "organizational_unit": "service"}
         return self.published.answer(
             f"""
@@ -136,8 +148,7 @@ class FigureTools:
 
             select
                 bill."month", {shown} as "value", sum(bill.unblended_cost) as unblended_cost,
-                any_value(bill.currency) as currency, {converted} as reporting_cost,
-                {in_currency} as reporting_currency,
+                any_value(bill.currency) as currency, {converted},
                 any_value(complete.through_date) as complete_through, bool_and(complete.is_final) as is_final,
                 bool_or(bill.is_estimated) as is_estimated
             from bill

@@ -28,6 +28,9 @@ MOST_ROWS = 1_000
 
 NOTHING_NAMED = Mentions()
 
+WITHOUT_RATE = "days_without_rate"
+"""The column of our own queries that counts days of the bill which cannot be converted."""
+
 SECONDS = 30.0
 """How long a query may take."""
 
@@ -144,6 +147,15 @@ def _answer(
     )
     parts = {entry.part for entry in scope.listings if entry.part}
     bounds = bounds_of(connection, mentions, scope.rests_on, parts, is_nothing=is_nothing(rows))
+    if WITHOUT_RATE in names and (days := max((row[names.index(WITHOUT_RATE)] or 0 for row in rows), default=0)):
+        bounds = replace(
+            bounds,
+            beyond=(
+                *bounds.beyond,
+                f"up to {days} day(s) of a row have no exchange rate, so that it has no reporting cost",
+            ),
+            remedies=(*bounds.remedies, "`cmdb fx import` takes rates; cost.exchange_rate lists the days without one"),
+        )
     return answer_of(replace(scope, bounds=bounds), names, rows, _run(connection), limit)
 
 
