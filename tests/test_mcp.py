@@ -269,6 +269,10 @@ def test_nothing_is_no_row_or_only_zeros(rows: list[tuple[Any, ...]], expected: 
         ),
         ("from a.b where region in ('r-1', 'r-2')", Mentions(regions=frozenset({"r-1", "r-2"}))),
         ("from a.b where day >= '2020-03-04' limit 2000", Mentions(days=frozenset({date(2020, 3, 4)}))),
+        (
+            "from a.b where first_seen_at < '2020-03-04' and day = '2020-03-05'",
+            Mentions(days=frozenset({date(2020, 3, 4), date(2020, 3, 5)}), seen_days=frozenset({date(2020, 3, 3)})),
+        ),
         ("from a.b where year(day) = 2020", Mentions(days=frozenset({date(2020, 1, 1)}))),
         ("from a.b where day = current_date - 1", Mentions(uses_now=True)),
         ("from a.b where at > now()", Mentions(uses_now=True)),
@@ -332,6 +336,10 @@ def test_what_a_query_names_is_found(sql: str, found: Mentions) -> None:
         ("from cost.by_tag where tag_key = 'nobody:asks'", "not cut by the tag key nobody:asks"),
         ("from cost.daily where slice = 'tag:nobody:asks'", "not cut by the tag key nobody:asks"),
         ("from org.account_version where valid_from < '2026/01/02'", "the history is known from"),
+        ("from cmdb.resource where first_seen_at <= '2001-08-31'", "the history is known from"),
+        ("from cmdb.resource where retired_at between '2001-07-01' and '2001-07-31'", "the history is known from"),
+        ("select count(*) from cmdb.resource where year(missing_since) = 2001", "the history is known from"),
+        ("from cmdb.relationship where timestamp '2001-09-01' > ended_at", "the history is known from"),
         ("with t as (from cost.by_service limit 1) from t where service = 'no such'", "limits inside"),
         ("from cmdb.resource where arn like 'arn:aws:dynamodb:%'", "nothing of the service dynamodb is collected"),
         ("from cmdb.resource where regexp_matches(arn, '^arn:aws:(dax|qldb):')", "nothing of the service dax is"),
@@ -390,6 +398,20 @@ def test_money_of_some_days_alone_is_no_sum(by: Cut, truthful_night: Path, tmp_p
     assert {row["days_without_rate"] for row in rows} == {0}
     assert {type(row["is_example_rate"]) for row in rows} == {bool}
     assert "exchange rate" not in whole.answer
+
+
+def test_days_before_the_first_run_are_beyond_and_those_of_aws_are_not(published: Published) -> None:
+    with published.opened() as connection:
+        ((first,),) = connection.execute("select min(started_at)::date from audit.run").fetchall()
+    for condition, is_beyond in (
+        (f"collected_at < '{first}'", True),
+        (f"'{first}' > collected_at", True),
+        (f"collected_at < '{first.replace(day=1)}'", True),
+        (f"collected_at = '{first}'", False),
+        ("launched_at < '2001-01-01'", False),
+    ):
+        answer = published.free_answer(f"from aws.ec2_instance where {condition}")
+        assert any("the history is known" in clause for clause in answer.beyond) is is_beyond, condition
 
 
 ALL_KNOWN = Scope(listings=(ListingCells("billing", "cost_daily", "service", 5, {}, None),), rests_on=("cost.daily",))

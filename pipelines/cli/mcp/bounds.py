@@ -79,8 +79,10 @@ def bounds_of(
         first, last = _one(connection, BILL_IS_KNOWN, {"parts": sorted(parts)})
         beyond += _outside("the bill", first, last, mentions, is_nothing=is_nothing)
         period = f" The bill is known from {first} through {last}." if first and last else ""
-    if any(relation.endswith("_version") or relation in BY_DAY for relation in relations):
-        beyond += _outside("the history", *_one(connection, HISTORY_IS_KNOWN, {}), mentions, is_nothing=is_nothing)
+    is_of_days = any(relation.endswith("_version") or relation in BY_DAY for relation in relations)
+    if is_of_days or mentions.seen_days:
+        named = mentions if is_of_days else Mentions(seen_days=mentions.seen_days)
+        beyond += _outside("the history", *_one(connection, HISTORY_IS_KNOWN, {}), named, is_nothing=is_nothing)
     return Bounds(tuple(clause for clause, _ in beyond), tuple(dict.fromkeys(use for _, use in beyond)), period)
 
 
@@ -131,7 +133,8 @@ HISTORY_IS_KNOWN = "select min(started_at)::date, max(finished_at)::date from au
 def _outside(what: str, first: date | None, last: date | None, mentions: Mentions, *, is_nothing: bool) -> list[Beyond]:
     if first is None or last is None:
         return [(f"no day of {what} is known", "`cmdb nightly` collects it")]
-    if all(_touches(day, first, last) for day in mentions.days) and not (is_nothing and mentions.uses_now):
+    is_seen = what == "the bill" or all(first <= day <= last for day in mentions.seen_days)
+    if is_seen and all(_touches(day, first, last) for day in mentions.days) and not (is_nothing and mentions.uses_now):
         return []
     return [(f"{what} is known from {first} through {last} only", USE_DAYS[what])]
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 import sqlglot
 from sqlglot import exp
@@ -32,6 +32,11 @@ RESOURCE_TYPE = re.compile(r"(\w+_)?resource_type")
 NAMES = re.compile(r"(\w+_)?(arn|resource_id)|name")
 """Columns by which people look for a resource."""
 
+OUR_TIMES = re.compile("first_seen_at|last_seen_at|missing_since|retired_at|began_at|ended_at|collected_at")
+"""Columns with the time at which a run saw something, not at which AWS did something."""
+
+ORDERS = (exp.EQ, exp.NullSafeEQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.Between, exp.In)
+
 MOST_ALTERNATIVES = 100
 """Alternatives of a regular expression that are looked at one by one."""
 
@@ -50,6 +55,7 @@ class Mentions:
         accounts: whatever has twelve digits.
         regions: regions, wherever they stand, and what a column `region` is compared with, also as patterns.
         days: dates, months or years, as the first day that each is about.
+        seen_days: of these, days that a time of ours is compared with; of "before" a day, the day before it.
         uses_now: whether it reckons from the present moment.
         leaves_out: whether it leaves rows out that it found, by LIMIT 0, a limit inside, OFFSET or a sample.
         strange: an ARN or id of a kind that the inventory has nothing of.
@@ -62,6 +68,7 @@ class Mentions:
     accounts: frozenset[str] = frozenset()
     regions: frozenset[str] = frozenset()
     days: frozenset[date] = frozenset()
+    seen_days: frozenset[date] = frozenset()
     uses_now: bool = False
     leaves_out: bool = False
     strange: frozenset[str] = frozenset()
@@ -86,6 +93,7 @@ def mentions_of(sql: str) -> Mentions:
         accounts=frozenset(filter(_ACCOUNT.fullmatch, texts)),
         regions=frozenset({*_compared(statement, re.compile("region")), *filter(_REGION.fullmatch, texts)}),
         days=frozenset(day for text in texts if (day := _day(text)) is not None),
+        seen_days=frozenset(_seen_days(statement)),
         uses_now=_uses_now(statement),
         leaves_out=statement.find(exp.Offset, exp.TableSample) is not None
         or any(limit.parent is not statement or limit.expression.sql() == "0" for limit in limits),
@@ -105,6 +113,18 @@ def _uses_now(statement: "exp.Expr") -> bool:
     called = {node.name.lower() for node in statement.find_all(exp.Anonymous, exp.Column)}
     words = {"now", "today", "current_date", "current_timestamp", "get_current_timestamp", "localtimestamp"}
     return next(statement.find_all(*moments), None) is not None or bool(called & words)
+
+
+def _seen_days(statement: "exp.Expr") -> Iterator[date]:
+    for node in statement.find_all(*ORDERS):
+        sides = list(node.iter_expressions())
+        are_ours = [any(map(OUR_TIMES.fullmatch, _columns(side))) for side in sides]
+        if not any(are_ours):
+            continue
+        is_before = (are_ours[0] and isinstance(node, exp.LT)) or (are_ours[-1] and isinstance(node, exp.GT))
+        for literal in node.find_all(exp.Literal):
+            if (day := _day(str(literal.this))) is not None:
+                yield day - timedelta(days=1) if is_before and day > date.min else day
 
 
 def _compared(statement: "exp.Expr", column: re.Pattern[str], *, with_patterns: bool = True) -> Iterator[str]:
