@@ -94,6 +94,26 @@ def test_a_map_is_json_in_csv(environment: dict[str, str], more: tuple[str, ...]
     assert json.loads(cmdb_here(environment, "sql", MAPS, "--json").stdout)[0]["days"] == {"1": "2026-01-02"}
 
 
+def test_json_loses_no_column_and_holds_no_number_that_json_has_not(environment: dict[str, str]) -> None:
+    twice = cmdb_here(environment, "sql", "select 1 as account_id, 2 as account_id", "--json")
+    assert (twice.returncode, twice.stdout) == (2, "")
+    assert twice.stderr == (
+        "Two columns are called account_id, of which JSON would keep one, so nothing was printed: give one of them an "
+        "alias.\n"
+    )
+    assert cmdb_here(environment, "sql", "select 1 as a, 2 as a", "--format", "csv").stdout == "a,a\n1,2\n"
+    numbers = "select 'nan'::double as x, ['-inf'::float, 1.5] as y, map {'a': 'inf'::double} as z"
+    printed = cmdb_here(environment, "sql", numbers, "--json").stdout
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is no JSON")
+
+    (row,) = json.loads(printed, parse_constant=refuse)
+    assert row == {"x": "nan", "y": ["-inf", 1.5], "z": {"a": "inf"}}
+    (cell,) = csv.DictReader(io.StringIO(cmdb_here(environment, "sql", numbers, "--format", "csv").stdout))
+    assert json.loads(cell["y"], parse_constant=refuse) == ["-inf", 1.5]
+
+
 def test_a_terminal_gets_no_more_rows_and_columns_than_it_shows(truthful_night: Path) -> None:
     store = Store(truthful_night / DATABASE)
     (result,) = run_queries(store, "from range(100000)", ON_A_TERMINAL)

@@ -5,11 +5,13 @@ import io
 import json
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
+from math import isfinite
 from typing import IO, TYPE_CHECKING, Any
 
 import click
@@ -259,11 +261,20 @@ def shown(result: Result, output: str, *, raw: bool = False, width: int | None =
         output: table, csv, json or markdown.
         raw: return a CSV's values as stored: for programs, never for a terminal or a spreadsheet.
         width: of the terminal that a table has to fit, in columns; None where it may be as wide as it is.
+
+    Raises:
+        Misused: two columns have one name, which JSON cannot hold.
     """
     names, rows = result.names, result.rows
     if output == "csv":
         return _csv(names, rows, raw=raw)
     if output == "json":
+        twice = [name for name, times in Counter(names).items() if times > 1]
+        if twice:
+            raise Misused(
+                f"Two columns are called {plain(twice[0])}, of which JSON would keep one, so nothing was printed: give "
+                "one of them an alias."
+            )
         return as_json([dict(zip(names, map(_json, row), strict=True)) for row in rows])
     if output == "markdown":
         return _markdown(names, rows)
@@ -286,7 +297,9 @@ def _csv_value(value: Any, *, raw: bool) -> Any:
 
 
 def _json(value: Any) -> Any:
-    """A value whose maps have text as keys, whatever DuckDB's have."""
+    """A value whose maps have text as keys, whatever DuckDB's have; JSON has no NaN, so that is text."""
+    if isinstance(value, float) and not isfinite(value):
+        return str(value)
     if isinstance(value, dict):
         return {str(name): _json(part) for name, part in value.items()}
     return [_json(part) for part in value] if isinstance(value, list | tuple) else value
