@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 from nights import DATABASE, REPOSITORY, cmdb_here
 
-from pipelines.cli.sql import ON_A_TERMINAL, Result, run_queries, shown
+from pipelines.cli.results import Result, shown
+from pipelines.cli.sql import ON_A_TERMINAL, run_queries
 from resources.store.store import Store
 
 MAPS = """
@@ -142,6 +143,43 @@ def test_queries_are_read_from_a_file_and_from_a_pipe(environment: dict[str, str
     both = cmdb_here(environment, "sql", "select 1", "--file", str(queries))
     assert (both.returncode, both.stdout) == (2, "")
     assert cmdb_here(environment, "sql", "--file", str(tmp_path / "none.sql")).returncode == 2
+
+
+DEEP = f"select sum({'+'.join(map(str, range(1, 401)))}) as total from (from cost.by_service limit 1)"
+
+
+def test_text_that_is_not_utf_8_is_one_sentence(environment: dict[str, str], tmp_path: Path) -> None:
+    queries = tmp_path / "queries.sql"
+    queries.write_bytes("select 'é' as c".encode("latin-1"))
+    for name, arguments in (
+        (str(queries), ("--file", str(queries))),
+        ("Standard input", ()),
+        ("Standard input", ("--file", "-")),
+        ("The query", (queries.read_bytes(),)),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "pipelines.cli.main", "sql", *arguments],
+            cwd=REPOSITORY, env={**os.environ, **environment}, input=queries.read_bytes(), capture_output=True,
+            check=False,
+        )  # fmt: skip
+        assert (done.returncode, done.stdout) == (2, b""), arguments
+        assert done.stderr.decode() == (
+            f"{name} is not UTF-8, as queries have to be. No query ran. Convert it, such as with iconv.\n"
+        )
+
+
+def test_a_value_that_python_cannot_hold_is_one_sentence_and_a_deep_sum_none(environment: dict[str, str]) -> None:
+    far = cmdb_here(environment, "sql", "select interval 100000000 year")
+    assert (far.returncode, far.stdout) == (2, "")
+    assert far.stderr.startswith("A value of the result is beyond what Python holds (")
+    assert far.stderr.endswith("so no row was returned. Cast its column to VARCHAR.\n")
+    deep = cmdb_here(environment, "sql", DEEP)
+    assert (deep.returncode, deep.stdout, deep.stderr) == (0, "total\n80200\n", "")
+    nested = cmdb_here(
+        environment, "sql", f"select sum(x) {'from (select * ' * 900}from (select 1 as x from cost.daily){')' * 900}"
+    )
+    assert nested.stderr.startswith("Warning: The query is nested too deeply to look at its sums")
+    assert nested.returncode == 0
 
 
 class Terminal:

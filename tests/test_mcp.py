@@ -193,6 +193,15 @@ def test_the_same_money_is_not_added_up_several_times(
     assert published.free_answer(f"select {column}, sum(unblended_cost) from {relation} group by all").rows
 
 
+def test_what_python_cannot_hold_or_follow_is_refused_in_a_sentence(published: Published) -> None:
+    with pytest.raises(QueryRefused, match=r"beyond what Python holds .* Cast its column to VARCHAR\.$"):
+        published.free_answer("select interval 100000000 year")
+    with pytest.raises(QueryRefused, match=r"^The query is nested too deeply .* Nothing ran\.$"):
+        published.free_answer(f"select sum(x) {'from (select * ' * 900}from (select 1 as x from cost.daily){')' * 900}")
+    deep = "+".join(map(str, range(1, 401)))
+    assert published.free_answer(f"select sum({deep}) from cost.by_service").rows
+
+
 def test_what_is_refused_leaves_no_file(published: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     before = published.store.database.resolve().read_bytes()

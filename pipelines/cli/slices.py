@@ -28,19 +28,26 @@ def summed_across_slices(connection: "duckdb.DuckDBPyConnection", query: str) ->
     lowered = query.lower()
     if not any(name in lowered for name in SUMS):
         return ""
+    try:
+        found = _added_up(connection, query)
+    except RecursionError:
+        return "The query is nested too deeply to look at its sums, which may count the same money twice: use WITH."
+    return _sentence(found) if found else ""
+
+
+def _added_up(connection: "duckdb.DuckDBPyConnection", query: str) -> dict[str, str]:
     nodes = list(nodes_of(tree_of(connection, query)))
     if not any(str(node.get("function_name", "")).lower() in SUMS | LIST_SUMS for node in nodes):
-        return ""
+        return {}
     read = Counter(
         f"{node['schema_name']}.{node['table_name']}".lower() for node in nodes if node.get("type") == "BASE_TABLE"
     )
     if not (read.keys() & SLICES.keys() or len(read.keys() & VIEWS.keys()) > 1):
-        return ""
+        return {}
     # Parsing takes memory that a process does not give back, so only such a query is parsed.
     from pipelines.cli.additions import added_up
 
-    found = added_up(query, read)
-    return _sentence(found) if found else ""
+    return added_up(query, read)
 
 
 def _sentence(found: dict[str, str]) -> str:
@@ -71,11 +78,12 @@ def tree_of(connection: "duckdb.DuckDBPyConnection", query: str) -> dict[str, An
 
 
 def nodes_of(tree: Any) -> Iterator[dict[str, Any]]:
-    """Every structure in a query as `tree_of` has it."""
-    if isinstance(tree, dict):
-        yield tree
-        for part in tree.values():
-            yield from nodes_of(part)
-    elif isinstance(tree, list):
-        for part in tree:
-            yield from nodes_of(part)
+    """Every structure in a query as `tree_of` has it, each before its parts, however deep they are."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, dict):
+            yield node
+            waiting += reversed(node.values())
+        elif isinstance(node, list):
+            waiting += reversed(node)

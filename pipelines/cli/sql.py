@@ -1,18 +1,11 @@
 """`cmdb sql`: query the published file in SQL, once or in a shell."""
 
-import csv
-import io
-import json
 import shutil
 import sys
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass
-from decimal import Decimal
-from math import isfinite
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 import click
 
@@ -27,8 +20,9 @@ from pipelines.cli.command import (
     say,
     store_of,
 )
+from pipelines.cli.results import Result, shown
 from pipelines.cli.slices import summed_across_slices
-from pipelines.plain_text import as_csv_cell, as_json, as_markdown, plain
+from pipelines.plain_text import plain
 
 if TYPE_CHECKING:
     import duckdb
@@ -39,21 +33,9 @@ if TYPE_CHECKING:
 ON_A_TERMINAL = 200
 """Rows that a table shows on a terminal; a pipe or a file gets all of them."""
 
-NARROWEST = 24
-"""Characters that a column of text keeps on a terminal that is too narrow for the whole row."""
-
-
-@dataclass(frozen=True)
-class Result:
-    """What one query returned.
-
-    Attributes:
-        left_out: whether there are more rows than were asked for.
-    """
-
-    names: list[str]
-    rows: list[tuple[Any, ...]]
-    left_out: bool = False
+OUT_OF_RANGE = (
+    "A value of the result is beyond what Python holds ({error}), so no row was returned. Cast its column to VARCHAR."
+)
 
 
 @click.command(cls=Command)
@@ -109,7 +91,26 @@ def sql(
     if query is None and file is None and can_ask():
         _shell(store, output, publication, raw=raw)
         return
-    _print(store, query if query is not None else (file or sys.stdin).read(), output, publication, raw=raw)
+    _print(store, _given(query, file), output, publication, raw=raw)
+
+
+def _given(query: str | None, file: IO[str] | None = None) -> str:
+    """The text of the queries.
+
+    Raises:
+        Misused: it is not UTF-8.
+    """
+    try:
+        text = query if query is not None else (file or sys.stdin).read()
+        # Of arguments and of standard input Python keeps bytes that are no UTF-8; DuckDB takes none.
+        text.encode()
+    except UnicodeError as error:
+        source = (file or sys.stdin).name
+        name = "The query" if query is not None else "Standard input" if source == "<stdin>" else plain(source)
+        raise Misused(
+            f"{name} is not UTF-8, as queries have to be. No query ran. Convert it, such as with iconv."
+        ) from error
+    return text
 
 
 def _shell(store: "Store", output: str, publication: "Publication | None", *, raw: bool) -> None:
@@ -125,7 +126,7 @@ def _shell(store: "Store", output: str, publication: "Publication | None", *, ra
     )
     while True:
         try:
-            _print(store, _typed(), output, publication, raw=raw)
+            _print(store, _given(_typed()), output, publication, raw=raw)
         except EOFError:
             click.echo()
             return
@@ -250,126 +251,8 @@ def _result(connection: "duckdb.DuckDBPyConnection", statement: "duckdb.Statemen
 def _fetched(connection: "duckdb.DuckDBPyConnection", statement: "duckdb.Statement", most: int | None) -> Result:
     cursor = connection.execute(statement)
     names = [column[0] for column in cursor.description or ()]
-    rows = cursor.fetchall() if most is None else cursor.fetchmany(most + 1)
+    try:
+        rows = cursor.fetchall() if most is None else cursor.fetchmany(most + 1)
+    except (OverflowError, ValueError) as error:
+        raise InvalidRequest(OUT_OF_RANGE.format(error=error)) from error
     return Result(names, rows[:most], most is not None and len(rows) > most)
-
-
-def shown(result: Result, output: str, *, raw: bool = False, width: int | None = None) -> str:
-    """A result as text. Money stays decimal.
-
-    Args:
-        output: table, csv, json or markdown.
-        raw: return a CSV's values as stored: for programs, never for a terminal or a spreadsheet.
-        width: of the terminal that a table has to fit, in columns; None where it may be as wide as it is.
-
-    Raises:
-        Misused: two columns have one name, which JSON cannot hold.
-    """
-    names, rows = result.names, result.rows
-    if output == "csv":
-        return _csv(names, rows, raw=raw)
-    if output == "json":
-        twice = [name for name, times in Counter(names).items() if times > 1]
-        if twice:
-            raise Misused(
-                f"Two columns are called {plain(twice[0])}, of which JSON would keep one, so nothing was printed: give "
-                "one of them an alias."
-            )
-        return as_json([dict(zip(names, map(_json, row), strict=True)) for row in rows])
-    if output == "markdown":
-        return _markdown(names, rows)
-    return _table([plain(name) for name in names], rows, width)
-
-
-def _csv(names: list[str], rows: list[tuple[Any, ...]], *, raw: bool) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(names if raw else [_csv_cell(name) for name in names])
-    writer.writerows([_csv_value(value, raw=raw) for value in row] for row in rows)
-    return text.getvalue().removesuffix("\n")
-
-
-def _csv_value(value: Any, *, raw: bool) -> Any:
-    """A value as a cell: lists, structures and maps as JSON, which other programs can read."""
-    if isinstance(value, dict | list | tuple):
-        value = json.dumps(_json(value), default=str, ensure_ascii=False)
-    return value if raw else _csv_cell(value)
-
-
-def _json(value: Any) -> Any:
-    """A value whose maps have text as keys, whatever DuckDB's have; JSON has no NaN, so that is text."""
-    if isinstance(value, float) and not isfinite(value):
-        return str(value)
-    if isinstance(value, dict):
-        return {str(name): _json(part) for name, part in value.items()}
-    return [_json(part) for part in value] if isinstance(value, list | tuple) else value
-
-
-def _csv_cell(value: Any) -> Any:
-    """A value that is safe in a spreadsheet: a line feed stays a line feed, a number a number."""
-    if value is None or isinstance(value, bool | int | float | Decimal):
-        return value
-    return as_csv_cell(plain(value, lines=True))
-
-
-def _table(names: list[str], rows: list[tuple[Any, ...]], width: int | None) -> str:
-    """Columns with blanks between; numbers stand at the right, so that their digits do."""
-    from rich.cells import cell_len
-
-    if not rows:
-        return "  ".join(names) + "\n(no rows)"
-    cells = [[_text(value) for value in row] for row in rows]
-    sizes = [max(cell_len(line[index]) for line in [names, *cells]) for index in range(len(names))]
-    left_out: list[str] = []
-    if width is not None and _width(sizes) > width:
-        sizes = [min(size, max(NARROWEST, cell_len(name))) for size, name in zip(sizes, names, strict=True)]
-        while _width(sizes) > width and len(sizes) > 1:
-            sizes.pop()
-        left_out = names[len(sizes) :]
-        names, cells = names[: len(sizes)], [line[: len(sizes)] for line in cells]
-    numeric = [all(isinstance(row[index], int | float | Decimal | None) for row in rows) for index in range(len(names))]
-    lines = [_line(line, sizes, numeric) for line in [names, *cells]]
-    if left_out:
-        lines.append(f"… and {len(left_out)} more columns: {', '.join(left_out)}")
-    return "\n".join(lines)
-
-
-def _width(sizes: Sequence[int]) -> int:
-    return sum(sizes) + 2 * (len(sizes) - 1)
-
-
-def _line(texts: Sequence[str], sizes: Sequence[int], numeric: Sequence[bool]) -> str:
-    from rich.cells import cell_len, set_cell_size
-
-    def placed() -> Iterator[str]:
-        for text, size, is_number in zip(texts, sizes, numeric, strict=True):
-            cut = text if cell_len(text) <= size else f"{set_cell_size(text, size - 1).rstrip()}…"
-            blanks = " " * (size - cell_len(cut))
-            yield blanks + cut if is_number else cut + blanks
-
-    return "  ".join(placed()).rstrip()
-
-
-def _text(value: Any) -> str:
-    """A value as displayed text; lists and maps as Python writes them."""
-    match value:
-        case None:
-            return ""
-        case list() | tuple():
-            return f"[{', '.join(_text(part) for part in value)}]"
-        case dict():
-            return f"{{{', '.join(f'{plain(name)}: {_text(part)}' for name, part in value.items())}}}"
-        case _:
-            return plain(value)
-
-
-def _markdown(names: list[str], rows: list[tuple[Any, ...]]) -> str:
-    def line(values: Any) -> str:
-        texts = ("" if value is None else _markdown_cell(value) for value in values)
-        return f"| {' | '.join(texts)} |"
-
-    return "\n".join([line(names), f"|{' --- |' * len(names)}", *(line(row) for row in rows)])
-
-
-def _markdown_cell(value: Any) -> str:
-    return as_markdown(" ".join(str(value).split("\n"))).replace("|", "\\|")

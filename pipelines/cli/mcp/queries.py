@@ -14,6 +14,7 @@ from pipelines.cli.mcp.lineage import NARROWING, NotOneQuery, Read, reads_of
 from pipelines.cli.mcp.mentions import Mentions, mentions_of
 from pipelines.cli.mcp.scope import UNKNOWN_REASON, scope_of
 from pipelines.cli.slices import summed_across_slices, tree_of
+from pipelines.cli.sql import OUT_OF_RANGE
 
 if TYPE_CHECKING:
     import duckdb
@@ -111,6 +112,8 @@ class Published:
                 return self._typed(_answer(connection, query, {}, reads, mentions_of(query), limit, columns))
             except NotOneQuery as error:
                 raise QueryRefused(str(error)) from error
+            except RecursionError as error:
+                raise QueryRefused("The query is nested too deeply, and nothing ran. Break it up by WITH.") from error
 
     def _typed(self, answer: Answer) -> Answer:
         remedies = [as_typed(remedy, demo=self.demo) for remedy in answer.to_mend]
@@ -135,6 +138,8 @@ def _answer(
         rows = cursor.fetchmany(limit + 1)
     except duckdb.InterruptException:
         raise
+    except (OverflowError, ValueError) as error:
+        raise QueryRefused(OUT_OF_RANGE.format(error=error)) from error
     except duckdb.Error as error:
         raise QueryRefused(f"DuckDB refused the query: {str(error).strip()} Nothing was changed.") from error
     reads = list(reads)
