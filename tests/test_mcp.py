@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
@@ -21,7 +22,7 @@ import pytest
 from mcp_asking import Asking, over_http, over_stdio
 from nights import DATABASE, REPOSITORY, cmdb_here, copy_of, query
 
-from pipelines.cli.mcp import documents
+from pipelines.cli.mcp import documents, queries
 from pipelines.cli.mcp.answer import is_nothing, verdict_of
 from pipelines.cli.mcp.bounds import Bounds, bounds_of
 from pipelines.cli.mcp.documents import questions
@@ -216,6 +217,21 @@ def test_a_query_that_takes_too_long_is_stopped(published: Published) -> None:
     hasty = Published(published.store, seconds=0.3)
     with pytest.raises(QueryRefused, match=r"stopped after 0\.3 seconds"):
         hasty.free_answer("select max(hash(a.range, b.range)) from range(1000000) as a, range(1000000) as b")
+
+
+def test_time_that_is_over_while_python_reads_the_query_stops_what_runs_then(
+    published: Published, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hasty = Published(published.store, seconds=0.3)
+    read = queries.reads_of
+
+    def slowly(*arguments: Any) -> Any:
+        time.sleep(0.5)
+        return read(*arguments)
+
+    monkeypatch.setattr(queries, "reads_of", slowly)
+    with pytest.raises(QueryRefused, match=r"stopped after 0\.3 seconds"):
+        hasty.free_answer("select max(hash(a.range, b.range)) from range(30000) as a, range(30000) as b")
 
 
 def test_rows_and_long_values_are_capped_and_it_is_reported(published: Published) -> None:
@@ -769,8 +785,6 @@ def test_the_server_over_http(truthful_night: Path) -> None:
 
 def wait_for(port: int, server: subprocess.Popen[str]) -> None:
     """Until the server listens, however busy the machine is."""
-    import time
-
     while server.poll() is None:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:

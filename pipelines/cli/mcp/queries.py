@@ -35,6 +35,9 @@ WITHOUT_RATE = "days_without_rate"
 SECONDS = 30.0
 """How long a query may take."""
 
+EVERY = 0.05
+"""Seconds between two interrupts of a query whose time is over."""
+
 
 class QueryRefused(Exception):
     """A query was not run, or not to its end. The message is a sentence for whoever asked."""
@@ -66,8 +69,16 @@ class Published:
         with self.store.published() as connection:
             # Beside an open connection this costs a tenth: both share one DuckDB.
             self.store.require_current_schema()
-            timer = threading.Timer(self.seconds, connection.interrupt)
-            timer.daemon = True
+            is_done = threading.Event()
+
+            def interrupt() -> None:
+                # Again and again: an interrupt between two statements, or while Python parses, does nothing.
+                wait = self.seconds
+                while not is_done.wait(wait):
+                    connection.interrupt()
+                    wait = EVERY
+
+            timer = threading.Thread(target=interrupt, daemon=True)
             timer.start()
             try:
                 yield connection
@@ -76,7 +87,8 @@ class Published:
                     f"The query was stopped after {self.seconds:g} seconds: narrow it, or count instead of listing."
                 ) from error
             finally:
-                timer.cancel()
+                is_done.set()
+                timer.join()
 
     def answer(
         self,
