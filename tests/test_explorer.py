@@ -8,11 +8,13 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -372,6 +374,25 @@ def test_every_response_has_the_policy_and_its_type(served: ExplorerServer) -> N
     # The report's own policy, in the page, allows its style and scripts by their hashes; this one would not.
     _, headers, _ = ask(served, REPORT)
     assert headers["Content-Security-Policy"] == "frame-ancestors 'none'"
+
+
+def test_a_tab_that_is_closed_in_a_response_prints_nothing(
+    served: ExplorerServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    served.files[f"{served.path}data.duckdb"].write_bytes(bytes(30_000_000))
+    ended, end = threading.Event(), served.shutdown_request
+
+    def shutdown_request(request: Any) -> None:
+        end(request)
+        ended.set()
+
+    monkeypatch.setattr(served, "shutdown_request", shutdown_request)
+    with socket.create_connection(("127.0.0.1", served.server_port)) as client:
+        host = f"127.0.0.1:{served.server_port}"
+        client.sendall(f"GET {served.path}data.duckdb HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        assert client.recv(1000).startswith(b"HTTP/1.1 200")
+    assert ended.wait(60)
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(

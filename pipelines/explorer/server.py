@@ -3,7 +3,7 @@
 import re
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -81,6 +81,11 @@ class _Handler(BaseHTTPRequestHandler):
     # Else a part waits, behind its headers, for the browser's delayed acknowledgement: 40 ms, fifty times a page.
     disable_nagle_algorithm = True
     server: ExplorerServer
+
+    def handle(self) -> None:
+        """Serve the requests of one connection; a tab that is closed or loaded again breaks it off."""
+        with suppress(ConnectionError):
+            super().handle()
 
     def do_GET(self) -> None:
         self._serve()
