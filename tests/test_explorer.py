@@ -9,9 +9,11 @@ import re
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -420,6 +422,10 @@ def test_no_page_of_another_host_or_origin_is_answered(served: ExplorerServer) -
     assert ask(served, "data.duckdb", Sec_Fetch_Site="cross-site")[0] == 403
     assert ask(served, "data.duckdb", Sec_Fetch_Site="same-site")[0] == 403
     assert ask(served, "data.duckdb", Sec_Fetch_Site="same-origin")[0] == 200
+    assert ask(served, "", Sec_Fetch_Site="cross-site", Sec_Fetch_Dest="empty")[0] == 403
+    assert ask(served, "", Sec_Fetch_Site="cross-site", Sec_Fetch_Dest="iframe")[0] == 403
+    assert ask(served, "", Sec_Fetch_Site="cross-site", Sec_Fetch_Dest="document")[0] == 200
+    assert ask(served, "data.duckdb", Sec_Fetch_Site="cross-site", Sec_Fetch_Dest="document")[0] == 403
     assert ask(served, "", "POST")[0] == 501
 
 
@@ -431,17 +437,29 @@ def test_a_port_that_is_taken_is_named(built: Path, served: ExplorerServer, witn
 
 
 @pytest.mark.large
-def test_it_serves_until_it_is_interrupted_and_leaves_nothing(witnessed_night: Witness, tmp_path: Path) -> None:
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_it_serves_until_it_is_interrupted_and_leaves_nothing(
+    witnessed_night: Witness, tmp_path: Path, ending: signal.Signals
+) -> None:
     program = (
         "import sys; from pathlib import Path; from pipelines.explorer import folder; "
         f"folder.STATIC = Path({str(stand_in(tmp_path / 'static'))!r}); "
-        "from pipelines.cli.main import main; main(['explore'])"
+        "from pipelines.cli.main import main; main(['explore', '--open'])"
     )
     (tmp_path / "temporary").mkdir()
+    (tmp_path / "browser").write_text(
+        f'#!/bin/sh\necho "$1" > {tmp_path}/opened\ncp -p "${{1#file://}}" {tmp_path}/page\n'
+    )
+    (tmp_path / "browser").chmod(0o700)
     process = subprocess.Popen(
         [sys.executable, "-c", program],
         cwd=REPOSITORY,
-        env={**os.environ, "CMDB_DATABASE": str(witnessed_night.database), "TMPDIR": str(tmp_path / "temporary")},
+        env={
+            **os.environ,
+            "CMDB_DATABASE": str(witnessed_night.database),
+            "TMPDIR": str(tmp_path / "temporary"),
+            "BROWSER": f"{tmp_path / 'browser'} %s",
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -455,7 +473,14 @@ def test_it_serves_until_it_is_interrupted_and_leaves_nothing(witnessed_night: W
         connection.request("GET", found[2])
         assert connection.getresponse().read() == b"the index.html"
         connection.close()
-        process.send_signal(signal.SIGINT)
+        # Every user of the machine sees the arguments of the browser: what leads to the page is a file of this user.
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "page").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert found[2].strip("/") not in (tmp_path / "opened").read_text()
+        assert f"url={found[0]}" in (tmp_path / "page").read_text()
+        assert stat.S_IMODE((tmp_path / "page").stat().st_mode) == 0o600
+        process.send_signal(ending)
         said, wrong = process.communicate(timeout=60)
     finally:
         process.kill()

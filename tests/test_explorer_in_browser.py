@@ -27,7 +27,7 @@ from nights import Witness, node_packages
 
 from pipelines.explorer.data import DATA, REPORT
 from pipelines.explorer.folder import PARTS, STATIC, export_explorer
-from pipelines.explorer.server import ExplorerServer, listening
+from pipelines.explorer.server import ExplorerServer, listening, write_opener
 from pipelines.plain_text import as_csv_cell
 from pipelines.report.writing import report_path
 from resources.store.store import Store
@@ -848,6 +848,16 @@ class WithoutParts(SimpleHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""
+
+
+def test_the_file_that_a_browser_is_given_leads_to_the_page(
+    tab: Browser, server: ExplorerServer, tmp_path: Path
+) -> None:
+    tab.call("Page.navigate", url=write_opener(tmp_path / "open.html", server.address))
+    settled(tab)
+    assert tab.run("location.href").startswith(server.address)
+    tab.call("Page.reload")
+    settled(tab)
 
 
 def test_a_plain_web_server_below_a_path_serves_it_too(

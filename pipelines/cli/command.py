@@ -5,8 +5,10 @@ Exit code 0 good, 1 a rule failed, 2 wrong usage or configuration. Loads neither
 
 import os
 import re
+import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import wraps
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ParamSpec
@@ -200,6 +202,19 @@ def offering(what: str) -> Callable[[click.Context, click.Parameter, str], list[
 def print_json(facts: Any) -> None:
     """Print JSON for programs."""
     click.echo(as_json(facts))
+
+
+@contextmanager
+def interrupted_by(*signals: signal.Signals) -> Iterator[None]:
+    """Treat these signals as Ctrl-C: a service manager sends SIGTERM, a terminal that is closed SIGHUP."""
+    # What somebody ignores, as nohup does, stays ignored.
+    heeded = [number for number in signals if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, signal.default_int_handler) for number in heeded}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 _WITH_DEMO = (

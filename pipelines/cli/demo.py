@@ -11,7 +11,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipelines.cli.changes import changes_of_newest_run
-from pipelines.cli.command import Command, Misused, plainly
+from pipelines.cli.command import Command, Misused, interrupted_by, plainly
 from pipelines.cli.dagster_home import closed_to_others, prepare_dagster_home
 from pipelines.cli.faults import FAULT_NAMES
 from pipelines.cli.simulation import Nights, require_simulator, run_command, simulated
@@ -245,7 +245,7 @@ def _serve(environment: Mapping[str, str], port: str) -> int:
     program = shutil.which(program, path=str(Path(sys.executable).parent)) or program
     with (
         closed_to_others(),
-        _interrupted_by(signal.SIGTERM, signal.SIGHUP),
+        interrupted_by(signal.SIGTERM, signal.SIGHUP),
         subprocess.Popen(
             [program, *what, "--host", "127.0.0.1", "--port", port],
             # dg requires that the virtual environment in which it is installed is the active one.
@@ -265,14 +265,3 @@ def _serve(environment: Mapping[str, str], port: str) -> int:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             return 0
-
-
-@contextmanager
-def _interrupted_by(*signals: signal.Signals) -> Iterator[None]:
-    """Treat these signals as Ctrl-C: a service manager sends SIGTERM, a terminal that is closed SIGHUP."""
-    before = {number: signal.signal(number, signal.default_int_handler) for number in signals}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -2,7 +2,7 @@
 
 import click
 
-from pipelines.cli.command import Command, Misused, demo_option, plainly, say, settings_of, store_of
+from pipelines.cli.command import Command, Misused, demo_option, interrupted_by, plainly, say, settings_of, store_of
 
 
 @click.command(cls=Command)
@@ -18,13 +18,14 @@ def explore(opens: bool, port: int, demo: bool) -> None:
 
     Example: cmdb explore --open
     """
+    import signal
     import tempfile
     import webbrowser
     from contextlib import ExitStack
     from pathlib import Path
 
     from pipelines.explorer.folder import export_explorer, require_build
-    from pipelines.explorer.server import HOST, listening
+    from pipelines.explorer.server import HOST, listening, write_opener
     from resources.store.files import private_files
 
     require_build()
@@ -38,12 +39,13 @@ def explore(opens: bool, port: int, demo: bool) -> None:
                 f"Port {port} of {HOST} cannot be used ({error.strerror}), so nothing is served; choose another --port."
             ) from error
         stack.enter_context(private_files())
+        stack.enter_context(interrupted_by(signal.SIGTERM, signal.SIGHUP))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cmdb-explore-")), "explorer")
         try:
             written = export_explorer(folder, store, settings_of(demo=demo).ui_url)
             server.show(folder)
             say(f"Serving {written.published} at {server.address} until interrupted (Ctrl-C).")
-            if opens and not webbrowser.open(server.address):
+            if opens and not webbrowser.open(write_opener(folder.with_name("open.html"), server.address)):
                 say("No browser could be started here. Open the address in one.", err=True)
             server.serve_forever()
         except KeyboardInterrupt:

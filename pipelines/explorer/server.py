@@ -62,6 +62,20 @@ class ExplorerServer(ThreadingHTTPServer):
         return f"http://{HOST}:{self.server_port}{self.path}"
 
 
+def write_opener(path: Path, address: str) -> str:
+    """Write a file, for this user alone, that leads a browser to the page; returns its address.
+
+    Every user of the machine reads the arguments of a browser that is started, and so the page's own address there.
+    """
+    path.touch(mode=0o600)
+    path.write_text(
+        f'<!doctype html><title>cmdb explore</title><meta http-equiv="refresh" content="0; url={address}">\n'
+        f'<a href="{address}">Explore the published dataset</a>\n',
+        encoding="utf-8",
+    )
+    return path.as_uri()
+
+
 @contextmanager
 def listening(port: int) -> Iterator[ExplorerServer]:
     """A server that listens and shows no folder yet, closed when the block ends.
@@ -103,7 +117,9 @@ class _Handler(BaseHTTPRequestHandler):
         if self.headers.get("Host", "") not in self.server.hosts:
             self._refuse(HTTPStatus.MISDIRECTED_REQUEST)
             return
-        if self.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
+        # The file that leads to the page is another site. To navigate there lets no site read it.
+        is_opened = self.path == self.server.path and self.headers.get("Sec-Fetch-Dest") == "document"
+        if self.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none") and not is_opened:
             self._refuse(HTTPStatus.FORBIDDEN)
             return
         path = self.server.files.get(self.path.partition("?")[0])
