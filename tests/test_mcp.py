@@ -697,9 +697,22 @@ def test_without_the_questions_one_sentence_names_the_file(
 
 
 @pytest.mark.parametrize(
-    ("token", "says"), [(None, "CMDB_MCP_TOKEN is not set"), ("short", "CMDB_MCP_TOKEN is too short")]
+    ("token", "says"),
+    [
+        (None, "CMDB_MCP_TOKEN is not set"),
+        ("short", "CMDB_MCP_TOKEN is too short"),
+        (f"short{' ' * 32}\n", "CMDB_MCP_TOKEN is too short"),
+        (
+            "correct horse battery stäple",
+            "CMDB_MCP_TOKEN has characters that are not ASCII or not visible, which clients",
+        ),
+        (f"{'t' * 16}\n{'t' * 16}", "CMDB_MCP_TOKEN has characters that are not ASCII or not visible, which clients"),
+    ],
 )
-def test_http_needs_a_token(token: str | None, says: str, truthful_night: Path) -> None:
+def test_http_needs_a_token(
+    token: str | None, says: str, truthful_night: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipelines.cli.mcp.http.serve", lambda *_: None)
     environment = {"CMDB_DATABASE": str(truthful_night / DATABASE)} | ({"CMDB_MCP_TOKEN": token} if token else {})
     done = cmdb_here(environment, "mcp", "--http")
     assert (done.returncode, done.stdout) == (2, "")
@@ -743,7 +756,8 @@ def test_the_server_over_http(truthful_night: Path) -> None:
     with subprocess.Popen(
         [*MCP, "--http", "--port", str(port)],
         cwd=REPOSITORY,
-        env={**os.environ, "CMDB_DATABASE": str(truthful_night / DATABASE), "CMDB_MCP_TOKEN": TOKEN},
+        # As a file has it, with a line feed.
+        env={**os.environ, "CMDB_DATABASE": str(truthful_night / DATABASE), "CMDB_MCP_TOKEN": f"{TOKEN}\n"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -32,7 +32,13 @@ def mcp(http: bool, port: int, demo: bool) -> None:
             "`cmdb mcp` needs the extra mcp, which is not installed: pip install 'aws-org-cmdb[mcp]', or in a checkout "
             "`sh scripts/setup mcp`."
         )
-    token = os.environ.get(TOKEN, "")
+    # What a file or a secret store adds at its end, such as a line feed, no header can carry.
+    token = os.environ.get(TOKEN, "").strip()
+    if http and not (token.isascii() and token.isprintable()):
+        raise Misused(
+            f"{TOKEN} has characters that are not ASCII or not visible, which clients cannot send, so nothing was "
+            "started: give it others, such as `openssl rand -hex 32` prints."
+        )
     if http and len(token) < SHORTEST_TOKEN:
         raise Misused(
             f"{TOKEN} {'is too short' if token else 'is not set'}, so nothing was started: give it at least "
