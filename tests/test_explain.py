@@ -154,6 +154,18 @@ def test_every_gap_ends_in_what_to_do(database: Path, spoilt: dict[str, str], cu
             renew_coverage(connection)
 
 
+def test_a_listing_that_was_never_requested_is_named_where_it_would_hold_the_resource(
+    database: Path, tmp_path: Path
+) -> None:
+    account, region, _ = some_cell(database)
+    copied = copy_of(database.parent, tmp_path)
+    with duckdb.connect(str(copied.resolve())) as connection:
+        connection.execute("delete from audit.newest_cell where account_id = $1 and listing = 'ec2_volume'", [account])
+    gone = f"arn:aws:ec2:{region}:{account}:volume/vol-00000000000000000"
+    done = cmdb_here({"CMDB_DATABASE": str(copied)}, "explain", gone)
+    one_sentence(done, 2, "Cells that would hold it and are not trusted: ec2_volume (never requested)")
+
+
 def test_what_is_not_there_is_told_from_the_cells_that_would_hold_it(database: Path) -> None:
     account, region, _ = some_cell(database)
     environment = {"CMDB_DATABASE": str(database)}

@@ -367,11 +367,11 @@ def _where_it_would_be(connection: "duckdb.DuckDBPyConnection", arn: str) -> str
     rows = _rows(
         connection,
         """
-        select listing, outcome, is_trusted, coalesce(skip_reason, error_code, '') as why from audit.coverage
-        where account_id = $account and region in ($region, 'aws-global')
-            and list_contains($asked, split_part(listing, ':', 1))
-            -- Where there is nothing to ask for, nothing can be.
-            and coalesce(skip_reason, '') not in (select skip_reason from ref.cell_state where state = 'nothing to ask')
+        select listing, coalesce(newest.outcome, 'never requested') as outcome, cell.is_judged as is_trusted,
+            coalesce(newest.skip_reason, newest.error_code, '') as why
+        from audit.expected_cell as cell
+        left join audit.coverage as newest using (role, account_id, region, listing)
+        where account_id = $account and region in ($region, 'aws-global') and list_contains($asked, listing_name)
         order by is_trusted, listing
         """,
         {"account": account, "region": region, "asked": sorted(listed)},
