@@ -425,6 +425,19 @@ def test_money_of_some_days_alone_is_no_sum(by: Cut, truthful_night: Path, tmp_p
     assert "exchange rate" not in whole.answer
 
 
+def test_of_many_names_that_are_beyond_the_file_some_are_named_and_the_others_counted(published: Published) -> None:
+    accounts = ", ".join(f"'{number:012d}'" for number in range(2000))
+    answer = published.free_answer(
+        f"from cmdb.resource where account_id in ({accounts}) or region = 'zz-nowhere-1' "
+        f"or arn = 'arn:aws:ec2:::local-gateway/{'x' * 5000}'"
+    )
+    assert answer.verdict == "unknown"
+    assert "account 000000000009 is not of this organisation and 1,990 more are like these" in answer.answer
+    assert "region zz-nowhere-1 was never requested" in answer.answer
+    assert len(answer.answer) < 5000
+    assert sum(map(len, answer.beyond)) < 3000
+
+
 def test_days_before_the_first_run_are_beyond_and_those_of_aws_are_not(published: Published) -> None:
     with published.opened() as connection:
         ((first,),) = connection.execute("select min(started_at)::date from audit.run").fetchall()

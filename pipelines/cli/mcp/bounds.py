@@ -5,13 +5,14 @@ organisation, or of days before the bill began. "None" is not said about these.
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from pipelines.cli.mcp.mentions import Mentions
 from pipelines.cli.mcp.names import collected_services, collected_types, uncollected
+from pipelines.plain_text import plain
 
 if TYPE_CHECKING:
     import duckdb
@@ -39,7 +40,7 @@ class Bounds:
     """Where the file ends for one query.
 
     Attributes:
-        beyond: what the query asks about that no cell speaks of, each a clause.
+        beyond: what the query asks about that no cell speaks of, each a clause; of each kind not all.
         remedies: what to use instead, by tool and table.
         period: the days of the bill that are known, as a sentence; empty where it reads no bill.
     """
@@ -83,8 +84,23 @@ def bounds_of(
     if is_of_days or mentions.seen_days:
         named = mentions if is_of_days else Mentions(seen_days=mentions.seen_days)
         beyond += _outside("the history", *_one(connection, HISTORY_IS_KNOWN, {}), named, is_nothing=is_nothing)
-    return Bounds(tuple(clause for clause, _ in beyond), tuple(dict.fromkeys(use for _, use in beyond)), period)
+    uses = tuple(dict.fromkeys(use for _, use in beyond))
+    return Bounds(tuple(clause for use in uses for clause in _some(dict.fromkeys(beyond), use)), uses, period)
 
+
+def _some(beyond: Iterable["Beyond"], use: str) -> Iterator[str]:
+    """Those clauses for which one thing is to be used instead, as many as a reader looks at, and how many more."""
+    clauses = [clause for clause, other in beyond if other == use]
+    yield from (plain(clause, LONGEST) for clause in clauses[:MOST])
+    if len(clauses) > MOST:
+        yield f"{len(clauses) - MOST:,} more are like these"
+
+
+MOST = 10
+"""Clauses of a kind that are named."""
+
+LONGEST = 400
+"""Characters of a clause that are shown."""
 
 UNKNOWN_KIND = "nothing of the kind of {identifier} is in the inventory, so that nobody may collect it"
 
