@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 from nights import DATABASE, REPOSITORY, cmdb_here
 
+from pipelines.cli import sql
 from pipelines.cli.results import Result, shown
-from pipelines.cli.sql import ON_A_TERMINAL, run_queries
+from pipelines.cli.sql import BATCH, ON_A_TERMINAL, run_queries
 from resources.store.store import Store
 
 MAPS = """
@@ -127,6 +128,28 @@ def test_a_terminal_gets_no_more_rows_and_columns_than_it_shows(truthful_night: 
     assert lines[-1].startswith("… and 17 more columns: column_3, ")
     # A pipe gets all.
     assert max(map(len, shown(wide, "table").splitlines())) > 2000
+
+
+def test_csv_holds_no_more_rows_in_memory_than_a_batch(
+    environment: dict[str, str], truthful_night: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    results = run_queries(
+        Store(truthful_night / DATABASE), "from range(25000)", None, None,
+        lambda names, batches: seen.extend(len(rows) for rows in batches),
+    )  # fmt: skip
+    assert (sum(seen), [result.rows for result in results]) == (25_000, [[]])
+    assert max(seen) <= BATCH
+    monkeypatch.setattr(sql, "IN_MEMORY", 1000)
+    printed = cmdb_here(
+        environment, "sql", "select range as a, 'x\r\ny' as b from range(25000)", "--format", "csv"
+    ).stdout
+    rows = list(csv.reader(io.StringIO(printed, newline="")))
+    assert (rows[0], len(rows), rows[-1][0]) == (["a", "b"], 25_001, "24999")
+    # What fails on the way prints no part of it.
+    broken = "select case when range = 24999 then error('no') else 'x' end as a from range(25000)"
+    done = cmdb_here(environment, "sql", broken, "--format", "csv")
+    assert (done.returncode, done.stdout) == (2, "")
 
 
 def test_numbers_stand_at_the_right_and_wide_characters_take_two_columns() -> None:

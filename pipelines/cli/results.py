@@ -4,11 +4,11 @@ import csv
 import io
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from math import isfinite
-from typing import Any
+from typing import IO, Any
 
 from pipelines.cli.command import Misused
 from pipelines.plain_text import as_csv_cell, as_json, as_markdown, plain
@@ -43,7 +43,9 @@ def shown(result: Result, output: str, *, raw: bool = False, width: int | None =
     """
     names, rows = result.names, result.rows
     if output == "csv":
-        return _csv(names, rows, raw=raw)
+        text = io.StringIO()
+        write_csv(text, names, [rows], raw=raw)
+        return text.getvalue().removesuffix("\n")
     if output == "json":
         twice = [name for name, times in Counter(names).items() if times > 1]
         if twice:
@@ -57,12 +59,12 @@ def shown(result: Result, output: str, *, raw: bool = False, width: int | None =
     return _table([plain(name) for name in names], rows, width)
 
 
-def _csv(names: list[str], rows: list[tuple[Any, ...]], *, raw: bool) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+def write_csv(file: IO[str], names: list[str], batches: Iterable[list[tuple[Any, ...]]], *, raw: bool) -> None:
+    """Write rows as CSV, as `shown` returns them, while they come."""
+    writer = csv.writer(file, lineterminator="\n")
     writer.writerow(names if raw else [_csv_cell(name) for name in names])
-    writer.writerows([_csv_value(value, raw=raw) for value in row] for row in rows)
-    return text.getvalue().removesuffix("\n")
+    for rows in batches:
+        writer.writerows([_csv_value(value, raw=raw) for value in row] for row in rows)
 
 
 def _csv_value(value: Any, *, raw: bool) -> Any:

@@ -2,10 +2,12 @@
 
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING
+from functools import partial
+from tempfile import SpooledTemporaryFile
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -20,7 +22,7 @@ from pipelines.cli.command import (
     say,
     store_of,
 )
-from pipelines.cli.results import Result, shown
+from pipelines.cli.results import Result, shown, write_csv
 from pipelines.cli.slices import summed_across_slices
 from pipelines.plain_text import plain
 
@@ -32,6 +34,16 @@ if TYPE_CHECKING:
 
 ON_A_TERMINAL = 200
 """Rows that a table shows on a terminal; a pipe or a file gets all of them."""
+
+BATCH = 10_000
+"""Rows that are held at a time where all are only written."""
+
+IN_MEMORY = 1 << 24
+"""Characters, about, of rows on their way to CSV that are held in memory; more of them are in a file."""
+
+Take = Callable[[list[str], Iterable[list[tuple[Any, ...]]]], None]
+
+NO_DOCUMENT = "{count} queries do not fit into one {output} document: ask one at a time."
 
 OUT_OF_RANGE = (
     "A value of the result is beyond what Python holds ({error}), so no row was returned. Cast its column to VARCHAR."
@@ -152,10 +164,13 @@ def _typed() -> str:
 
 
 def _print(store: "Store", query: str, output: str, publication: "Publication | None", *, raw: bool) -> None:
+    if output == "csv":
+        _print_csv(store, query, publication, raw=raw)
+        return
     is_terminal = output == "table" and sys.stdout.isatty()
     results = run_queries(store, query, ON_A_TERMINAL if is_terminal else None, publication)
-    if len(results) > 1 and output in ("csv", "json"):
-        raise Misused(f"{len(results)} queries do not fit into one {output} document: ask one at a time.")
+    if len(results) > 1 and output == "json":
+        raise Misused(NO_DOCUMENT.format(count=len(results), output=output))
     width = shutil.get_terminal_size().columns if is_terminal else None
     # Without colour, click would drop escape sequences from piped output, although they are part of a raw value.
     click.echo(
@@ -165,16 +180,37 @@ def _print(store: "Store", query: str, output: str, publication: "Publication | 
         click.echo(f"Only the first {ON_A_TERMINAL} rows are shown; --format csv, or a pipe, gives all.", err=True)
 
 
+def _print_csv(store: "Store", query: str, publication: "Publication | None", *, raw: bool) -> None:
+    """Print the rows of one query, however many there are, once all have come: a part of them is no result."""
+    with SpooledTemporaryFile(IN_MEMORY, "w+", encoding="utf-8", newline="") as file:
+        try:
+            run_queries(store, query, None, publication, partial(write_csv, file, raw=raw))
+        except OSError as error:
+            raise Misused(
+                f"The rows could not be kept in the folder for temporary files ({error.strerror}), so none was "
+                "printed: name a folder with more room in TMPDIR."
+            ) from error
+        file.seek(0)
+        while part := file.read(IN_MEMORY):
+            click.echo(part, nl=False, color=True if raw else None)
+
+
 def run_queries(
-    store: "Store", query: str, most: int | None = None, publication: "Publication | None" = None
+    store: "Store",
+    query: str,
+    most: int | None = None,
+    publication: "Publication | None" = None,
+    take: Take | None = None,
 ) -> list[Result]:
     """The results of one or more queries on the published file, in their order.
 
     Args:
         most: rows that are kept of each; None for all.
         publication: the earlier publication that is asked; None for the published file.
+        take: takes the rows of the only query by batches, so that no result has them.
 
     Raises:
+        Misused: there is more than one query for `take`. None ran.
         InvalidRequest: there is no query, or DuckDB refused one; the message is DuckDB's own.
         KeyboardInterrupt: Ctrl-C was pressed while one ran.
     """
@@ -186,11 +222,13 @@ def run_queries(
             statements = connection.extract_statements(query)
             if publication is not None:
                 _require_selects(statements)
+            if take is not None and len(statements) > 1:
+                raise Misused(NO_DOCUMENT.format(count=len(statements), output="csv"))
             for statement in statements:
                 doubt = summed_across_slices(connection, statement.query)
                 if doubt:
                     say(f"Warning: {doubt}", err=True)
-                results.append(_result(connection, statement, most))
+                results.append(_result(connection, statement, most, take))
         except duckdb.Error as error:
             raise InvalidRequest(f"DuckDB refused the query: {error} Nothing was changed.") from error
     if not results:
@@ -226,14 +264,16 @@ def _require_selects(statements: "Sequence[duckdb.Statement]") -> None:
             )
 
 
-def _result(connection: "duckdb.DuckDBPyConnection", statement: "duckdb.Statement", most: int | None) -> Result:
+def _result(
+    connection: "duckdb.DuckDBPyConnection", statement: "duckdb.Statement", most: int | None, take: Take | None
+) -> Result:
     """The result of one statement.
 
     DuckDB looks for signals only now and then, so the statement runs in a thread: Python notices Ctrl-C while it waits.
     """
     is_interrupted = False
     with ThreadPoolExecutor(max_workers=1) as threads:
-        running = threads.submit(_fetched, connection, statement, most)
+        running = threads.submit(_fetched, connection, statement, most, take)
         while True:
             try:
                 if is_interrupted:
@@ -248,10 +288,15 @@ def _result(connection: "duckdb.DuckDBPyConnection", statement: "duckdb.Statemen
     return running.result()
 
 
-def _fetched(connection: "duckdb.DuckDBPyConnection", statement: "duckdb.Statement", most: int | None) -> Result:
+def _fetched(
+    connection: "duckdb.DuckDBPyConnection", statement: "duckdb.Statement", most: int | None, take: Take | None
+) -> Result:
     cursor = connection.execute(statement)
     names = [column[0] for column in cursor.description or ()]
     try:
+        if take is not None:
+            take(names, iter(lambda: cursor.fetchmany(BATCH), []))
+            return Result(names, [])
         rows = cursor.fetchall() if most is None else cursor.fetchmany(most + 1)
     except (OverflowError, ValueError) as error:
         raise InvalidRequest(OUT_OF_RANGE.format(error=error)) from error
