@@ -30,10 +30,10 @@ create table audit.expected_cell (
 );
 create table cmdb.resource (
     arn varchar, resource_type varchar, account_id varchar, region varchar, name varchar, retired_reason varchar,
-    retired_at timestamptz, last_seen_at timestamptz, role varchar, caller_account_id varchar, cell_region varchar,
+    replaced_at timestamptz, status varchar, last_seen_at timestamptz, role varchar, caller_account_id varchar, cell_region varchar,
     listing varchar
 );
-create table cmdb.resource_version (arn varchar, valid_from timestamptz, changed_attributes varchar[]);
+create table cmdb.resource_version (arn varchar, is_current boolean, attributes json);
 create table cmdb.decommission_signal (
     rule varchar, arn varchar, account_id varchar, region varchar, verdict varchar, resolution varchar
 );
@@ -111,17 +111,25 @@ def fill(store: Store, night: int, run_id: str, at: datetime) -> None:
             ],
         )
 
-        def item(arn: str, cell: str, retired: str | None = None) -> tuple[Any, ...]:
-            account = CELLS[cell][0]
-            place = (account, "eu-west-1")
-            gone_at = at if retired else None
-            return (arn, "AWS::EC2::X", *place, "<script>", retired, gone_at, FIRST, "workload", *place, "ec2_x")
+        def item(
+            arn: str, cell: str, retired: str | None = None, status: str = "active", replaced: datetime | None = None
+        ) -> tuple[Any, ...]:
+            place = (CELLS[cell][0], "eu-west-1")
+            status = "retired" if retired else status
+            return (
+                *(arn, "AWS::EC2::X", *place, "<script>", retired, replaced, status, FIRST, "workload", *place),
+                "ec2_x",
+            )
 
         both = [
             item("changed", "one"),
             item("same", "one"),
             item("refused", "two"),
             item("left", "one", "account_left"),
+            item("changed and back", "one"),
+            item("lacked", "one", status="missing" if second else "active"),
+            item("came back", "one", status="active" if second else "missing"),
+            item("made anew", "one", replaced=at if second else None),
         ]
         if second:
             put(
@@ -135,8 +143,12 @@ def fill(store: Store, night: int, run_id: str, at: datetime) -> None:
             put("cmdb.resource", *both, item("retired", "one"), item("vanished", "one"), item("vanished too", "two"))
         put(
             "cmdb.resource_version",
-            ("changed", FIRST - timedelta(days=9), ["old"]),
-            *([("changed", at, ["state", "tags"]), ("refused", at, None)] if second else []),
+            # What passed between the two nights, and what the earlier one did not request, is no change.
+            ("changed", True, f'{{"state": "{night}", "tags": {{"a": "{night}"}}, "name": null}}'),
+            ("changed", False, '{"state": "between"}'),
+            ("changed and back", True, '{"state": "a", "new": 1}' if second else '{"state": "a"}'),
+            ("changed and back", False, '{"state": "b"}'),
+            ("made anew", True, f'{{"resource_id": "{night}"}}'),
         )
         one, two, three = (account for account, *_ in CELLS.values())
         put(
@@ -243,10 +255,14 @@ def test_an_item_is_gone_only_where_a_judged_response_lacks_it(found: dict[str, 
         "refused": "unknown since",
         "vanished too": "unknown since",
         "seen now": "known now",
+        "lacked": "missing",
+        "came back": "returned",
+        "made anew": "replaced",
     }
     details = {row["arn"]: row["detail"] for row in found["items"]["rows"]}
     assert details["changed"] == "state, tags"
-    assert details["refused"] == "last seen 2026-03-01 14:30 UTC"
+    assert details["made anew"] == "resource_id"
+    assert details["refused"] == details["lacked"] == "last seen 2026-03-01 14:30 UTC"
 
 
 def test_a_finding_is_resolved_only_where_it_was_judged(found: dict[str, Any]) -> None:
@@ -316,7 +332,10 @@ def test_as_text_it_never_says_that_what_was_not_judged_is_gone(database: Path) 
     done = cmdb_here({"CMDB_DATABASE": str(database)}, "diff", "2026-03-01", "2026-03-02")
     assert done.returncode == 0
     lines = done.stdout.splitlines()
-    assert "Items: 2 gone, 1 added, 1 changed, 2 unknown since, 1 known now. 6 items before, 5 after." in lines
+    assert (
+        "Items: 2 gone, 1 missing, 1 added, 1 returned, 1 replaced, 1 changed, 2 unknown since, 1 known now. "
+        "9 items before, 8 after."
+    ) in lines
     assert [line for line in lines if "refused" in line and ("gone" in line or "none" in line)] == []
     assert any(line.endswith("r-refused in 000000000002 eu-west-1: finding → not judged") for line in lines)
     store = Store(database)

@@ -1,12 +1,19 @@
--- Items that were added, are gone, changed, or are unknown since.
-with begun as (
-    -- Versions that began since; attributes that change by themselves begin none.
+-- Items that were added, are missing or gone, were replaced or changed, or are unknown since.
+with differing as (
+    -- What only one of the two has was not requested then, or passes by itself: no change, as in cmdb.resource_version.
     select
         new.arn,
-        list_sort(list_distinct(flatten(list(new.changed_attributes)))) as changed_attributes
+        list_sort(
+            list_filter(
+                map_keys(new.attributes),
+                lambda name: map_contains(old.attributes, name)
+                and coalesce(old.attributes[name], 'null')::varchar
+                <> coalesce(new.attributes[name], 'null')::varchar
+            )
+        ) as changed_attributes
     from version_after as new
-    anti join version_before as old on new.arn = old.arn and new.valid_from = old.valid_from
-    group by new.arn
+    inner join version_before as old on new.arn = old.arn
+    where new.attributes <> old.attributes
 ),
 
 paired as (
@@ -16,8 +23,9 @@ paired as (
         coalesce(new.account_id, old.account_id) as account_id,
         coalesce(new.region, old.region) as region,
         coalesce(new.name, old.name) as name,
-        coalesce(old.is_there, false) as was_there,
-        coalesce(new.is_there, false) as is_there,
+        coalesce(old.status, 'retired') as status_before,
+        coalesce(new.status, 'retired') as status_after,
+        coalesce(new.replaced_at <> coalesce(old.replaced_at, '-infinity'::timestamptz), false) as is_another,
         -- An item without a row any more: its cell tells whether that was judged.
         coalesce(new.is_judged, cell_now.is_judged, false) as is_judged,
         -- A cell that was not expected before is of an account or region that is new: what it holds is added.
@@ -40,20 +48,26 @@ paired as (
             and old.listing = cell_now.listing
 ),
 
-told as (
+weighed as (
     select
         paired.*,
-        begun.changed_attributes,
+        differing.changed_attributes,
         case
-            when was_there and not is_there and retired_reason is not null then 'gone'
-            when was_there and not is_judged and was_judged then 'unknown since'
-            when was_there and not is_there then 'gone'
-            when is_there and not was_there and not was_judged then 'known now'
-            when is_there and not was_there then 'added'
-            when was_there and is_there and begun.arn is not null then 'changed'
+            when
+                status_before <> 'retired' and status_after = 'retired' and retired_reason is not null
+                then 'gone'
+            when status_before <> 'retired' and not is_judged and was_judged then 'unknown since'
+            when status_before <> 'retired' and status_after = 'retired' then 'gone'
+            when status_before = 'active' and status_after = 'missing' and is_judged then 'missing'
+            when status_after <> 'active' then null
+            when status_before = 'retired' and not was_judged then 'known now'
+            when status_before = 'retired' then 'added'
+            when is_another then 'replaced'
+            when status_before = 'missing' then 'returned'
+            when len(differing.changed_attributes) > 0 then 'changed'
         end as kind
     from paired
-    left join begun on paired.arn = begun.arn
+    left join differing on paired.arn = differing.arn
 )
 
 select
@@ -65,16 +79,19 @@ select
     name,
     case kind
         when 'gone' then coalesce(retired_reason, 'no longer listed')
-        when 'unknown since'
-            then 'last seen ' || strftime(last_seen_at at time zone 'UTC', '%Y-%m-%d %H:%M') || ' UTC'
-        when 'changed' then array_to_string(changed_attributes, ', ')
         when 'known now' then 'not judged before'
-        else ''
+        when 'added' then ''
+        when 'returned' then ''
+        when 'replaced' then coalesce(array_to_string(changed_attributes, ', '), '')
+        when 'changed' then array_to_string(changed_attributes, ', ')
+        else 'last seen ' || strftime(last_seen_at at time zone 'UTC', '%Y-%m-%d %H:%M') || ' UTC'
     end as detail
-from told
+from weighed
 where kind is not null
 order by
-    list_position(['gone', 'added', 'changed', 'unknown since', 'known now'], kind),
+    list_position(
+        ['gone', 'missing', 'added', 'returned', 'replaced', 'changed', 'unknown since', 'known now'], kind
+    ),
     resource_type,
     account_id,
     arn

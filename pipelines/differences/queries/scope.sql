@@ -18,8 +18,8 @@ select
     cells_before.unknown as unknown_before,
     cells_after.judged as judged_after,
     cells_after.unknown as unknown_after,
-    (select count_if(item.is_there) from item_before as item) as items_before,
-    (select count_if(item.is_there) from item_after as item) as items_after,
+    (select count_if(item.status = 'active') from item_before as item) as items_before,
+    (select count_if(item.status = 'active') from item_after as item) as items_after,
     (select max(day.usage_date) from cost_before as day) as cost_through_before,
     (select max(day.usage_date) from cost_after as day) as cost_through_after
 from cells_before

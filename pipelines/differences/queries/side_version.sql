@@ -1,7 +1,6 @@
--- One row per version of an item that a file has, with what it changed.
+-- One row per item of a file, with what it is by its newest version.
 select
     arn,
-    valid_from,
-    changed_attributes
+    from_json(attributes, '"MAP(VARCHAR, JSON)"') as attributes
 from cmdb.resource_version
-where changed_attributes is not null
+where is_current
