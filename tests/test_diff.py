@@ -158,6 +158,8 @@ def fill(store: Store, night: int, run_id: str, at: datetime) -> None:
             ("idle", "c", three, "eu-west-1", "candidate" if second else "unknown", None),
             ("idle", "d", one, "eu-west-1", "candidate", "gone" if second else None),
             ("idle", "e", one, "eu-west-1", "unknown", "gone" if second else None),
+            ("idle", "f", one, "eu-west-1", *(("accepted", "accepted") if second else ("candidate", None))),
+            ("idle", "g", one, "eu-west-1", "accepted", "used again" if second else "accepted"),
         )
         put(
             "cmdb.finding_open_rule",
@@ -289,6 +291,8 @@ def test_a_finding_is_resolved_only_where_it_was_judged(found: dict[str, Any]) -
         "decommission: idle c": "known now",
         "decommission: idle d": "resolved",
         "decommission: idle e": "known now",
+        "decommission: idle f": "changed",
+        "decommission: idle g": "resolved",
         "vpc without flow log v": "changed",
         "key figure: kpi kpi": "changed",
         "check: adds_up all": "changed",

@@ -6,7 +6,7 @@ select
     region,
     verdict
 from cmdb.decommission_signal
-where resolution is null
+where resolution is null or resolution = 'accepted'
 union all
 select
     'open rule: ' || port_class as rule,
