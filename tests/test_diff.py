@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -30,8 +31,8 @@ create table audit.expected_cell (
 );
 create table cmdb.resource (
     arn varchar, resource_type varchar, account_id varchar, region varchar, name varchar, retired_reason varchar,
-    replaced_at timestamptz, status varchar, last_seen_at timestamptz, role varchar, caller_account_id varchar, cell_region varchar,
-    listing varchar
+    replaced_at timestamptz, status varchar, last_seen_at timestamptz, role varchar, caller_account_id varchar,
+    cell_region varchar, listing varchar
 );
 create table cmdb.resource_version (arn varchar, is_current boolean, attributes json);
 create table cmdb.decommission_signal (
@@ -70,7 +71,11 @@ CELLS = {
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A warehouse of two recorded nights. Never change it."""
-    folder = tmp_path_factory.mktemp("diff")
+    return recorded(tmp_path_factory.mktemp("diff"))
+
+
+def recorded(folder: Path, later: str = "") -> Path:
+    """A warehouse of two recorded nights; one table may be there on the second alone."""
     migrations = folder / "migrations"
     migrations.mkdir()
     (migrations / "0001_small.sql").write_text(SCHEMA)
@@ -78,7 +83,14 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for night, run_id in enumerate(["run-before", "run-after-"]):
         at = FIRST + timedelta(days=night)
         with store.holding(run_id, "nightly"):
+            if later and night == 1:
+                (made,) = re.findall(rf"create table {later} [^;]*;", SCHEMA)
+                with store.transaction() as connection:
+                    connection.execute(made)
             fill(store, night, run_id, at)
+            if later and night == 0:
+                with store.transaction() as connection:
+                    connection.execute(f"drop table {later}")
             version = store.publish(run_id, lambda _: None)
             os.utime(version.path, (at.timestamp(), at.timestamp()))
             store.history.catch_up(400)
@@ -371,6 +383,24 @@ def test_the_later_night_first_is_a_sentence(database: Path) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert "Name the earlier night first." in done.stderr
     assert cmdb_here(environment, "diff", "2026-03-01", "2026-02-01").returncode == 2
+
+
+def test_a_night_of_another_release_leaves_out_what_it_lacks(tmp_path: Path) -> None:
+    found = diff(recorded(tmp_path, "cmdb.finding_exposure_unknown"), "run-before", "run-after-")
+    assert found["rules"] == {
+        "summary": (
+            "Not compared: run run-before is of another release of cmdb and has no cmdb.finding_exposure_unknown."
+        ),
+        "rows": [],
+    }
+    assert kinds(found, "items", "arn")["new"] == "added"
+
+
+def test_without_what_all_rests_on_nothing_is_compared(tmp_path: Path) -> None:
+    database = recorded(tmp_path, "cmdb.resource_version")
+    done = cmdb_here({"CMDB_DATABASE": str(database)}, "diff", "run-before", "run-after-")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "has no cmdb.resource_version. Name nights of one release" in done.stderr
 
 
 @pytest.mark.parametrize("side", SIDES)

@@ -35,6 +35,8 @@ def as_text(comparison: Comparison, shown: int = SHOWN) -> str:
 
 def summary(comparison: Comparison, section: str) -> str:
     """What a section says, in one line."""
+    if section in comparison.left_out:
+        return comparison.left_out[section]
     if not comparison.rows[section]:
         said = UNCHANGED[section]
     elif section == "cost":
