@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import test_replaced
 from bills import SPOT, seed
 from given import FIRST_NIGHT, WORKLOAD, Given, House, build
 from test_decommission import cost, instance, last_part, measured_instance, snapshot, volume
@@ -73,6 +74,7 @@ def night(
     instances: Iterable[Record] = (),
     snapshots: Iterable[Record] = (),
     more: Iterable[Given] = (),
+    built: Iterable[str] = TONIGHT,
 ) -> None:
     """One night of the account, with all that the savings read."""
     first = FIRST_NIGHT.date() - timedelta(days=23)
@@ -93,7 +95,7 @@ def night(
         ],
         at,
     )
-    for relation in TONIGHT:
+    for relation in built:
         build(home.store, home.models[relation])
 
 
@@ -277,6 +279,27 @@ def test_what_is_gone_saves_what_the_bill_fell_by(home: House) -> None:
     assert abs(Decimal(row["realised"]) - 2 * MONTH) < Decimal("0.00001")
     assert row["basis"].endswith("; capped at what the bill of its usage types fell by")
     assert Decimal(row["reporting_realised"]) == 2 * Decimal(row["realised"])
+
+
+@pytest.mark.parametrize("is_another", [True, False], ids=["another of its name", "the same again"])
+def test_what_was_saved_stays_so_when_another_of_its_name_is_made(home: House, is_another: bool) -> None:
+    spent = {"APS2-RDS:GP2-Storage": [("2026-01-01", "20"), ("2026-11-25", "0")], BOX: [("2026-01-01", "1")]}
+    gone = Given("rds_db_instance", (), "empty_verified")
+
+    def database(number: int) -> Given:
+        made = {} if number == 1 else {"InstanceCreateTime": "2026-12-30T00:00:00Z"}
+        return test_replaced.database(number, **made, DBInstanceStatus="stopped" if number == 1 else "available")
+
+    realised = []
+    last = database(7) if is_another else database(1)
+    for days, cell in ((0, database(1)), (1, gone), (2, gone), (14, gone), (40, last)):
+        night(home, after(days), spent, more=[cell], built=("aws.rds_db_instance", *TONIGHT))
+        rows = home.rows("select realised, unknown_reason from cost.saving where rule = 'stopped_database'")
+        realised.append(
+            [(row["realised"], row["unknown_reason"]) for row in rows if row["realised"] or row["unknown_reason"]]
+        )
+    assert realised[-2][0][0] and realised[-2][0][1] is None
+    assert realised[-1] == (realised[-2] if is_another else [(None, "it is listed again")])
 
 
 def test_of_what_was_changed_what_takes_its_place_is_subtracted(home: House) -> None:

@@ -13,7 +13,7 @@
 -- owner: Whom to ask; NULL where neither the resource nor its account has an owner.
 -- identified: Saving a month of what was a candidate on the last night of the month, in the currency beside it: list_saving, less what measured_saving and capped_saving take from it. 0 where another rule counts it, NULL where it cannot be reckoned or was no candidate.
 -- accepted: The same of what somebody accepted to keep, in the currency beside it; NULL where nobody did.
--- realised: Saving a month of what went or was changed in the month, at its last known rate, as far as the account's bill for its usage types fell, in the currency beside it; NULL where nothing did, or where the bill does not show the week after yet.
+-- realised: Saving a month of what went or was changed in the month, at its last known rate, as far as the account's bill for its usage types fell, in the currency beside it; NULL where nothing did, where it is listed again, or where the bill does not show the week after yet.
 -- currency: Currency of the amounts, ISO 4217; NULL without one.
 -- basis: Where the rate comes from: as AWS measured it, or list price × size; or why there is none.
 -- list_saving: What is identified or accepted, by list price × size alone, in the currency beside it.

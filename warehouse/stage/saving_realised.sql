@@ -8,7 +8,7 @@
 -- rule: Rule of ref.decommission_rule.
 -- account_id: The AWS account that owned it, 12 digits.
 -- owner: Whom to ask; NULL where nobody is named.
--- realised: In the currency beside it; NULL where it had no rate, or the bill does not show the weeks yet.
+-- realised: In the currency beside it; NULL where it had no rate, is listed again, or the bill does not show the weeks yet.
 -- currency: ISO 4217; NULL without a rate.
 -- basis: Where the rate comes from and what the bill shows.
 -- unknown_reason: Why it is not known; NULL where it is.
@@ -54,31 +54,49 @@ part as (
     from resolved
 ),
 
-counted as (
+ended as (
+    -- The disks of an instance may outlive it. Another one of the same ARN is not the one that went.
     select
-        part.resolved_month,
-        part.arn,
-        part.rule,
-        part.first_flagged_date,
-        part.resolved_date,
-        part.saved.arn as saved_arn,
-        any_value(part.currency) as currency,
-        sum(part.saved.amount)::decimal(28, 10) as net,
-        coalesce(sum(part.saved.amount) filter (where part.saved.amount > 0), 0)::decimal(28, 10) as gross
+        part.*,
+        part.resolution = 'changed'
+        or coalesce(item.status = 'retired', false)
+        or coalesce((item.replaced_at at time zone 'UTC')::date >= part.resolved_date, false) as is_ended
     from part
     left join cmdb.resource as item on part.saved.arn = item.arn
-    -- The disks of an instance may outlive it.
-    where part.resolution = 'changed' or item.status = 'retired'
+),
+
+back as (
+    select distinct
+        arn,
+        rule,
+        first_flagged_date
+    from ended
+    where not is_ended and saved.arn = arn and saved.amount > 0
+),
+
+counted as (
+    select
+        ended.resolved_month,
+        ended.arn,
+        ended.rule,
+        ended.first_flagged_date,
+        ended.resolved_date,
+        ended.saved.arn as saved_arn,
+        any_value(ended.currency) as currency,
+        sum(ended.saved.amount)::decimal(28, 10) as net,
+        coalesce(sum(ended.saved.amount) filter (where ended.saved.amount > 0), 0)::decimal(28, 10) as gross
+    from ended
+    where ended.is_ended
     group by
-        part.resolved_month,
-        part.arn,
-        part.rule,
-        part.first_flagged_date,
-        part.resolved_date,
-        part.saved.arn
+        ended.resolved_month,
+        ended.arn,
+        ended.rule,
+        ended.first_flagged_date,
+        ended.resolved_date,
+        ended.saved.arn
     qualify row_number() over (
-            partition by part.resolved_month, part.saved.arn
-            order by sum(part.saved.amount) desc, part.rule asc, part.arn asc
+            partition by ended.resolved_month, ended.saved.arn
+            order by sum(ended.saved.amount) desc, ended.rule asc, ended.arn asc
         ) = 1
 ),
 
@@ -245,6 +263,7 @@ told as (
         resolved.currency,
         case
             when resolved.estimated_monthly_saving is null or resolved.saved_usage is null then null
+            when coalesce(reckoned.gross, 0) = 0 and back.arn is not null then null
             -- Nothing of it had a price, or it is counted under another rule.
             when coalesce(reckoned.gross, 0) = 0 then 0
             when resolved.is_shown then reckoned.amount
@@ -265,6 +284,7 @@ told as (
         case
             when resolved.estimated_monthly_saving is null then 'it had no estimate'
             when resolved.saved_usage is null then 'its usage types were not kept'
+            when coalesce(reckoned.gross, 0) = 0 and back.arn is not null then 'it is listed again'
             when coalesce(reckoned.gross, 0) = 0 then null
             when not coalesce(resolved.is_shown, false)
                 then 'the bill by usage type does not hold the weeks before and after'
@@ -275,6 +295,11 @@ told as (
             resolved.arn = reckoned.arn
             and resolved.rule = reckoned.rule
             and resolved.first_flagged_date = reckoned.first_flagged_date
+    left join back
+        on
+            resolved.arn = back.arn
+            and resolved.rule = back.rule
+            and resolved.first_flagged_date = back.first_flagged_date
 )
 
 select
