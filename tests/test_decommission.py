@@ -582,6 +582,17 @@ def test_since_when_is_unknown_until_it_has_been_seen_for_long_enough(seen: Seen
     assert first["i-stopped", "stopped_instance"]["owner"] == "Hemi"
 
 
+def test_what_one_response_lacked_is_not_used_again_when_it_is_back(home: House) -> None:
+    listed = Given("ec2_volume", [volume("vol-1", "gp3", 100)])
+    lacking = Given("ec2_volume", (), "empty_verified")
+    for day, cell in ((0, listed), (40, listed), (41, lacking), (42, listed)):
+        home.night(f"night-{day}", [cell], FIRST_NIGHT + timedelta(days=day))
+        home.build("cmdb.decommission_signal")
+    (row,) = home.rows("select verdict, resolution, unused_since, evidence from cmdb.decommission_signal")
+    assert (row["verdict"], row["resolution"], row["unused_since"]) == ("candidate", None, "2026-11-24T14:00:00Z")
+    assert json.loads(row["evidence"])["is_beginning_seen"] is False
+
+
 def test_a_bucket_that_nobody_asked_about_is_no_finding_and_no_gap(seen: Seen) -> None:
     assert seen.of("b-elsewhere", "empty_bucket") is None
 

@@ -13,8 +13,9 @@ with version as (
         seen.is_current,
         seen.change = 'replaced' as is_replaced,
         item.replaced_at,
-        seen.status = 'active'
-        and coalesce(seen.attributes ->> '$.state', '') = coalesce(item.state, '') as is_same
+        -- A response that lacks it shows no state: it may be back as it was.
+        seen.status = 'active' as is_seen,
+        coalesce(seen.attributes ->> '$.state', '') = coalesce(item.state, '') as is_same
     from cmdb.resource_version as seen
     inner join cmdb.resource as item using (arn)
     where item.resource_type in ('AWS::EC2::Instance', 'AWS::EC2::Volume', 'AWS::RDS::DBInstance')
@@ -23,9 +24,9 @@ with version as (
 -- What another one of the same ARN was is not its own.
 select
     arn,
-    coalesce(max(valid_to) filter (where not is_same), min(valid_from)) as since,
-    bool_or(not is_same or is_replaced) as is_beginning_seen
+    coalesce(max(valid_to) filter (where is_seen and not is_same), min(valid_from)) as since,
+    bool_or((is_seen and not is_same) or is_replaced) as is_beginning_seen
 from version
 where valid_from >= coalesce(replaced_at, valid_from)
 group by arn
-having bool_or(is_current and is_same)
+having bool_or(is_current and is_seen and is_same)
