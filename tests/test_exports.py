@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -321,6 +322,45 @@ def test_what_breaks_off_leaves_the_last_export_and_nothing_beside_it(tmp_path: 
     assert sorted(path.name for path in folder.iterdir()) == [MARK, "other"]
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     assert all(stat.S_IMODE(path.stat().st_mode) & 0o007 == 0 for path in (folder, *folder.iterdir()))
+
+
+def test_a_symbolic_link_stays_one_and_its_folder_has_the_newest_export(tmp_path: Path) -> None:
+    share = tmp_path / "share" / "exports"
+    share.mkdir(parents=True)
+    link = tmp_path / "app" / "exports"
+    link.parent.mkdir()
+    link.symlink_to(share)
+    for number in ("first", "second"):
+        with replaced(link, {"run": number}) as part:
+            (part / "rows").write_text(number, encoding="utf-8")
+    assert link.is_symlink() and json.loads((share / MARK).read_text(encoding="utf-8")) == {"run": "second"}
+    assert [*share.parent.iterdir(), *link.parent.iterdir()] == [share, link]
+
+
+def test_a_mount_point_is_refused_as_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with replaced(tmp_path / "out", {}):
+        pass
+
+    def busy(*_: object) -> None:
+        raise OSError(errno.EBUSY, "Device or resource busy")
+
+    for patched, name in ((Path, "rename"), (os.path, "ismount")):
+        with monkeypatch.context() as patch:
+            patch.setattr(patched, name, busy if name == "rename" else lambda _: True)
+            refused = pytest.raises(ExportError, match=r"out is a mount point.*Name a folder in it")
+            with refused, replaced(tmp_path / "out", {}):
+                pass
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_what_a_killed_export_left_is_removed_by_a_later_one(tmp_path: Path) -> None:
+    old, young = (tmp_path / f".out.cmdb-export-{name}" for name in ("old", "young"))
+    for path in (old, young):
+        (path / "part").mkdir(parents=True)
+    os.utime(old, (0, 0))
+    with replaced(tmp_path / "out", {}):
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == [young.name, "out"]
 
 
 def test_rows_are_written_in_the_same_order_each_time(witnessed_night: Witness, tmp_path: Path) -> None:

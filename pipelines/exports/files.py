@@ -1,10 +1,14 @@
 """What all exports share: the report of a file, the folder that is replaced whole, and the scopes."""
 
+import errno
+import glob
 import json
+import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +20,10 @@ if TYPE_CHECKING:
 
 MARK = "cmdb-export.json"
 """The file by which a folder is known as that of an earlier export; it says what the folder holds."""
+
+
+LEFT_AFTER = 24 * 60 * 60
+"""Seconds after which what an export builds is left over by one that was killed."""
 
 
 class ExportError(Exception):
@@ -97,6 +105,10 @@ def explained(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.errno == errno.EBUSY:
+            raise ExportError(
+                f"{folder} is a mount point, which no export can replace. Nothing was exported. Name a folder in it."
+            ) from error
         reason = error.strerror or str(error)
         raise ExportError(
             f"{folder} cannot be written to: {reason}. Nothing was exported. Name a folder that you may write to."
@@ -108,7 +120,7 @@ def replaced(folder: Path, described: Mapping[str, Any]) -> Iterator[Path]:
     """An empty folder that takes the place of `folder` when the block ends.
 
     A reader finds the last export or the new one, whole; between the two the name is missing for an instant. A block
-    that raises leaves what was there.
+    that raises leaves what was there. A symbolic link stays one, and what it leads to is replaced.
 
     Args:
         described: what the export is; written into `MARK` when the block ends.
@@ -116,23 +128,36 @@ def replaced(folder: Path, described: Mapping[str, Any]) -> Iterator[Path]:
     Raises:
         ExportError: the folder cannot be written to, or holds something else than an earlier export.
     """
-    folder = folder.absolute()
+    folder = folder.resolve()
     with explained(folder):
+        if os.path.ismount(folder):
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
         if folder.exists() and not (folder / MARK).is_file() and (not folder.is_dir() or any(folder.iterdir())):
             raise ExportError(
                 f"{folder} holds something else than an earlier export. Nothing was exported, and nothing there was "
                 "changed. Name a new folder, an empty one, or that of an earlier export."
             )
         make_folder(folder.parent)
-        part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        built = f".{folder.name}.cmdb-export-"
+        part = Path(tempfile.mkdtemp(prefix=built, dir=folder.parent))
         try:
             yield part
             (part / MARK).write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
             _settle(part)
             _exchange(part, folder)
+            _remove_left_over(folder.parent, built)
             sync(folder.parent)
         finally:
             shutil.rmtree(part, ignore_errors=True)
+
+
+def _remove_left_over(parent: Path, built: str) -> None:
+    """Remove what exports built that were killed."""
+    for path in parent.glob(f"{glob.escape(built)}*"):
+        # Another export may end now, and remove its own.
+        with suppress(OSError):
+            if path.stat().st_mtime < time.time() - LEFT_AFTER:
+                shutil.rmtree(path)
 
 
 def _settle(part: Path) -> None:
