@@ -9,6 +9,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from given import FIRST_NIGHT, Given, House, hours
 from nights import copy_of
 
 from pipelines.report.figures import QUERIES
@@ -127,3 +128,33 @@ def test_a_month_of_the_bill_that_is_fetched_again_makes_no_check_of_the_night_p
         "where starts_with(listing, 'cost_daily:') limit 1"
     )
     assert rows(second_night, "broken_rules") == before
+
+
+def test_what_goes_away_is_shown_by_the_run_in_which_its_zero_was_confirmed(home: House) -> None:
+    """CloudTrail is late each night: the run after it confirms the zero, and shows what is missing, then gone."""
+    group = {"OwnerId": "012345678901", "GroupId": "sg-1", "VpcId": "vpc-1", "GroupName": "one"}
+    shown = []
+    for number in range(5):
+        at = FIRST_NIGHT + hours(24 * number)
+        if number > 1:
+            home.execute(
+                "update audit.collection set outcome = 'empty_verified', is_trusted = true, "
+                f"confirmed_at = timestamptz '{at.isoformat()}' where outcome = 'empty_unconfirmed'"
+            )
+        cell = (
+            Given("ec2_security_group", [group])
+            if number == 0
+            else Given("ec2_security_group", (), "empty_unconfirmed")
+        )
+        home.night(f"night-{number}", [cell], at)
+        home.build("cmdb.resource_version")
+        home.execute(
+            f"update audit.run set started_at = timestamptz '{(at - hours(1)).isoformat()}', "
+            f"finished_at = timestamptz '{(at + hours(1)).isoformat()}', outcome = 'published' "
+            f"where run_id = 'night-{number}'"
+        )
+        with home.store.read() as connection:
+            changes = [row[0] for row in rows(connection, "changes")]
+            assert sum(row[-1] for row in rows(connection, "changes_by_type")) == len(changes)
+        shown.append(changes)
+    assert shown == [[], [], ["missing"], ["retired"], []]
