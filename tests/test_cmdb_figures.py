@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from given import WORKLOAD, House, build, insert
+from given import FIRST_NIGHT, WORKLOAD, Given, House, build, hours, insert
 from nights import Witness, cmdb_here, query
 
 from pipelines.exports import servicenow
@@ -588,6 +588,29 @@ def test_a_run_becomes_two_files_that_fit_together(witnessed_night: Witness, tmp
         ":vpc-encryption-control/",
     )
     assert contains and all(any(kind in row["child"] for kind in inside) for row in contains)
+
+
+def test_a_business_service_that_nothing_carries_any_more_is_retired(home: House) -> None:
+    def group(service: str) -> Given:
+        tags = [{"Key": "bc:business-service", "Value": service}]
+        record = {"OwnerId": WORKLOAD, "GroupId": "sg-1", "VpcId": "vpc-1", "GroupName": "one", "Tags": tags}
+        return Given("ec2_security_group", [record])
+
+    for number, service in enumerate(("Ledger", "Payroll")):
+        home.night(f"night-{number}", [group(service)], FIRST_NIGHT + hours(24 * number))
+        home.build("cmdb.servicenow_ci")
+    found = home.rows(
+        "select correlation_id, install_status from cmdb.servicenow_ci where sys_class_name = 'cmdb_ci_service'"
+    )
+    assert {row["correlation_id"]: row["install_status"] for row in found} == {
+        "application:Ledger": "Retired",
+        "application:Payroll": "Installed",
+    }
+    # An item whose tags cannot be read may be of it.
+    home.execute("update cmdb.relationship set ended_at = null")
+    assert "Retired" not in {
+        row["install_status"] for row in home.rows("select install_status from cmdb.servicenow_ci")
+    }
 
 
 @pytest.fixture

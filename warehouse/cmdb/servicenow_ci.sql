@@ -74,3 +74,31 @@ select
         'currency': app.currency
     }) as attributes
 from cmdb.application as app
+union all
+-- A service that nothing carries any more.
+select
+    former.from_arn as correlation_id,
+    'cmdb_ci_service' as sys_class_name,
+    substr(former.from_arn, length('application:') + 1) as name,
+    substr(former.from_arn, length('application:') + 1) as object_id,
+    'Business service' as short_description,
+    'Retired' as install_status,
+    null as state,
+    null as account_id,
+    null as account_name,
+    null as region,
+    null as availability_zone,
+    null as environment,
+    substr(former.from_arn, length('application:') + 1) as business_service,
+    null as owned_by,
+    null as cost_center,
+    null as first_discovered,
+    null as last_discovered,
+    'aws-org-cmdb' as discovery_source,
+    null as attributes
+from cmdb.relationship as former
+left join cmdb.application as app on former.from_arn = 'application:' || app.business_service
+where former.from_resource_type = 'Application' and app.business_service is null
+group by former.from_arn
+-- Where the tags of an item cannot be read, its service may be there.
+having bool_and(former.ended_at is not null)
