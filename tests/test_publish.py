@@ -175,6 +175,23 @@ def test_versions_are_reported_by_when_they_were_published_and_then_by_name(stor
     assert [version.run_id for version in store.versions()] == ["run-3", "run-2", "run-1"]
 
 
+def test_versions_that_a_backup_restored_without_their_times_have_those_of_the_history(store: Store) -> None:
+    for run_id in ("run-3", "run-1", "run-2"):
+        version = night(store, run_id)
+        at = 1_700_000_000 + len(store.versions())
+        os.utime(version.path, (at, at))
+        with store.holding(run_id, "nightly"):
+            store.history.catch_up(400)
+    before = store.versions()
+    for version in before:
+        os.utime(version.path)
+    assert store.versions() == before
+    assert store.rollback().run_id == "run-1"
+    # A history that cannot be read leaves the times of the files.
+    (store.history.paths.history_folder / "manifest.json").write_text("{", encoding="utf-8")
+    assert all(version.published_at > before[0].published_at for version in store.versions())
+
+
 def test_what_only_the_log_of_the_working_file_holds_is_published_too(store: Store) -> None:
     night(store, "run-1")
     with store.holding("run-2", "nightly"):

@@ -20,6 +20,7 @@ import duckdb
 from resources.store.engine import as_one
 from resources.store.errors import explained
 from resources.store.history.history import History
+from resources.store.history.manifest import HistoryFolder
 from resources.store.lock import Lock, check_run_id
 from resources.store.migrations import MIGRATIONS, Migrator
 from resources.store.opening import Opening
@@ -67,7 +68,7 @@ class Store:
 
     @cached_property
     def _versions(self) -> Versions:
-        return Versions(self._paths)
+        return Versions(self._paths, HistoryFolder(self._paths).published)
 
     @cached_property
     def _publisher(self) -> Publisher:

@@ -6,9 +6,9 @@ A published file never changes: a new run publishes a new file, and a symlink is
 import glob
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -116,9 +116,14 @@ class Links:
 
 @dataclass(frozen=True)
 class Versions:
-    """The published files of one warehouse."""
+    """The published files of one warehouse.
+
+    Attributes:
+        recorded: when the history has each run as published, in their order: a restored file may have lost its time.
+    """
 
     paths: Paths
+    recorded: Callable[[], Mapping[str, datetime]] = field(default=dict, compare=False)
 
     @staticmethod
     def pending_mark(version: Path) -> Path:
@@ -139,16 +144,19 @@ class Versions:
         """The published versions on disk, newest first. Files of killed runs that were never linked are left out."""
         current = self.paths.serving.resolve()
         prefix = f"{self.paths.stem}-"
+        recorded = self.recorded()
+        places = {run_id: place for place, run_id in enumerate(recorded)}
         found = []
         for path in self.paths.versions_folder.glob(f"{glob.escape(prefix)}*.duckdb"):
             is_current = path.resolve() == current
             if is_current or not self.pending_mark(path).exists():
                 # Another run may prune the file meanwhile.
                 with suppress(FileNotFoundError):
-                    at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
                     run_id = path.name.removeprefix(prefix).removesuffix(".duckdb")
-                    found.append(Version(path.name, path, run_id, at, is_current))
-        return sorted(found, key=lambda version: (version.published_at, version.name), reverse=True)
+                    at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+                    found.append(Version(path.name, path, run_id, recorded.get(run_id, at), is_current))
+        last = len(places)
+        return sorted(found, key=lambda v: (v.published_at, places.get(v.run_id, last), v.name), reverse=True)
 
     def named(self, name: str) -> Version:
         """The version with this file name."""

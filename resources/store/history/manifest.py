@@ -171,6 +171,13 @@ class HistoryFolder:
         except (KeyError, TypeError, ValueError) as error:
             raise self._unusable(f"is damaged ({error})") from error
 
+    def published(self) -> Mapping[str, datetime]:
+        """When each run was published, oldest first; nothing where the manifest cannot be read."""
+        try:
+            return {publication.run_id: publication.published_at for publication in self.read().publications}
+        except WarehouseError:
+            return {}
+
     def write(self, manifest: Manifest) -> None:
         """Replace the manifest. Its segments are on disk before it names them."""
         with atomic_write(self._file) as file:
