@@ -114,6 +114,7 @@ def fill(store: Store, night: int, run_id: str, at: datetime) -> None:
             (run_id, "runs later", "all", True) if second else (run_id, "runs earlier", "all", False),
         )
         cells = [(account, states[night]) for account, *states in CELLS.values()]
+        bill = ("billing", CELLS["one"][0], "aws-global", "cost_daily:service:2026-03", not second, None, FIRST)
         put("audit.coverage", *[("workload", account, "eu-west-1", "ec2_x", known) for account, known in cells])
         put(
             "audit.expected_cell",
@@ -121,6 +122,7 @@ def fill(store: Store, night: int, run_id: str, at: datetime) -> None:
                 ("workload", account, "eu-west-1", "ec2_x", known, None if known else "denied", FIRST)
                 for account, known in cells
             ],
+            bill,
         )
 
         def item(
@@ -325,23 +327,27 @@ def test_cost_tells_restated_days_from_new_ones(found: dict[str, Any]) -> None:
     }
     assert found["cost"]["summary"] == (
         "+15.50 USD unblended, of which +4.50 on days that were billed before (through 2026-03-01), the rest on days "
-        "that were read for the first time (through 2026-03-02)."
+        "that were read for the first time (through 2026-03-02). Unknown cells of the bill: 1 in run run-after-."
     )
 
 
 def test_coverage_names_the_cells_and_the_reason(found: dict[str, Any]) -> None:
     assert kinds(found, "coverage", "account_id", "reason_after", "reason_before") == {
+        "000000000001 None None": "unknown since",
         "000000000002 denied None": "unknown since",
         "000000000003 None denied": "known now",
     }
     assert found["not_judged"].startswith(
-        "Not judged: 1 of 3 cells in run run-before and 1 of 3 cells in run run-after-."
+        "Not judged: 1 of 4 cells in run run-before and 2 of 4 cells in run run-after-."
     )
 
 
 def test_the_same_night_twice_differs_in_nothing(database: Path) -> None:
     found = diff(database, "run-after-", "2026-03-02")
     assert all(found[section]["rows"] == [] for section in ("items", "rules", "cost", "coverage"))
+    assert found["cost"]["summary"].startswith(
+        "No amount differs on the days that both runs know. Unknown cells of the bill: 1 in run"
+    )
 
 
 def test_as_text_it_never_says_that_what_was_not_judged_is_gone(database: Path) -> None:
@@ -383,6 +389,8 @@ def test_the_later_night_first_is_a_sentence(database: Path) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert "Name the earlier night first." in done.stderr
     assert cmdb_here(environment, "diff", "2026-03-01", "2026-02-01").returncode == 2
+    done = cmdb_here(environment, "diff", "2026-3-1", "2026-03-02")
+    assert "2026-3-1 is no day and no time. Write 2026-03-31" in done.stderr
 
 
 def test_a_night_of_another_release_leaves_out_what_it_lacks(tmp_path: Path) -> None:

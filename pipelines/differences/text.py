@@ -14,7 +14,7 @@ HEADINGS = {"items": "Items", "rules": "Rules", "cost": "Cost", "coverage": "Cov
 UNCHANGED = {
     "items": "No item differs among those that both runs judged.",
     "rules": "No verdict differs among those that both runs judged.",
-    "cost": "No amount differs.",
+    "cost": "No amount differs on the days that both runs know.",
     "coverage": "The same cells are judged in both.",
 }
 
@@ -43,6 +43,13 @@ def summary(comparison: Comparison, section: str) -> str:
         said = "; ".join(_cost_sentences(comparison))
     else:
         said = ", ".join(f"{count:,} {kind}" for kind, count in comparison.kinds(section).items()) + "."
+    if section == "cost":
+        unknown = [
+            f"{comparison.scope[f'unknown_bill_{side}']:,} in run {publication.run_id}"
+            for side, publication in (("before", comparison.before), ("after", comparison.after))
+            if comparison.scope[f"unknown_bill_{side}"]
+        ]
+        said += f" Unknown cells of the bill: {', '.join(unknown)}." if unknown else ""
     if section == "items":
         said += f" {comparison.scope['items_before']:,} items before, {comparison.scope['items_after']:,} after."
     if section == "coverage":

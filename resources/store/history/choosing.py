@@ -8,7 +8,9 @@ from resources.store.errors import WarehouseError
 from resources.store.history.manifest import Publication
 from resources.store.versions import Version
 
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_DAY = re.compile(r"\d{1,4}[-/.]\d{1,2}\b")
+"""What is meant as a day, however it is written; no id of a run begins so."""
+
 _WRITTEN = re.compile(
     r"\d{4}-\d{2}-\d{2}([T ]\d{2}(?P<minute>:\d{2})(?P<second>:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:\d{2})?)?"
 )
