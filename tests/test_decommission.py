@@ -585,12 +585,31 @@ def test_since_when_is_unknown_until_it_has_been_seen_for_long_enough(seen: Seen
 def test_what_one_response_lacked_is_not_used_again_when_it_is_back(home: House) -> None:
     listed = Given("ec2_volume", [volume("vol-1", "gp3", 100)])
     lacking = Given("ec2_volume", (), "empty_verified")
-    for day, cell in ((0, listed), (40, listed), (41, lacking), (42, listed)):
-        home.night(f"night-{day}", [cell], FIRST_NIGHT + timedelta(days=day))
-        home.build("cmdb.decommission_signal")
+    for day in (*range(0, 35, 5), 35, 36, 37):
+        home.night(f"night-{day}", [lacking if day == 36 else listed], FIRST_NIGHT + timedelta(days=day))
+        home.build("cmdb.decommission_signal" if day > 34 else "stage.unchanged_since")
     (row,) = home.rows("select verdict, resolution, unused_since, evidence from cmdb.decommission_signal")
     assert (row["verdict"], row["resolution"], row["unused_since"]) == ("candidate", None, "2026-11-24T14:00:00Z")
     assert json.loads(row["evidence"])["is_beginning_seen"] is False
+
+
+@pytest.mark.parametrize("before", ["unattached", "attached before"])
+def test_unattached_begins_anew_after_days_on_which_nobody_could_look(home: House, before: str) -> None:
+    listed = Given("ec2_volume", [volume("vol-1", "gp3", 100)])
+    attached = Given("ec2_volume", [volume("vol-1", "gp3", 100, at=("i-1",))])
+    found = []
+    for day in (0, 1, 2, 20, 41, 48, 55, 62, 69, 73):
+        cell = Given("ec2_volume", (), "denied") if day in (2, 20) else listed
+        cell = attached if day == 0 and before != "unattached" else cell
+        home.night(f"night-{day}", [cell], FIRST_NIGHT + timedelta(days=day))
+        if day in (41, 73):
+            home.build("cmdb.decommission_signal")
+            found += home.rows("select verdict, unused_since from cmdb.decommission_signal")
+        else:
+            home.build("stage.unchanged_since")
+    after_gap, later = ((row["verdict"], row["unused_since"]) for row in found)
+    assert after_gap == ("unknown", None)
+    assert later == ("candidate", "2027-01-04T14:00:00Z")
 
 
 def test_a_bucket_that_nobody_asked_about_is_no_finding_and_no_gap(seen: Seen) -> None:
