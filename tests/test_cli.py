@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import shlex
 import signal
 import stat
 import subprocess
@@ -210,6 +211,33 @@ def test_a_run_with_a_profile_that_cannot_be_used_says_so_and_loses_nothing(
     said = one_sentence(done, 1, "acmeExpired", "Refused: run", "is as it was", "Next: ")
     assert len(said.splitlines()) <= 24
     assert fingerprint(house) == before
+
+
+@pytest.mark.parametrize("to", ["> /dev/full", "2> /dev/full --json > /dev/full", "| true", "--json | true"])
+def test_a_run_that_nobody_can_read_alerts_and_ends_with_its_own_exit_code(
+    organisation: Simulator, house: Path, tmp_path: Path, to: str
+) -> None:
+    alert = tmp_path / "alert.json"
+    environment = night_environment(
+        organisation, house, AWS_BILLING_PROFILE="acmeExpired", CMDB_ALERT_COMMAND=f"tee {alert}"
+    )
+    run = f"{shlex.quote(sys.executable)} -m pipelines.cli.main nightly"
+    done = subprocess.run(
+        ["bash", "-c", f"{run} {to}; exit ${{PIPESTATUS[0]}}"],
+        env={**os.environ, "CMDB_SETTINGS": os.devnull} | environment,
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False), done.stderr
+    assert any("acmeExpired" in sentence for sentence in json.loads(alert.read_text())["sentences"])
+
+
+def test_what_the_locale_cannot_write_is_no_error(organisation: Simulator, house: Path) -> None:
+    environment = night_environment(organisation, house, AWS_BILLING_PROFILE="acmeExpired")
+    done = cmdb(environment | {"PYTHONIOENCODING": "iso-8859-1"}, "nightly")
+    one_sentence(done, 1, "\\u2717 ", "acmeExpired", "Refused: run")
 
 
 def test_a_run_says_that_the_files_name_is_a_schemas_and_goes_on(organisation: Simulator, house: Path) -> None:

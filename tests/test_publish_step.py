@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
@@ -21,7 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from pipelines.catalogue.registry import listings, read_back
 from pipelines.charts import sketches
 from pipelines.collection.landing import LandingWriter
-from pipelines.collection.progress import PUBLISHING, Note, watching
+from pipelines.collection.progress import PUBLISHING, Load, Note, Report, Reporter, watching
 from pipelines.dagster_metadata import PUBLISHED_KEY
 from pipelines.models.checks import SqlCheck, read_checks
 from pipelines.models.model import Model, read_models
@@ -36,7 +37,7 @@ from resources.audit.cells import Cell, cell_line, load_cells, renew_coverage
 from resources.audit.checks import record_check, record_preflight
 from resources.audit.identities import record_callers
 from resources.audit.runs import record_run, settle_run
-from resources.aws.messages import CellKey
+from resources.aws.messages import CellKey, Progress
 from resources.check_result import CheckResult
 from resources.identity_rules import CHECKS, Caller, Expectation
 from resources.objects.errors import ObjectMissing, ObjectStoreError
@@ -345,6 +346,20 @@ def test_whoever_watches_the_run_sees_that_it_publishes(world: World) -> None:
     with watching(lambda report: None, heard.append):
         world.step()
     assert PUBLISHING in {note.step for note in heard}
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "full"), UnicodeEncodeError("latin-1", "…", 0, 1, "no")])
+def test_a_progress_line_that_cannot_be_written_refuses_nothing(world: World, error: Exception) -> None:
+    heard: list[Note] = []
+
+    def fail(given: Report | Note) -> None:
+        raise error
+
+    with watching(fail, fail), watching(lambda report: None, heard.append):
+        assert world.step()[1] is None
+        Reporter("ec2_instance", lambda sentence: None)(Progress(1, 1, 1, 1, 0, 1.0))
+        Load().built("one", 1, 1)
+    assert PUBLISHING in {note.step for note in heard}, "others still hear it"
 
 
 def test_what_warns_is_published_all_the_same(world: World) -> None:

@@ -10,7 +10,7 @@ import click
 
 from pipelines.cli.command import Command, Misused, demo_option, json_option, plainly, print_json, settings_of
 from pipelines.cli.dagster_home import prepare_dagster_home
-from pipelines.cli.run import end, run_with_progress
+from pipelines.cli.run import ending, run_with_progress
 from pipelines.cli.simulation import simulates_demo
 
 if TYPE_CHECKING:
@@ -51,11 +51,12 @@ def bill_month(first: str, last: str | None, demo: bool, as_json: bool) -> None:
         raise Misused(f"{store.working} does not exist: there was no run yet. Nothing was requested. Run cmdb nightly.")
     prepare_dagster_home(os.environ)
     run = run_with_progress(store, BILL_MONTH, months=(months[0], months[-1]), on_stderr=as_json)
-    fetched = _fetched(store, settings, run.run_id)
-    if as_json:
-        outcome = {"run_id": run.run_id, "published": run.published, "exit_code": run.exit_code}
-        print_json(outcome | {"months": fetched, "sentences": run.sentences, "warnings": run.warnings})
-    else:
+    with ending(run, BILL_MONTH, settings, console(on_stderr=True)):
+        fetched = _fetched(store, settings, run.run_id)
+        if as_json:
+            outcome = {"run_id": run.run_id, "published": run.published, "exit_code": run.exit_code}
+            print_json(outcome | {"months": fetched, "sentences": run.sentences, "warnings": run.warnings})
+            return
         screen = console()
         state = f"Published {settings.database}" if run.published else f"{settings.database} is as it was."
         of_months = (
@@ -65,7 +66,6 @@ def bill_month(first: str, last: str | None, demo: bool, as_json: bool) -> None:
         )
         for line in (*of_months, *(f"! {one}" for one in run.warnings), *(f"✗ {one}" for one in run.sentences), state):
             screen.print(marked(line))
-    end(run, BILL_MONTH, settings, console(on_stderr=True))
 
 
 def _months(first: str, last: str) -> list[str]:

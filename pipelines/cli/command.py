@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ParamSpec
+from typing import IO, TYPE_CHECKING, Any, ParamSpec
 
 import click
 from click.shell_completion import CompletionItem
@@ -75,6 +75,14 @@ def say(text: str, *, err: bool = False) -> None:
     click.echo(plain(text, lines=True), err=err)
 
 
+def drop(stream: IO[str]) -> None:
+    """Let go of what a stream still holds: a reader such as `head` has closed it, or its disk is full.
+
+    Else Python would report an error at exit.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 def can_ask() -> bool:
     """Whether somebody at a terminal can answer a question."""
     return sys.stdin.isatty()
@@ -124,8 +132,7 @@ def plainly(command: Callable[P, None]) -> Callable[P, None]:
         except (WarehouseError, ObjectStoreError) as error:
             raise (Misused if error.exit_code == 2 else Refused)(as_typed(str(error), demo=demo)) from error
         except BrokenPipeError:
-            # A reader such as `head` closed the pipe; without this line Python would report an error at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            drop(sys.stdout)
         # Python asks for the classes only where an exception came this far.
         except _wrong_configuration() as error:
             raise Misused(as_typed(str(error), demo=demo)) from error

@@ -7,7 +7,7 @@ import click
 
 from pipelines.cli.command import Command, Misused, demo_option, json_option, plainly, print_json, settings_of
 from pipelines.cli.dagster_home import prepare_dagster_home
-from pipelines.cli.run import end, run_with_progress
+from pipelines.cli.run import ending, run_with_progress
 from pipelines.cli.simulation import simulates_demo
 
 if TYPE_CHECKING:
@@ -44,16 +44,16 @@ def confirm(demo: bool, as_json: bool) -> None:
             console().print(nothing, markup=False)
         return
     run = run_with_progress(store, CONFIRM, on_stderr=as_json)
-    sentence = zeros_sentence(store, run.run_id)
-    if as_json:
-        outcome = {"run_id": run.run_id, "published": run.published, "exit_code": run.exit_code} | _texts(sentence)
-        print_json(outcome | {"sentences": run.sentences, "warnings": run.warnings})
-    else:
+    with ending(run, CONFIRM, settings, console(on_stderr=True)):
+        sentence = zeros_sentence(store, run.run_id)
+        if as_json:
+            outcome = {"run_id": run.run_id, "published": run.published, "exit_code": run.exit_code} | _texts(sentence)
+            print_json(outcome | {"sentences": run.sentences, "warnings": run.warnings})
+            return
         screen = console()
         state = f"Published {settings.database}" if run.published else f"{settings.database} is as it was."
         for line in (*filter(None, [sentence]), *(f"✗ {s}" for s in run.sentences), state):
             screen.print(marked(line))
-    end(run, CONFIRM, settings, console(on_stderr=True))
 
 
 def _texts(sentence: str) -> dict[str, str]:

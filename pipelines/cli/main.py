@@ -4,7 +4,9 @@ Only the command line and the definitions read the environment; other modules ge
 command's module is loaded when the command is named, Dagster and AWS when it runs.
 """
 
+import io
 import os
+import sys
 
 import click
 
@@ -55,6 +57,10 @@ MODULES = {
 @click.version_option(package_name="aws-org-cmdb")
 def main() -> None:
     """The CMDB and cost dataset that an AWS organisation can trust."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # What the locale cannot write, such as `✗` in Latin-1, is no error.
+            stream.reconfigure(errors="backslashreplace")
     return_soon(os.environ)
     send_again()
 

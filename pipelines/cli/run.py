@@ -1,7 +1,9 @@
 """`cmdb nightly`: run the nightly job in this process, and print its outcome in a few lines."""
 
 import os
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +17,7 @@ from pipelines.cli.command import (
     as_typed,
     can_ask,
     demo_option,
+    drop,
     json_option,
     plainly,
     print_json,
@@ -71,9 +74,8 @@ def nightly(
     with loading():
         from pipelines import reference
         from pipelines.alerts import announce_published
-        from pipelines.cli.terminal import console, marked, summary_lines
+        from pipelines.cli.terminal import console
         from pipelines.definitions import NIGHTLY
-        from pipelines.report.writing import report_path
         from resources.store.store import Store
 
     settings = settings_of(demo=demo)
@@ -94,25 +96,35 @@ def nightly(
         cost_requests=cost_requests,
         on_stderr=as_json,
     )
+    screen = console(on_stderr=as_json)
+    # A run of the demo must not pass for one of the organisation.
+    is_announced = ended.published and not ended.exit_code and not demo
+    announced = announce_published(settings, ended.run_id, NIGHTLY) if is_announced else []
+    with ending(ended, NIGHTLY, settings, screen):
+        _print(ended, store, screen, demo=demo, as_json=as_json)
+        for sentence in announced:
+            screen.print(sentence, markup=False)
+
+
+def _print(ended: RunSummary, store: "Store", screen: "Console", *, demo: bool, as_json: bool) -> None:
+    """Print the outcome of a run: lines for people, or JSON."""
+    from pipelines.cli.terminal import marked, summary_lines
+    from pipelines.report.writing import report_path
+
+    database = str(store.database)
     summary = summarise(store) if ended.published else None
     next_command = f".venv/bin/cmdb {next_step(ended, demo=demo)}"
-    report = "" if ended.exit_code else str(report_path(settings.database))
+    report = "" if ended.exit_code else str(report_path(store.database))
     if as_json:
-        print_json(run_as_json(ended, summary, str(settings.database), next_command) | {"report": report or None})
-    screen = console(on_stderr=as_json)
-    if not as_json:
-        typed = replace(
-            ended,
-            sentences=[as_typed(sentence, demo=demo) for sentence in ended.sentences],
-            warnings=[as_typed(sentence, demo=demo) for sentence in ended.warnings],
-        )
-        for line in summary_lines(typed, summary, str(settings.database), next_command, screen.width, report):
-            screen.print(marked(line))
-    # A run of the demo must not pass for one of the organisation.
-    if ended.published and not ended.exit_code and not demo:
-        for sentence in announce_published(settings, ended.run_id, NIGHTLY):
-            screen.print(sentence, markup=False)
-    end(ended, NIGHTLY, settings, screen)
+        print_json(run_as_json(ended, summary, database, next_command) | {"report": report or None})
+        return
+    typed = replace(
+        ended,
+        sentences=[as_typed(sentence, demo=demo) for sentence in ended.sentences],
+        warnings=[as_typed(sentence, demo=demo) for sentence in ended.warnings],
+    )
+    for line in summary_lines(typed, summary, database, next_command, screen.width, report):
+        screen.print(marked(line))
 
 
 def next_step(ended: RunSummary, *, demo: bool) -> str:
@@ -205,19 +217,27 @@ def run_with_progress(
         )
 
 
-def end(ended: RunSummary, job_name: str, settings: "Settings", screen: "Console") -> None:
-    """Alert whom the settings name of a failed run, and end the process with the run's exit code.
+@contextmanager
+def ending(ended: RunSummary, job_name: str, settings: "Settings", screen: "Console") -> Iterator[None]:
+    """A block that prints the outcome of a run, which ends the process with the run's exit code, printed or not.
+
+    Whom the settings name is alerted of a failed run before, since what is printed may have no reader.
 
     Args:
-        screen: where to print how that ended.
+        screen: where to print how the alert ended.
     """
     from pipelines.alerts import announce_failure
 
+    alerts: list[str] = []
     if ended.exit_code:
-        for sentence in announce_failure(
-            settings.alert_command, settings.notify, ended.run_id, job_name, ended.sentences
-        ):
-            screen.print(sentence, markup=False)
+        alerts = announce_failure(settings.alert_command, settings.notify, ended.run_id, job_name, ended.sentences)
+    try:
+        yield
+    except OSError:
+        drop(sys.stdout)
+    for sentence in alerts:
+        screen.print(sentence, markup=False)
+    if ended.exit_code:
         raise click.exceptions.Exit(ended.exit_code)
 
 

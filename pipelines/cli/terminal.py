@@ -14,6 +14,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from pipelines.cli.command import drop
 from pipelines.cli.summary import RunSummary, Summary
 from pipelines.collection.progress import Note, Report, watching
 from pipelines.plain_text import plain
@@ -28,6 +29,18 @@ class PlainConsole(Console):
         """The segments of a renderable, with their text made plain."""
         for segment in super().render(renderable, options):
             yield segment if segment.control else Segment(plain(segment.text, lines=True), segment.style)
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print as rich does, as long as it can be written."""
+        try:
+            super().print(*objects, **options)
+        except OSError:
+            self.on_broken_pipe()
+
+    def on_broken_pipe(self) -> None:
+        """Print nothing more; the command goes on, and its exit code is that of its work. Rich would end it with 1."""
+        self.quiet = True
+        drop(self.file)
 
 
 def console(*, on_stderr: bool = False) -> Console:

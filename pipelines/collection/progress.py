@@ -3,13 +3,15 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 from resources.aws.messages import Progress, Response
 
 LOG_EVERY_SECONDS = 5.0
+
+T = TypeVar("T")
 
 PUBLISHING = "publishing"
 """The last step of a run, after the families of the catalogue."""
@@ -100,8 +102,11 @@ def watching(watcher: Callable[[Report], None], listener: Callable[[Note], None]
     try:
         yield
     finally:
-        _watchers.remove(watcher)
-        _listeners.remove(listener)
+        # One that failed is gone already.
+        with suppress(ValueError):
+            _watchers.remove(watcher)
+        with suppress(ValueError):
+            _listeners.remove(listener)
 
 
 def begin_step(step: str, text: str) -> None:
@@ -115,8 +120,16 @@ def note(text: str) -> None:
 
 
 def _note(given: Note) -> None:
-    for listener in _listeners:
-        listener(given)
+    _give(_listeners, given)
+
+
+def _give(receivers: list[Callable[[T], None]], given: T) -> None:
+    """Give something to all receivers. One that cannot write it gets nothing more, and fails no step."""
+    for receiver in tuple(receivers):
+        try:
+            receiver(given)
+        except (OSError, ValueError):
+            receivers.remove(receiver)
 
 
 class Reporter:
@@ -133,8 +146,7 @@ class Reporter:
         """Take a progress report; called from worker threads."""
         report = Report(self._what, progress, part=self._part)
         with self._lock:
-            for watcher in _watchers:
-                watcher(report)
+            _give(_watchers, report)
             now = time.monotonic()
             if progress.done == progress.total or now - self._logged_at >= LOG_EVERY_SECONDS:
                 self._logged_at = now
@@ -213,5 +225,4 @@ class Load:
             throttles=0,
             elapsed=time.monotonic() - self._began,
         )
-        for watcher in _watchers:
-            watcher(Report("load", progress, "tables"))
+        _give(_watchers, Report("load", progress, "tables"))
