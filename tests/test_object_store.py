@@ -5,13 +5,18 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 from nights import REPOSITORY
+from test_scaleout_copy import Coordinator
 
-from resources.objects.errors import ObjectStoreError
+from resources.objects.errors import ObjectMissing, ObjectStoreError
 from resources.objects.object_store import ObjectStore
 
 PLAIN = ObjectStore("s3://acme-cmdb/nights", "us-east-1", "http://127.0.0.1:9", patience=0.0)
@@ -21,6 +26,57 @@ PLAIN = ObjectStore("s3://acme-cmdb/nights", "us-east-1", "http://127.0.0.1:9", 
 def nothing_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither keys nor the role of a machine, which would be waited for."""
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@contextmanager
+def server(status: int, code: str) -> Iterator[str]:
+    """A server that responds to every request with one error of S3 or STS; yields its address."""
+    body = f"<ErrorResponse><Error><Code>{code}</Code><Message>no</Message></Error></ErrorResponse>".encode()
+
+    class Handler(BaseHTTPRequestHandler):
+        def respond(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(body)
+
+        do_GET = do_HEAD = do_PUT = do_POST = respond
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    running = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=running.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{running.server_port}"
+    finally:
+        running.shutdown()
+        thread.join()
+        running.server_close()
+
+
+def published_here_alone(tmp_path: Path, objects: ObjectStore) -> ObjectStoreError:
+    """A run that publishes here and cannot be copied to an object store: the error of the copy."""
+    here = Coordinator.new(tmp_path / "w", objects)
+    with pytest.raises(ObjectStoreError) as failed:
+        here.night("run-1")
+    assert here.store.database.exists(), "it is published here all the same"
+    assert failed.value.exit_code == 2
+    return failed.value
+
+
+def test_a_bucket_that_does_not_exist_is_named_and_no_other_coordinator(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    with server(404, "NoSuchBucket") as address:
+        error = published_here_alone(tmp_path, ObjectStore(PLAIN.url, PLAIN.region, address, patience=0.0))
+    assert isinstance(error, ObjectMissing)
+    assert str(error).startswith("The bucket of s3://acme-cmdb/nights does not exist")
 
 
 def test_without_the_extra_a_sentence_names_it(monkeypatch: pytest.MonkeyPatch) -> None:

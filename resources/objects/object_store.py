@@ -124,6 +124,12 @@ class ObjectStore:
         try:
             yield store
         except FileNotFoundError as error:
+            if "<Code>NoSuchBucket</Code>" in str(error):
+                raise ObjectMissing(
+                    f"The bucket of {self.url} does not exist, so nothing was read or put there. Create it, or correct "
+                    "CMDB_OBJECTS_URL.",
+                    exit_code=2,
+                ) from error
             # The server says the same of a bucket that is not there.
             raise ObjectMissing(f"{where} is not there, or its bucket is not.") from error
         except (exceptions.AlreadyExistsError, exceptions.PreconditionError):
@@ -198,8 +204,10 @@ class ObjectStore:
                 obstore.put(
                     store, name, data, mode="create" if e_tag is None else {"e_tag": e_tag}, use_multipart=False
                 )
-        # The object that was to be replaced may be gone.
-        except (AlreadyExistsError, PreconditionError, ObjectMissing):
+        except (AlreadyExistsError, PreconditionError, ObjectMissing) as error:
+            # The object that was to be replaced may be gone; where none was to be, it is the bucket that is missing.
+            if e_tag is None and isinstance(error, ObjectMissing):
+                raise
             with suppress(ObjectMissing):
                 return self.get(name) == data
             return False
