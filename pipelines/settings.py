@@ -5,21 +5,21 @@ Pure: `definitions.py` and `cli/` pass the environment in; no other module reads
 
 import hashlib
 import json
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from pipelines import setting_values as values
+from pipelines.setting_values import Account, ExportPlace, Region, Whole, Words, from_text
 from resources.contract import CONTRACT, Role
 from resources.coordinator_lock import CoordinatorLock
-from resources.identity_rules import CENTRAL_ROLES, Expectation, usual_pattern
+from resources.identity_rules import Expectation, usual_pattern
 from resources.installation import PRODUCT_FOLDER, SQL_FOLDER, WORKING_FOLDER
 from resources.objects.object_store import URL, ObjectStore
 
@@ -48,98 +48,6 @@ AWS_SERVICE_SOURCE = "AWS_ENDPOINT_URL_"
 
 class SettingsError(Exception):
     """One or more environment variables hold values that cannot be used. The message has a sentence for each."""
-
-
-def _from_text(parse: Callable[[str], Any]) -> BeforeValidator:
-    """A validator that parses a variable's text; a value that code passes in stays as it is."""
-    return BeforeValidator(lambda value: parse(value) if isinstance(value, str) else value)
-
-
-def _words(text: str) -> tuple[str, ...]:
-    words = tuple(word.strip() for word in text.split(",") if word.strip())
-    if not words:
-        raise ValueError(text)
-    return words
-
-
-def _database(text: str) -> Path:
-    try:
-        path = Path(text).expanduser()
-    except RuntimeError as error:
-        # The path names the home folder of a user that this machine does not know.
-        raise ValueError(text) from error
-    if path.suffix != ".duckdb":
-        raise ValueError(text)
-    return path if path.is_absolute() else WORKING_FOLDER / path
-
-
-def _folder(text: str) -> Path:
-    try:
-        path = Path(text).expanduser()
-    except RuntimeError as error:
-        raise ValueError(text) from error
-    return path if path.is_absolute() else WORKING_FOLDER / path
-
-
-def _pairs(text: str) -> frozenset[frozenset[Role]]:
-    pairs: set[frozenset[Role]] = set()
-    for word in _words(text):
-        named = [part.strip() for part in word.split("+")]
-        pair = frozenset(role for role in CENTRAL_ROLES if role in named)
-        if len(named) != 2 or len(pair) != 2:
-            raise ValueError(word)
-        pairs.add(pair)
-    return frozenset(pairs)
-
-
-@dataclass(frozen=True)
-class ExportPlace:
-    """Where AWS Data Exports delivers an export: the folder that holds its `data` and `metadata`."""
-
-    bucket: str
-    folder: str
-
-    def __str__(self) -> str:
-        return f"s3://{self.bucket}/{self.folder}"
-
-
-def _export_place(text: str) -> ExportPlace:
-    found = re.fullmatch(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/([^*?\s]+?)/?", text)
-    if found is None or "" in found[2].split("/"):
-        raise ValueError(text)
-    return ExportPlace(*found.groups())
-
-
-def _yes(text: str) -> bool:
-    if text.lower() not in ("yes", "no"):
-        raise ValueError(text)
-    return text.lower() == "yes"
-
-
-def _cron(text: str) -> str:
-    # Imported here, so that only processes with a schedule in their environment load it.
-    from croniter import croniter
-
-    if len(text.split()) != 5 or not croniter.is_valid(text):
-        raise ValueError(text)
-    days, months = croniter.expand(text)[0][2:4]
-    if months == [2] and days in ([30], [31]):
-        raise ValueError(text)
-    return text
-
-
-def _timezone(text: str) -> str:
-    try:
-        ZoneInfo(text)
-    except (ZoneInfoNotFoundError, OSError) as error:
-        raise ValueError(text) from error
-    return text
-
-
-Account = Annotated[str, Field(pattern="^[0-9]{12}$")]
-Region = Annotated[str, Field(pattern="^[a-z0-9-]*[a-z][a-z0-9-]*-[0-9]+$")]
-Whole = Annotated[int, _from_text(int)]
-Words = Annotated[tuple[str, ...], _from_text(_words)]
 
 
 def _set_by(variable: str, default: Any, expects: str = "any text", **limits: Any) -> Any:
@@ -175,16 +83,18 @@ class Settings(BaseSettings):
     aws_profile: str = _set_by(CONTRACT["workload"].profile_env, "")
     home_region: str = _set_by("AWS_DEFAULT_REGION", "us-east-1")
     workload_profiles: Words = _set_by("CMDB_WORKLOAD_PROFILES", (), "names or globs, separated by commas")
-    regions: Annotated[tuple[Region, ...], _from_text(_words)] = _set_by(
+    regions: Annotated[tuple[Region, ...], from_text(values.words)] = _set_by(
         "CMDB_REGIONS", (), "region names such as ap-southeast-2, separated by commas"
     )
-    database: Annotated[Path, _from_text(_database)] = _set_by(
+    database: Annotated[Path, from_text(values.database)] = _set_by(
         "CMDB_DATABASE", WORKING_FOLDER / "warehouse" / "aws_org.duckdb", "the path of a file that ends in .duckdb"
     )
-    reference: Annotated[Path | None, _from_text(_folder)] = _set_by("CMDB_REFERENCE", None, "the path of a folder")
+    reference: Annotated[Path | None, from_text(values.folder)] = _set_by(
+        "CMDB_REFERENCE", None, "the path of a folder"
+    )
     operations_account: Account = _set_by("CMDB_OPERATIONS_ACCOUNT", "", "an account id of 12 digits")
     billing_account: Account = _set_by("CMDB_BILLING_ACCOUNT", "", "an account id of 12 digits")
-    shared_accounts: Annotated[frozenset[frozenset[Role]], _from_text(_pairs)] = _set_by(
+    shared_accounts: Annotated[frozenset[frozenset[Role]], from_text(values.pairs)] = _set_by(
         "CMDB_SHARED_ACCOUNTS",
         frozenset(),
         "pairs of management, operations and billing such as management+billing, separated by commas",
@@ -236,11 +146,11 @@ class Settings(BaseSettings):
     ui_url: str = _set_by(
         "CMDB_UI_URL", "", "an address that begins with http:// or https://", pattern=r"^https?://\S*$"
     )
-    schedule: Annotated[str, AfterValidator(_cron)] = _set_by(
+    schedule: Annotated[str, AfterValidator(values.cron)] = _set_by(
         "CMDB_SCHEDULE", "30 3 * * *", "a cron line of five fields that some day fulfils"
     )
-    bucket_content: Annotated[bool, _from_text(_yes)] = _set_by("CMDB_BUCKET_CONTENT", False, "yes or no")
-    data_export: Annotated[ExportPlace | None, _from_text(_export_place)] = _set_by(
+    bucket_content: Annotated[bool, from_text(values.yes)] = _set_by("CMDB_BUCKET_CONTENT", False, "yes or no")
+    data_export: Annotated[ExportPlace | None, from_text(values.export_place)] = _set_by(
         "CMDB_DATA_EXPORT", None, "s3://BUCKET/PREFIX/EXPORT, the folder with the export's data and metadata"
     )
     explorer_view: str = _set_by(
@@ -249,8 +159,8 @@ class Settings(BaseSettings):
         "the ARN of a view of Resource Explorer, arn:aws:resource-explorer-2:REGION:ACCOUNT:view/NAME/ID",
         pattern=r"^arn:aws[a-z-]*:resource-explorer-2:[a-z0-9-]+-[0-9]+:[0-9]{12}:view/[A-Za-z0-9-]+/[A-Za-z0-9-]+$",
     )
-    every_night: Annotated[bool, _from_text(_yes)] = _set_by("CMDB_EVERY_NIGHT", False, "yes or no")
-    timezone: Annotated[str, AfterValidator(_timezone)] = _set_by(
+    every_night: Annotated[bool, from_text(values.yes)] = _set_by("CMDB_EVERY_NIGHT", False, "yes or no")
+    timezone: Annotated[str, AfterValidator(values.timezone)] = _set_by(
         "CMDB_TIMEZONE", "Pacific/Auckland", "a time zone such as Pacific/Auckland"
     )
     objects_url: str = _set_by("CMDB_OBJECTS_URL", "", "s3://BUCKET or s3://BUCKET/PREFIX", pattern=f"^{URL.pattern}$")

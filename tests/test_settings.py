@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.settings import REPOSITORY, ExportPlace, Settings, SettingsError, read_settings
+from pipelines.setting_values import ExportPlace
+from pipelines.settings import REPOSITORY, Settings, SettingsError, read_settings
 from resources.identity_rules import Expectation
 from resources.objects.object_store import ObjectStore
 

@@ -18,7 +18,7 @@ from pipelines.collection.cadence import today
 from pipelines.collection.collector import Collector
 from pipelines.collection.export_files import Listed
 from pipelines.collection.previous import PreviousCell
-from pipelines.settings import ExportPlace
+from pipelines.setting_values import ExportPlace
 from pipelines.trust.outcomes import BY_MONTH
 from resources.aws.errors import WRONG_REGION_CODES, Failed
 from resources.aws.listing import GLOBAL_REGION, Listing
