@@ -257,6 +257,18 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     Raises:
         SettingsError: a variable cannot be used; the message has a sentence for each such variable.
     """
+    settings = read_each(environment)
+    _refuse_profile_of_role(settings)
+    _refuse_queue_alone(settings)
+    return settings
+
+
+def read_each(environment: Mapping[str, str]) -> Settings:
+    """The settings of an environment, each variable judged by itself: one may need another that is not there yet.
+
+    Raises:
+        SettingsError: as of `read_settings`.
+    """
     expected = {
         str(field.validation_alias): field.description
         for field in Settings.model_fields.values()
@@ -264,20 +276,21 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     }
     given: dict[str, Any] = {name: text for name in expected if (text := environment.get(name, "").strip())}
     try:
-        settings = Settings(**given, aws_sources=_aws_sources(environment))
+        return Settings(**given, aws_sources=_aws_sources(environment))
     except ValidationError as error:
         refused = dict.fromkeys(str(problem["loc"][0]) for problem in error.errors())
-    else:
-        _refuse_profile_of_role(settings)
-        _refuse_queue_alone(settings)
-        return settings
-    secret = {str(field.validation_alias) for field in Settings.model_fields.values() if not field.repr}
+    secret = secrets()
     problems = [
         f"{name}{'' if name in secret else f'={given[name]!r}'} cannot be used: it must be {expected[name]}. "
         "Correct or unset it."
         for name in refused
     ]
     raise SettingsError(" ".join([*problems, "Nothing was requested."]))
+
+
+def secrets() -> set[str]:
+    """The variables whose values no sentence and no file that the product writes repeats."""
+    return {str(field.validation_alias) for field in Settings.model_fields.values() if not field.repr}
 
 
 def _refuse_profile_of_role(settings: Settings) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, MutableMapping
 from difflib import get_close_matches
 from pathlib import Path
 
-from pipelines.settings import AWS_SERVICE_SOURCE, AWS_SOURCES, Settings, SettingsError, read_settings
+from pipelines.settings import AWS_SERVICE_SOURCE, AWS_SOURCES, Settings, SettingsError, read_each
 from resources.installation import WORKING_FOLDER
 
 VARIABLE = "CMDB_SETTINGS"
@@ -58,7 +58,7 @@ def load(environment: MutableMapping[str, str]) -> None:
             name, value = _setting(line)
             if not value or environment.get(name, "").strip():
                 continue
-            read_settings({name: value})
+            read_each({name: value})
         except SettingsError as error:
             problems.append(f"{path}, line {number}: {str(error).removesuffix(' Nothing was requested.')}")
         else:

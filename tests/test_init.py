@@ -17,6 +17,7 @@ from pipelines.cli import init as command
 from pipelines.cli import run
 from pipelines.cli.main import main
 from pipelines.cli.summary import RunSummary
+from pipelines.settings_file import load
 from simulator.client import Simulator
 
 OURS = ("AWS_MANAGEMENT_PROFILE", "AWS_OPERATIONS_PROFILE", "AWS_BILLING_PROFILE", "AWS_PROFILE", "AWS_DEFAULT_REGION")
@@ -88,6 +89,22 @@ def test_the_file_that_it_writes_is_all_that_the_other_commands_need(small: Simu
     assert later.returncode == 0, later.stdout
     assert "as CMDB_BILLING_ACCOUNT states" in later.stdout
     assert "first load, 12 months of the bill: at most 1.60 USD" in later.stdout, "the same cost"
+
+
+def test_no_secret_is_written_and_what_is_written_can_be_read(small: Simulator, tmp_path: Path) -> None:
+    secret = {
+        "CMDB_BROKER_URL": "redis://:the-password@h",
+        "CMDB_WORKER_KEY": "the-key-" * 4,
+        "CMDB_LOCK_URL": "postgresql://cmdb:the-password@h/cmdb",
+        "CMDB_NOTIFY": "slack://the-token",
+    }
+    environment = fresh(small, tmp_path)
+    done = cmdb_here(environment | secret | {"CMDB_OBJECTS_URL": "s3://acme"}, "init", *PROFILES, "--yes")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " and ".join(sorted(secret)) + " can hold a secret" in done.stdout
+    assert "the-" not in (tmp_path / "cmdb.env").read_text() + done.stdout
+    assert lines(tmp_path)["CMDB_OBJECTS_URL"] == "s3://acme"
+    load(dict(environment))
 
 
 def test_a_file_that_is_there_stays_unless_it_is_forced(small: Simulator, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from nights import DATABASE, cmdb_here, environment_of
 
 from pipelines import definitions, settings_file
-from pipelines.settings import Settings, SettingsError
+from pipelines.settings import Settings, SettingsError, read_settings
 from pipelines.settings_file import load, written
 
 
@@ -92,6 +92,15 @@ def test_all_bad_lines_are_named_and_the_good_ones_count(tmp_path: Path) -> None
     with pytest.raises(SettingsError, match=r"line 1: .*CMDB_COST_MONTHS.*line 3: .*CMDB_TIMEZONE"):
         load(environment)
     assert environment["CMDB_ALERT_COMMAND"] == "true", "the alert of `cmdb status` is needed now"
+
+
+@pytest.mark.parametrize("last", range(3))
+def test_lines_that_need_each_other_stand_in_any_order(tmp_path: Path, last: int) -> None:
+    lines = ["CMDB_BROKER_URL=redis://h", f"CMDB_WORKER_KEY={'k' * 32}", "CMDB_OBJECTS_URL=s3://acme"]
+    environment = loaded(file(tmp_path, *lines[last:], *lines[:last]))
+    assert read_settings(environment).broker_url == "redis://h"
+    with pytest.raises(SettingsError, match="CMDB_BROKER_URL cannot be used without CMDB_OBJECTS_URL"):
+        read_settings(loaded(file(tmp_path, *lines[:2])))
 
 
 def test_a_bad_line_is_alerted(tmp_path: Path) -> None:

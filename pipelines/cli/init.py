@@ -64,6 +64,7 @@ def init(
 
     Example: cmdb init --management acmeManagement --operations acmeOperations --billing acmeBilling --yes
     """
+    from pipelines.settings import secrets
     from pipelines.settings_file import settings_path
 
     path = settings_path(os.environ)
@@ -88,14 +89,17 @@ def init(
     limit = _limit(forecast)
     how = f" --cost-requests {limit}" if at_once else ""
     say(f"Written: {path}. Every command and Dagster read it; a variable of the environment wins.")
+    if left := [name for name in sorted(secrets()) if os.environ.get(name, "").strip()]:
+        say(f"{' and '.join(left)} can hold a secret, so the file does not. Set it also where runs are scheduled.")
     say(f"Next: .venv/bin/cmdb nightly{how}")
 
 
 def _carried() -> dict[str, str]:
-    """The product's variables that the environment sets, so that a scheduled run has them too."""
+    """The product's variables that the environment sets, so that a scheduled run has them too; no secret."""
+    from pipelines.settings import secrets
     from pipelines.settings_file import variables
 
-    leave = {CONTRACT["workload"].profile_env, "CMDB_PORT"}
+    leave = {CONTRACT["workload"].profile_env, "CMDB_PORT", *secrets()}
     return {name: value for name in variables() if name not in leave and (value := os.environ.get(name, "").strip())}
 
 
