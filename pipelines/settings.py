@@ -231,8 +231,12 @@ class Settings(BaseSettings):
     def is_profile_of_role(self, profile: str) -> bool:
         """Whether one of the contract's four roles uses a profile."""
         central = (self.management_profile, self.operations_profile, self.billing_profile)
-        workload = self.workload_profiles or (usual_pattern(self.management_profile), self.aws_profile)
-        return profile in (*central, self.aws_profile) or any(fnmatchcase(profile, pattern) for pattern in workload)
+        return profile in (*central, self.aws_profile) or self.is_workload_profile(profile)
+
+    def is_workload_profile(self, profile: str) -> bool:
+        """Whether the workload role uses a profile."""
+        patterns = self.workload_profiles or (usual_pattern(self.management_profile), self.aws_profile)
+        return any(fnmatchcase(profile, pattern) for pattern in patterns)
 
     @property
     def config_hash(self) -> str:

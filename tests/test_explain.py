@@ -256,6 +256,39 @@ def test_names_of_accounts_cannot_write_settings() -> None:
     )
 
 
+def test_what_is_appended_to_the_aws_config_leaves_it_readable(
+    database: Path, organisation: Simulator, tmp_path: Path
+) -> None:
+    """Of the accounts without a profile one has a stanza of yesterday, and another's name is a third one's profile."""
+    command = ("profiles", "--central", "--source-profile", "ops")
+    environment = {"CMDB_DATABASE": str(database), "AWS_MANAGEMENT_PROFILE": "acmeManagement"}
+    config = tmp_path / "config"
+    config.touch()
+    environment |= {"AWS_CONFIG_FILE": str(config), "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "none")}
+    first = configparser.ConfigParser(interpolation=None)
+    first.read_string(cmdb_here(environment, *command).stdout)
+    own, other, *_ = first.sections()
+    named = re.findall(r"\d{12}", first[own]["role_arn"])[0]
+    person = f"[profile someone]\nrole_arn = {first[other]['role_arn']}\n\n"
+    config.write_text(f"{person}[{own}]\nrole_arn = {first[own]['role_arn']}\n\n[{other}]\nsso_account_id = 1\n\n")
+    done = cmdb_here(environment, *command)
+    assert f"# {named}: {own} is there, and the last run did not reach it.\n" in done.stdout
+    with config.open("a") as file:
+        file.write(done.stdout)
+    whole = configparser.ConfigParser(interpolation=None)
+    whole.read_string(config.read_text())
+    assert {*first.sections()} < {*whole.sections()}
+    assert sum(named in section.get("role_arn", "") for section in whole.values()) == 1
+    moved = re.findall(r"\d{12}", first[other]["role_arn"])[0]
+    assert moved in whole[f"{other}-{moved}"]["role_arn"], "a person's profile is none of the workload role"
+
+
+@pytest.mark.parametrize(("region", "partition"), [("us-gov-west-1", "aws-us-gov"), ("eu-west-1", "aws")])
+def test_a_role_is_in_the_partition_of_the_home_region(region: str, partition: str) -> None:
+    written = stanzas([Unreached("444444444444", "pay", "/")], prefix="acme-", region=region, source_profile="ops")
+    assert f"role_arn = arn:{partition}:iam::444444444444:role/" in written
+
+
 def test_the_role_of_the_template_is_the_contracts() -> None:
     trusted = "arn:aws:iam::111122223333:role/night"
     template = json.loads(cmdb_here({}, "profiles", "--template", "--trusted", trusted).stdout)

@@ -5,7 +5,7 @@ The commands print text to review and use; nothing here calls AWS or writes a fi
 
 import json
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -84,6 +84,7 @@ def profiles(
             )
         say(reader_template(trusted, role_name=role_name, optional=optional))
         return
+    from resources.aws.profiles import AwsConfig
     from resources.store.store import Store
 
     accounts = unreached(Store(settings.database), with_central=with_central)
@@ -91,22 +92,29 @@ def profiles(
         print_json(as_rows(accounts))
         return
     source_profile = source_profile or settings.operations_profile
-    if accounts and not source_profile and not sso_session and not credential_source:
+    present = AwsConfig.now().profiles
+    profile_of = {account_of(own): name for name, own in present.items() if settings.is_workload_profile(name)}
+    named = [account.account_id for account in accounts if account.account_id in profile_of]
+    new = [account for account in accounts if account.account_id not in named]
+    if new and not source_profile and not sso_session and not credential_source:
         raise Misused(
             "A stanza needs somebody who assumes the role: set AWS_OPERATIONS_PROFILE, or name --source-profile, "
             "--credential-source or --sso-session. Nothing was printed."
         )
-    if accounts:
+    for account_id in named:
+        say(f"# {account_id}: profile {_one_line(profile_of[account_id])} is there, and the last run did not reach it.")
+    if new:
         tenant = settings.management_profile.removesuffix("Management")
         say(
             stanzas(
-                accounts,
+                new,
                 prefix=f"{tenant}-" if tenant and tenant != settings.management_profile else "",
                 region=settings.home_region,
                 role_name=role_name,
                 source_profile=source_profile,
                 credential_source=credential_source or "",
                 sso_session=sso_session,
+                taken=present,
             )
         )
     say(f"{len(accounts)} active account(s) without a profile.", err=True)
@@ -138,6 +146,12 @@ def unreached(store: "Store", *, with_central: bool = False) -> list[Unreached]:
     return [Unreached(*row) for row in rows]
 
 
+def account_of(profile: Mapping[str, str]) -> str:
+    """The account that the settings of a profile name; empty where they name none."""
+    found = re.search(r":iam::([0-9]{12}):", profile.get("role_arn", ""))
+    return found[1] if found else profile.get("sso_account_id", "")
+
+
 def stanzas(
     accounts: Sequence[Unreached],
     *,
@@ -147,6 +161,7 @@ def stanzas(
     source_profile: str = "",
     credential_source: str = "",
     sso_session: str = "",
+    taken: Collection[str] = (),
 ) -> str:
     """Stanzas for the AWS config file, one for each account.
 
@@ -156,11 +171,14 @@ def stanzas(
         source_profile: the profile that assumes the role of each account.
         credential_source: where this machine has the identity that assumes it, in place of a profile.
         sso_session: the session to sign in with instead, for people.
+        taken: the names of the profiles that are there.
     """
+    from resources.aws.listing import partition_of
+
     written: list[str] = []
-    taken: set[str] = set()
+    names = set(taken)
     for account in accounts:
-        name = _profile_name(prefix, account, taken)
+        name = _profile_name(prefix, account, names)
         lines = [f"# {_one_line(account.name)}, {_one_line(account.ou_path) or 'place unknown'}", f"[profile {name}]"]
         if sso_session:
             lines += [
@@ -170,7 +188,7 @@ def stanzas(
             ]
         else:
             lines += [
-                f"role_arn = arn:aws:iam::{account.account_id}:role/{role_name}",
+                f"role_arn = arn:{partition_of(region)}:iam::{account.account_id}:role/{role_name}",
                 f"credential_source = {credential_source}"
                 if credential_source
                 else f"source_profile = {source_profile}",
@@ -184,8 +202,8 @@ def _profile_name(prefix: str, account: Unreached, taken: set[str]) -> str:
     # People type a profile's name into shells and globs match it, so it has only letters, digits and dashes.
     plain = re.sub(r"[^a-z0-9]+", "-", account.name.lower()).strip("-")
     name = f"{prefix}{plain or account.account_id}"
-    if name in taken:
-        name = f"{prefix}{plain}-{account.account_id}"
+    while name in taken:
+        name = f"{name}-{account.account_id}"
     taken.add(name)
     return name
 
