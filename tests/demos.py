@@ -30,7 +30,7 @@ def checkout_in(folder: Path) -> Path:
     return folder
 
 
-def demo(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def demo(checkout: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     """A `cmdb` command of a checkout."""
     environment = {name: value for name, value in os.environ.items() if not is_foreign(name) and name != "DAGSTER_HOME"}
     return subprocess.run(
@@ -42,6 +42,7 @@ def demo(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
             "AWS_MANAGEMENT_PROFILE": "real",
             "AWS_CONFIG_FILE": "/nonexistent",
             "CMDB_DATABASE": str(checkout / "real.duckdb"),
+            **settings,
         },
         cwd=checkout,
         capture_output=True,

@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 from click.testing import CliRunner
-from nights import DATABASE, cmdb_here, environment_of
+from demos import checkout_in, demo
+from nights import DATABASE, REPOSITORY, cmdb_here, environment_of
 
 from pipelines.cli import init as command
 from pipelines.cli import run
@@ -21,6 +23,7 @@ from pipelines.settings_file import load
 from simulator.client import Simulator
 
 OURS = ("AWS_MANAGEMENT_PROFILE", "AWS_OPERATIONS_PROFILE", "AWS_BILLING_PROFILE", "AWS_PROFILE", "AWS_DEFAULT_REGION")
+ELSEWHERE = ("CMDB_SETTINGS", "CMDB_DATABASE", "DAGSTER_HOME")
 PROFILES = ("--management", "acmeManagement", "--operations", "acmeOperations", "--billing", "acmeBilling")
 
 LITTLE = {"CMDB_COST_REQUEST_LIMIT": "50"}
@@ -32,7 +35,11 @@ def fresh(simulator: Simulator, tmp_path: Path) -> dict[str, str]:
     foreign = {
         name: value for name, value in simulator.env.items() if name not in OURS and not name.startswith("CMDB_")
     }
-    return foreign | {"CMDB_SETTINGS": str(tmp_path / "cmdb.env"), "CMDB_DATABASE": str(tmp_path / "w" / DATABASE)}
+    return foreign | {
+        "CMDB_SETTINGS": str(tmp_path / "cmdb.env"),
+        "CMDB_DATABASE": str(tmp_path / "w" / DATABASE),
+        "DAGSTER_HOME": str(tmp_path / "dagster"),
+    }
 
 
 def lines(tmp_path: Path) -> dict[str, str]:
@@ -105,6 +112,26 @@ def test_no_secret_is_written_and_what_is_written_can_be_read(small: Simulator, 
     assert "the-" not in (tmp_path / "cmdb.env").read_text() + done.stdout
     assert lines(tmp_path)["CMDB_OBJECTS_URL"] == "s3://acme"
     load(dict(environment))
+
+
+def test_after_the_documented_set_up_every_unit_finds_the_folders_that_it_writes(
+    small: Simulator, tmp_path: Path
+) -> None:
+    page = (REPOSITORY / "docs" / "howto" / "deploy.md").read_text(encoding="utf-8")
+    block = page.partition("```sh\n")[2].partition("systemctl enable")[0]
+    set_up, *others = re.findall(r"^sudo -u cmdb (.*)$", block, re.MULTILINE)
+    assert (set_up, others) == ("sh scripts/setup run", [".venv/bin/cmdb init"])
+    checkout = checkout_in(tmp_path / "srv")
+    done = demo(checkout, "init", *PROFILES, "--yes", **{**fresh(small, tmp_path), **dict.fromkeys(ELSEWHERE, "")})
+    assert done.returncode == 0, done.stdout + done.stderr
+    units = "".join(unit.read_text(encoding="utf-8") for unit in REPOSITORY.glob("deploy/systemd/*.service"))
+    named = {
+        folder for folders in re.findall(r"^ReadWritePaths=(.*)$", units, re.MULTILINE) for folder in folders.split()
+    }
+    assert len(named) == 2
+    assert [folder for folder in named if not Path(folder.replace("/srv/cmdb", str(checkout))).is_dir()] == []
+    with environment_of({"DAGSTER_HOME": str(checkout / ".dagster")}), dg.DagsterInstance.get() as instance:
+        assert instance.telemetry_enabled is False
 
 
 def test_a_file_that_is_there_stays_unless_it_is_forced(small: Simulator, tmp_path: Path) -> None:

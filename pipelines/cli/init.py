@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipelines.cli.command import Command, Misused, Refused, can_ask, plainly, say
+from pipelines.cli.dagster_home import prepare_dagster_home
 from pipelines.cli.upcoming import cost_lines, upcoming
 from resources.contract import CONTRACT, Role
 from resources.identity_rules import ACCOUNTS_ARE_DISTINCT, CENTRAL_ROLES
@@ -86,6 +87,8 @@ def init(
     if asks and not click.confirm(f"Write these settings to {path}?", default=True):
         raise Refused("Nothing was written.")
     _write(path, settings)
+    # No unit of systemd starts without the folder, and an empty one would have Dagster's own settings.
+    prepare_dagster_home(os.environ)
     limit = _limit(forecast)
     how = f" --cost-requests {limit}" if at_once else ""
     say(f"Written: {path}. Every command and Dagster read it; a variable of the environment wins.")
