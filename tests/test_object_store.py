@@ -6,8 +6,10 @@ import importlib.util
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -117,6 +119,49 @@ def test_the_profile_of_the_workload_role_is_not_taken_where_none_is_named(
     # The other way round it is found, and the server is asked.
     with pytest.raises(ObjectStoreError, match="cannot be used: HTTP error: error sending request"):
         ObjectStore(PLAIN.url, PLAIN.region, PLAIN.endpoint, "acme-pay", patience=0.0).get("a")
+
+
+@pytest.mark.parametrize(
+    ("lines", "why"),
+    [
+        ("credential_process = /nonexistent/helper --x", "(FileNotFoundError)"),
+        ("credential_process = /bin/echo SECRET-TOKEN", "(JSONDecodeError)"),
+        ("credential_process = /bin/sh -c 'echo SECRET-TOKEN >&2; exit 1'", "(CredentialRetrievalError)"),
+        ("role_arn = arn:aws:iam::222222222222:role/objects\nsource_profile = base", "AssumeRole with"),
+        (
+            "role_arn = arn:aws:iam::222222222222:role/objects\nsource_profile = base\n"
+            "mfa_serial = arn:aws:iam::222222222222:mfa/me",
+            "wants an MFA code",
+        ),
+    ],
+    ids=["no program", "no JSON", "program fails", "refused role", "MFA"],
+)
+def test_a_profile_without_credentials_keeps_nobody_from_publishing_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: str, why: str
+) -> None:
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    with server(403, "AccessDenied") as sts:
+        (tmp_path / "config").write_text(
+            "[profile base]\naws_access_key_id = AKIAEXAMPLE\naws_secret_access_key = x\n"
+            f"[profile objects]\nendpoint_url = {sts}\n{lines}\n"
+        )
+        error = published_here_alone(tmp_path, replace(PLAIN, profile="objects"))
+    assert str(error).startswith("There are no credentials for s3://acme-cmdb/nights: ")
+    assert why in str(error)
+    assert "Grant s3" not in str(error)
+    assert "SECRET-TOKEN" not in "".join(traceback.format_exception(error))
+
+
+@pytest.mark.parametrize(
+    ("code", "remedy"), [("AccessDenied", "Grant s3:GetObject"), ("ExpiredToken", "Correct or renew these credentials")]
+)
+def test_what_the_server_refuses_has_its_remedy(monkeypatch: pytest.MonkeyPatch, code: str, remedy: str) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    with server(403, code) as address, pytest.raises(ObjectStoreError, match=remedy):
+        replace(PLAIN, endpoint=address).get("a")
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,9 @@ LONGEST_PAUSE = timedelta(seconds=3)
 PIECE = 16 * 1024 * 1024
 """Bytes of a large object that one request reads or writes."""
 
+NOT_ACCEPTED = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "TokenRefreshRequired")
+"""Codes of S3 for credentials that are wrong or have ended; a grant would change nothing."""
+
 MOST_DELETED = 1000
 """Objects that one request of S3 removes."""
 
@@ -100,7 +103,7 @@ class ObjectStore:
             region=self.region,
             endpoint=endpoint,
             virtual_hosted_style_request=False,
-            credential_provider=credential_provider(self.profile, self.url),
+            credential_provider=credential_provider(self.profile, self.url, self.region),
             client_options={
                 "allow_http": endpoint.startswith("http://"),
                 "connect_timeout": CONNECT,
@@ -138,9 +141,15 @@ class ObjectStore:
         except (exceptions.BaseError, ValueError, OSError, BotoCoreError) as error:
             at = f" at {self.endpoint}" if self.endpoint else ""
             if _is_refusal(error):
+                # obstore takes a provider's error for a refusal; the provider raises it again, as a sentence.
+                if store.credential_provider is not None:
+                    store.credential_provider()
+                grant = "Grant s3:GetObject, s3:PutObject, s3:DeleteObject and s3:ListBucket there."
+                if any(f"<Code>{code}</Code>" in str(error) for code in NOT_ACCEPTED):
+                    grant = "Correct or renew these credentials, or set CMDB_OBJECTS_PROFILE to others."
                 raise ObjectStoreError(
                     f"{where}{at} is refused to {self.profile or 'the credentials of the environment'}: "
-                    f"{_reason(error)}. Grant s3:GetObject, s3:PutObject, s3:DeleteObject and s3:ListBucket there.",
+                    f"{_reason(error)}. {grant}",
                     exit_code=2,
                 ) from error
             raise ObjectStoreError(
