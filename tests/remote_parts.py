@@ -76,13 +76,15 @@ class InMemory(ObjectStore):
         super().__init__("s3://nobody-s-bucket", "us-east-1")
         object.__setattr__(self, "held", {})
         object.__setattr__(self, "since", {})
+        object.__setattr__(self, "ahead", dt.timedelta())
 
     held: dict[str, bytes]
     since: dict[str, dt.datetime]
+    ahead: dt.timedelta
 
     def put(self, name: str, data: bytes) -> None:
         self.held[name] = data
-        self.since[name] = dt.datetime.now(dt.UTC)
+        self.since[name] = dt.datetime.now(dt.UTC) + self.ahead
 
     def put_file(self, name: str, path: Path) -> None:
         self.put(name, path.read_bytes())

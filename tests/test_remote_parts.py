@@ -7,7 +7,7 @@ import hashlib
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import dagster as dg
 import pytest
@@ -263,6 +263,32 @@ def test_a_worker_whose_clock_is_ahead_is_named_and_its_part_collected_here(
     beside.works = lambda folder: _rewritten(beside, folder, ended_at=ahead)
     assert collected(organisation, database) == in_one_go
     assert any("The clock of " in sentence and "Set its clock." in sentence for sentence in said), said
+
+
+@pytest.mark.parametrize("seconds", [8, -600])
+def test_a_wrong_clock_of_the_object_store_is_named_once_and_no_worker(
+    organisation: Simulator,
+    database: Path,
+    beside: Beside,
+    in_one_go: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    seconds: int,
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(coordinator, "note", said.append)
+    object.__setattr__(beside.objects, "ahead", dt.timedelta(seconds=seconds))
+    assert collected(organisation, database) == in_one_go
+    assert [text for text in said if "clock" in text] == [
+        f"The clock of the object store is wrong by {seconds} s; what workers return counts all the same. "
+        "Set its clock."
+    ]
+
+
+def test_a_put_that_takes_long_is_no_wrong_clock() -> None:
+    began = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    given = coordinator._Given(cast(Any, None), PartFolder("a"), "", (began, began + dt.timedelta(seconds=40)))
+    seconds = [given.store_is_ahead(began + dt.timedelta(seconds=at)).total_seconds() for at in (-8, 0, 39, 48)]
+    assert seconds == [-8, 0, 0, 8]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -44,6 +44,10 @@ PAUSE_SHARE = 0.05
 
 SENT_AGAIN = 5
 """In so many equal spaces of the patience: after one without a part what is missing is put into the queue anew."""
+
+STORE_CLOCK = (
+    "The clock of the object store is wrong by {:.0f} s; what workers return counts all the same. Set its clock."
+)
 
 UNFIT_AT_MOST, FAILED_AT_MOST = 20, 3
 """Attempts at a part by workers that may not collect it, or fail at it, until the coordinator takes it over."""
@@ -107,13 +111,29 @@ class _Given:
 
     Attributes:
         digest: SHA-256 of its briefing.
+        put: when the putting of its briefing began and ended, by the coordinator's clock.
         counts: number of problems by kind.
     """
 
     share: AccountBatch
     folder: PartFolder
     digest: str
+    put: tuple[datetime, datetime]
     counts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+
+    @property
+    def part(self) -> str:
+        """As text: `part 2 of 7`."""
+        return str(self.share.part)
+
+    def store_is_ahead(self, put_at: datetime) -> timedelta:
+        """How far the object store's clock is at least ahead of the coordinator's; below zero where it is behind.
+
+        Args:
+            put_at: when the briefing was put, by the object store's clock.
+        """
+        began, ended = self.put
+        return min(max(timedelta(), put_at - ended), put_at - began)
 
 
 class _Round:
@@ -133,6 +153,7 @@ class _Round:
         self._seen: set[str] = set()
         self._callers: dict[str, dict[str, Caller]] = defaultdict(dict)
         self._queue_responds = self._store_responds = True
+        self._clock_noted = False
         self._configuration = configuration_fingerprint(settings)
         self._total = 0
 
@@ -190,6 +211,7 @@ class _Round:
         if any(cell.role != "workload" for cell in state.earlier.values()):
             return False
         message = sealed(folder.briefing, brief(state, share, sender), self._settings.worker_key)
+        began = datetime.now(UTC)
         try:
             self._objects.put(folder.briefing, message)
         except ObjectStoreError as error:
@@ -198,7 +220,8 @@ class _Round:
             self._note(f"{error} What no worker has is collected here.")
             self._store_responds = False
             return False
-        self._missing[folder.path] = _Given(share, folder, hashlib.sha256(message).hexdigest())
+        digest = hashlib.sha256(message).hexdigest()
+        self._missing[folder.path] = _Given(share, folder, digest, (began, datetime.now(UTC)))
         self._unsent.add(folder.path)
         if self._queue_responds:
             self._send()
@@ -267,11 +290,9 @@ class _Round:
                 continue
             given.counts[problem.kind] += 1
             self._unsent.add(path)
-            self._note(f"{self._part(given)}, {problem.worker}: {problem.sentence}")
+            self._note(f"{given.part}, {problem.worker}: {problem.sentence}")
             if problem.kind == "killed":
-                self._refuse(
-                    f"{self._part(given)} cannot be collected by any worker. {problem.worker}: {problem.sentence}"
-                )
+                self._refuse(f"{given.part} cannot be collected by any worker. {problem.worker}: {problem.sentence}")
             if given.counts["unfit"] >= UNFIT_AT_MOST or given.counts["failed"] >= FAILED_AT_MOST:
                 self._take_over(given)
 
@@ -294,11 +315,11 @@ class _Round:
         with tempfile.TemporaryDirectory(prefix="cmdb-part-", dir=self._state.store.folder) as place:
             package = Path(place) / "package.gz"
             if self._objects.get_file(manifest.package, package) != manifest.package_digest:
-                self._refuse(f"The package of {self._part(given)} by {manifest.worker} is not that of its manifest.")
+                self._refuse(f"The package of {given.part} by {manifest.worker} is not that of its manifest.")
             try:
                 take_in(self._state, manifest, package)
             except (WrongPackage, EOFError, OSError, ValueError) as error:
-                self._refuse(f"The package of {self._part(given)} by {manifest.worker} cannot be used: {error}.")
+                self._refuse(f"The package of {given.part} by {manifest.worker} cannot be used: {error}.")
         self._callers[manifest.worker] |= {caller.profile: caller for caller in manifest.callers}
         del self._missing[given.folder.path]
         self._note(f"{self._total - len(self._missing)} of {self._total} parts are in, the last by {manifest.worker}.")
@@ -309,17 +330,21 @@ class _Round:
             name = given.folder.manifest
             manifest = opened(name, self._objects.get(name), Manifest, self._settings.worker_key)
         except ForgedMessage as error:
-            self._refuse(f"What came of {self._part(given)} is no worker's: {error}")
+            self._refuse(f"What came of {given.part} is no worker's: {error}")
         if manifest.briefing != given.digest:
-            self._refuse(f"{manifest.worker} returned another part than {self._part(given)}.")
+            self._refuse(f"{manifest.worker} returned another part than {given.part}.")
         began = put_at.get(given.folder.attempt_of(manifest.package))
         if began is None:
-            self._refuse(f"{manifest.worker} returned of {self._part(given)} what it did not begin.")
-        wrong = max(abs(manifest.began_at - began), manifest.ended_at - datetime.now(UTC))
+            self._refuse(f"{manifest.worker} returned of {given.part} what it did not begin.")
+        ahead = given.store_is_ahead(put_at[given.folder.briefing])
+        if abs(ahead) > CLOCKS_DIFFER and not self._clock_noted:
+            self._clock_noted = True
+            self._note(STORE_CLOCK.format(ahead.total_seconds()))
+        wrong = max(abs(manifest.began_at - (began - ahead)), manifest.ended_at - datetime.now(UTC))
         if wrong > CLOCKS_DIFFER:
             self._note(
                 f"The clock of {manifest.worker} is wrong by {wrong.total_seconds():.0f} s, so what it returned of "
-                f"{self._part(given)} does not count. Set its clock."
+                f"{given.part} does not count. Set its clock."
             )
             return None
         return manifest
@@ -329,7 +354,7 @@ class _Round:
         claim = sealed(given.folder.manifest, Claim(), self._settings.worker_key)
         if not self._objects.put_once(given.folder.manifest, claim):
             return
-        self._note(f"No worker has ended {self._part(given)}: it is collected here.")
+        self._note(f"No worker has ended {given.part}: it is collected here.")
         self._collect_here(given)
 
     def _collect_here(self, given: _Given) -> None:
@@ -351,9 +376,6 @@ class _Round:
             )
 
     # ----------------------------------------------------------------------------------------- sentences
-
-    def _part(self, given: _Given) -> str:
-        return str(given.share.part)
 
     def _note(self, sentence: str) -> None:
         self._state.log(sentence)
