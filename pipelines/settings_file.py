@@ -5,9 +5,11 @@ a variable that is none of the product's settings is refused.
 """
 
 import os
+import re
 import shlex
 import stat
 from collections.abc import Mapping, MutableMapping
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -21,6 +23,9 @@ NAME = "cmdb.env"
 
 OTHERS = (*AWS_SOURCES, "AWS_CA_BUNDLE", "CMDB_PORT")
 """Variables that may stand in the file beside those of `Settings`."""
+
+COMMENT = re.compile(r"(?<=\s)(?<!\\\s)#")
+"""Where a comment may begin in a line: at the beginning of a word, as in a shell."""
 
 BEGIN = """\
 # Settings of the CMDB, written by `cmdb init`. The environment wins over this file.
@@ -114,8 +119,14 @@ def _setting(text: str) -> tuple[str, str]:
         near = get_close_matches(name, variables(), n=1)
         hint = f" Did you mean {near[0]}?" if near else " docs/reference/environment.md lists those that may."
         raise SettingsError(f"{name} is no setting that may stand here.{hint}")
+    for begin in COMMENT.finditer(rest):
+        with suppress(ValueError):
+            # No quotation mark is open before it.
+            shlex.split(rest[: begin.start()])
+            rest = rest[: begin.start()]
+            break
     try:
-        words = shlex.split(rest, comments=True)
+        words = shlex.split(rest)
     except ValueError as error:
         raise SettingsError(f"The value of {name} has a quotation mark that is not closed.") from error
     if len(words) > 1:

@@ -36,10 +36,18 @@ def loaded(environment: dict[str, str]) -> dict[str, str]:
         ('CMDB_SCHEDULE="30 3 * * *"', "30 3 * * *"),
         ("export CMDB_SCHEDULE='30 3 * * *'", "30 3 * * *"),
         ("  CMDB_SCHEDULE = '30 3 * * *'  # at night", "30 3 * * *"),
+        ("CMDB_NOTIFY=slack://A/B/C/#aws # whose's", "slack://A/B/C/#aws"),
+        ("CMDB_NOTIFY='slack://A/B #/C'\\ #aws #\"", "slack://A/B #/C #aws"),
+        ("CMDB_NOTIFY=#aws", "#aws"),
     ],
 )
 def test_a_line_is_read_as_a_shell_reads_it(tmp_path: Path, line: str, value: str) -> None:
-    assert loaded(file(tmp_path, "# a comment", "", line))["CMDB_SCHEDULE"] == value
+    name = line.removeprefix("export ").partition("=")[0].strip()
+    environment = file(tmp_path, "# a comment", "", line)
+    assert loaded(dict(environment))[name] == value
+    if not line.startswith(" "):
+        script = f'. "{environment["CMDB_SETTINGS"]}"; printf %s "${name}"'
+        assert subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout == value
 
 
 def test_what_is_written_is_what_a_shell_and_the_product_read(tmp_path: Path) -> None:
