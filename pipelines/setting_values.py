@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BeforeValidator, Field
@@ -77,6 +78,18 @@ def export_place(text: str) -> ExportPlace:
     if found is None or "" in found[2].split("/"):
         raise ValueError(text)
     return ExportPlace(*found.groups())
+
+
+def address(text: str) -> str:
+    """An address, or several, of a server; what is special in its password has to be escaped."""
+    for one in re.split(";(?=[a-z]+://)", text):
+        parts = urlsplit(one)
+        login, _, hosts = parts.netloc.rpartition("@")
+        # Each raises a ValueError where it has a port that is no number.
+        _ = [urlsplit(f"//{host}").port for host in hosts.split(",")]
+        if "@" in f"{login}{parts.path}{parts.query}{parts.fragment}" or re.search("%(?![0-9A-Fa-f]{2})", one):
+            raise ValueError("what is special in its password is not escaped")
+    return text
 
 
 def yes(text: str) -> bool:

@@ -46,6 +46,9 @@ AWS_SERVICE_SOURCE = "AWS_ENDPOINT_URL_"
 """Prefix of the variables that set the endpoint of one service."""
 
 
+ESCAPED = "write / # @ % in its password as %2F %23 %40 %25"
+
+
 class SettingsError(Exception):
     """One or more environment variables hold values that cannot be used. The message has a sentence for each."""
 
@@ -126,10 +129,10 @@ class Settings(BaseSettings):
     concurrency: Whole = _set_by("CMDB_CONCURRENCY", 64, "a whole number from 1 to 512", ge=1, le=512)
     processes: Whole = _set_by("CMDB_PROCESSES", 1, "a whole number from 1 to 16", ge=1, le=16)
     part_cells: Whole = _set_by("CMDB_PART_CELLS", PART_CELLS, "a whole number from 1 to 1000000", ge=1, le=1_000_000)
-    broker_url: str = _set_by(
+    broker_url: Annotated[str, AfterValidator(values.address)] = _set_by(
         "CMDB_BROKER_URL",
         "",
-        "an address that begins with amqp://, amqps://, redis:// or rediss://",
+        f"an address that begins with amqp://, amqps://, redis:// or rediss://; {ESCAPED}",
         pattern=r"^(amqp|redis)s?://\S+$",
         repr=False,
     )
@@ -169,8 +172,12 @@ class Settings(BaseSettings):
     )
     objects_region: Region = _set_by("CMDB_OBJECTS_REGION", "", "a region name such as ap-southeast-2")
     objects_profile: str = _set_by("CMDB_OBJECTS_PROFILE", "")
-    lock_url: str = _set_by(
-        "CMDB_LOCK_URL", "", "an address that begins with postgresql://", pattern=r"^postgresql://\S+$", repr=False
+    lock_url: Annotated[str, AfterValidator(values.address)] = _set_by(
+        "CMDB_LOCK_URL",
+        "",
+        f"an address that begins with postgresql://; {ESCAPED}",
+        pattern=r"^postgresql://\S+$",
+        repr=False,
     )
     aws_sources: tuple[str, ...] = ()
     problem: str = ""

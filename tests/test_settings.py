@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import dagster as dg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from nights import cmdb_here
 
 from pipelines.setting_values import ExportPlace
 from pipelines.settings import REPOSITORY, Settings, SettingsError, read_settings
@@ -149,11 +151,39 @@ def test_a_secret_is_not_said_where_it_cannot_be_used() -> None:
     with pytest.raises(SettingsError) as refused:
         read_settings({"CMDB_LOCK_URL": "mysql://cmdb:hunter2@db.invalid/cmdb"})
     assert str(refused.value) == (
-        "CMDB_LOCK_URL cannot be used: it must be an address that begins with postgresql://. Correct or unset it. "
-        "Nothing was requested."
+        "CMDB_LOCK_URL cannot be used: it must be an address that begins with postgresql://; write / # @ % in its "
+        "password as %2F %23 %40 %25. Correct or unset it. Nothing was requested."
     )
     settings = read_settings({"CMDB_LOCK_URL": "postgresql://cmdb:hunter2@db.invalid/cmdb"})
     assert "hunter2" not in repr(settings) + repr(settings.coordinator_lock)
+
+
+@pytest.mark.parametrize(
+    "password", ["s3cret/word", "s3cret#word", "s3cret%zzword", "s3cret@word", "12/s3cret", "s3cret?w"]
+)
+@pytest.mark.parametrize(("variable", "scheme"), [("CMDB_BROKER_URL", "amqp"), ("CMDB_LOCK_URL", "postgresql")])
+def test_a_password_that_is_not_escaped_is_refused_and_not_repeated(variable: str, scheme: str, password: str) -> None:
+    done = cmdb_here({variable: f"{scheme}://cmdb:{password}@127.0.0.1:1/cmdb"}, "status")
+    assert done.returncode == 2
+    assert f"{variable} cannot be used: it must be an address" in done.stderr
+    assert "write / # @ % in its password as %2F %23 %40 %25. Correct or unset it." in done.stderr
+    assert not re.search("s3cret|word", done.stdout + done.stderr.replace("in its password", ""))
+
+
+@pytest.mark.parametrize(
+    ("variable", "address"),
+    [
+        ("CMDB_LOCK_URL", "postgresql://cmdb:a%2Fb%40c@one:5432,two:5432/cmdb?sslmode=verify-full"),
+        ("CMDB_LOCK_URL", "postgresql:///cmdb?host=/var/run/postgresql"),
+        ("CMDB_LOCK_URL", "postgresql://cmdb@[::1]:5432/cmdb"),
+        ("CMDB_BROKER_URL", "amqps://cmdb:a%23b@one:5671//;amqps://cmdb:a%23b@two:5671//"),
+        ("CMDB_BROKER_URL", "rediss://:secret@h:6379/0?ssl_cert_reqs=required"),
+    ],
+)
+def test_an_address_of_several_servers_or_of_a_socket_is_taken(variable: str, address: str) -> None:
+    needed = {"CMDB_OBJECTS_URL": "s3://acme", "CMDB_WORKER_KEY": "k" * 32}
+    settings = read_settings(needed | {variable: address})
+    assert address in (settings.lock_url, settings.broker_url)
 
 
 def test_every_variable_that_cannot_be_used_is_named_at_once() -> None:
