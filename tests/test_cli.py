@@ -32,6 +32,7 @@ from nights import (
     query,
 )
 
+from pipelines.cli import accept
 from resources.contract import ROLES, policy
 from resources.store.store import Store
 from simulator.client import Simulator
@@ -585,6 +586,22 @@ def test_coverage_of_a_blocked_run_names_the_cells_at_fault(
     suspect = [cell for cell in cells if cell["outcome"] == "empty_suspect"]
     assert {cell["account_id"] for cell in suspect} == {victim}
     assert not any(cell["is_trusted"] for cell in suspect)
+
+
+def test_a_user_id_without_a_name_and_a_home_folder_is_no_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(uid: int) -> None:
+        raise KeyError(uid)
+
+    for name in ("HOME", "LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    environment = {"CMDB_DATABASE": str(tmp_path / DATABASE), "AWS_MANAGEMENT_PROFILE": "acmeManagement"}
+    cell = ("111122223333", "us-east-1", "ec2_instance")
+    one_sentence(cmdb_here(environment, "accept", *cell, "--reason", "gone"), 1, "Nothing is published at")
+    assert accept._user() == f"uid {os.getuid()}"
+    one_sentence(cmdb_here(environment, "preflight"), 1, "there is no AWS config file at ~/.aws/config")
 
 
 def test_accept_takes_a_suspect_zero_with_a_reason_and_nothing_else(

@@ -1,6 +1,7 @@
 """`cmdb accept`: accept a zero that a person vouches for."""
 
 import getpass
+import os
 import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -43,7 +44,7 @@ def accept(account: str, region: str, listing: str, reason: str, demo: bool, as_
 
     Example: cmdb accept 111122223333 us-east-1 ec2_instance --reason "decommissioned, CHG-1234"
     """
-    who = getpass.getuser()
+    who = _user()
     sentence = as_typed(accept_zero(store_of(demo=demo), account, region, listing, reason, who), demo=demo)
     if as_json:
         cell = {"account_id": account, "region": region, "listing": listing}
@@ -51,6 +52,14 @@ def accept(account: str, region: str, listing: str, reason: str, demo: bool, as_
         print_json({**cell, "accepted_by": who, "accepted_reason": reason, "sentence": sentence, "said": sentence})
         return
     say(sentence)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # A container may run as a user id that has no name.
+        return f"uid {os.getuid()}"
 
 
 def accept_zero(store: "Store", account: str, region: str, listing: str, reason: str, who: str) -> str:

@@ -10,7 +10,6 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from botocore.config import Config
@@ -35,7 +34,7 @@ from botocore.utils import (
 )
 
 from resources.aws.profile_errors import FAILURES, MfaNeeded, ProfileError, explained, no_credentials, refuse_unknown
-from resources.aws.profiles import AwsConfig, ConfiguredSession
+from resources.aws.profiles import AwsConfig, ConfiguredSession, in_home
 from resources.contract import Role
 
 _NESTED_CLIENTS_KEPT = 16
@@ -123,7 +122,7 @@ class _Chain(ProfileProviderBuilder):  # type: ignore[misc]  # botocore publishe
         super().__init__(
             session,
             region_name=region,
-            sso_token_cache=JSONFileCache(str(Path("~/.aws/sso/cache").expanduser())),
+            sso_token_cache=JSONFileCache(str(in_home("~/.aws/sso/cache"))),
             login_token_cache=JSONFileCache(get_login_token_cache_directory()),
         )
         self._aws_config = config

@@ -1,6 +1,7 @@
 """The AWS config and credentials files, parsed once, and the settings of their profiles. No request is sent here."""
 
 import json
+import os
 from collections.abc import Mapping
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
@@ -73,6 +74,11 @@ def _config(config_file: Path, credentials_file: Path, data_path: str | None, _:
     return AwsConfig(config_file, credentials_file, data_path)
 
 
+def in_home(path: str) -> Path:
+    """A path with the user's home folder for `~`; it stays as it is where the user has none, as in a container."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111  # Path.expanduser raises without a home folder
+
+
 def _state(file: Path) -> tuple[int, ...]:
     """A value that changes when the file does; empty for a file that is missing or unreadable."""
     try:
@@ -96,7 +102,7 @@ class AwsConfig:
     def now(cls) -> "AwsConfig":
         """The present files: parsed once in a process, and again after one of them has changed."""
         variable = _environment().get_config_variable
-        files = [Path(variable(name)).expanduser() for name in ("config_file", "credentials_file")]
+        files = [in_home(variable(name)) for name in ("config_file", "credentials_file")]
         # From the environment alone: reading the profile's own setting would parse the files here.
         return _config(*files, variable("data_path", methods=("env",)), tuple(_state(file) for file in files))
 
