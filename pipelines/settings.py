@@ -84,7 +84,7 @@ class Settings(BaseSettings):
     operations_profile: str = _set_by(CONTRACT["operations"].profile_env, "")
     billing_profile: str = _set_by(CONTRACT["billing"].profile_env, "")
     aws_profile: str = _set_by(CONTRACT["workload"].profile_env, "")
-    home_region: str = _set_by("AWS_DEFAULT_REGION", "us-east-1")
+    home_region: Region = _set_by("AWS_DEFAULT_REGION", "us-east-1", "a region name such as ap-southeast-2")
     workload_profiles: Words = _set_by("CMDB_WORKLOAD_PROFILES", (), "names or globs, separated by commas")
     regions: Annotated[tuple[Region, ...], from_text(values.words)] = _set_by(
         "CMDB_REGIONS", (), "region names such as ap-southeast-2, separated by commas"

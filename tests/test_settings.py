@@ -124,6 +124,8 @@ def test_a_variable_decides_its_own_setting_and_no_other(variable: str, text: st
         ("CMDB_DATA_EXPORT", "s3://acme-exports/a//b"),
         ("CMDB_DATA_EXPORT", "s3://Acme/bill"),
         ("CMDB_DATA_EXPORT", "s3://acme-exports/*"),
+        ("AWS_DEFAULT_REGION", "ap_southeast_2"),
+        ("AWS_DEFAULT_REGION", "ap-southeast-2a"),
         ("CMDB_REGIONS", "1-1"),
         ("CMDB_REGIONS", "Sydney"),
         ("CMDB_REGIONS", "us-east-1, ap-southeast"),
