@@ -134,6 +134,17 @@ def test_after_the_documented_set_up_every_unit_finds_the_folders_that_it_writes
         assert instance.telemetry_enabled is False
 
 
+def test_what_a_scheduled_run_needs_is_named_from_every_folder(
+    small: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = fresh(small, tmp_path)
+    config = Path(environment["AWS_CONFIG_FILE"])
+    monkeypatch.chdir(config.parent)
+    done = cmdb_here(environment | {"AWS_CONFIG_FILE": config.name}, "init", *PROFILES, "--yes")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert lines(tmp_path)["AWS_CONFIG_FILE"] == str(config)
+
+
 def test_a_file_that_is_there_stays_unless_it_is_forced(small: Simulator, tmp_path: Path) -> None:
     environment = fresh(small, tmp_path)
     (tmp_path / "cmdb.env").write_text("CMDB_COST_MONTHS=2\n")

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from itertools import combinations
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -14,14 +15,15 @@ from resources.contract import CONTRACT, Role
 from resources.identity_rules import ACCOUNTS_ARE_DISTINCT, CENTRAL_ROLES
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pipelines.collection.forecast import Forecast
     from resources.check_result import CheckResult
 
 SHARED = "CMDB_SHARED_ACCOUNTS"
 WORKLOAD = "CMDB_WORKLOAD_PROFILES"
 REGION = "AWS_DEFAULT_REGION"
+
+FILES = {"AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CA_BUNDLE"}
+"""Variables of files, which others read from the folder where they are started."""
 
 ROOM_FOR_PAGES = 2
 """How many times the requests that are certain a first load in one go may send: large responses have several pages."""
@@ -103,7 +105,9 @@ def _carried() -> dict[str, str]:
     from pipelines.settings_file import variables
 
     leave = {CONTRACT["workload"].profile_env, "CMDB_PORT", *secrets()}
-    return {name: value for name in variables() if name not in leave and (value := os.environ.get(name, "").strip())}
+    found = {name: value for name in variables() if name not in leave and (value := os.environ.get(name, "").strip())}
+    # A scheduled run begins in another folder.
+    return found | {name: str(Path.cwd() / found[name]) for name in FILES & found.keys() if found[name][0] != "~"}
 
 
 def _complete(settings: dict[str, str], *, asks: bool) -> None:
@@ -245,7 +249,7 @@ def _limit(forecast: "Forecast") -> int:
     return ROOM_FOR_PAGES * (of_bill.units or of_bill.limit)
 
 
-def _write(path: "Path", settings: Mapping[str, str]) -> None:
+def _write(path: Path, settings: Mapping[str, str]) -> None:
     from pipelines.settings_file import written
     from resources.store.files import atomic_write
 
