@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import re
 import shutil
 import socket
@@ -355,6 +356,23 @@ def test_every_unit_starts_what_there_is_as_nobody_special() -> None:
             assert "-h 127.0.0.1" in text
     read_only = (DEPLOY / "systemd" / "cmdb-webserver-readonly.service").read_text(encoding="utf-8")
     assert "-p 3001 --read-only" in read_only
+
+
+def test_a_run_of_cron_is_confirmed_half_an_hour_after_it_ended_well(tmp_path: Path) -> None:
+    text = (DEPLOY / "cron" / "cmdb").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^[\d*/, -]+ cmdb (.* cmdb nightly .*|.*/cmdb nightly .*)$", text, re.MULTILINE)
+    called = tmp_path / "called"
+    programs = tmp_path / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    for program in (programs / "cmdb", tmp_path / "sleep"):
+        program.write_text(f'#!/bin/sh\necho "$@" >> {called}\n[ "$1" != "$REFUSED" ]\n')
+        program.chmod(0o755)
+    here = line.replace("/etc/cmdb.env", os.devnull).replace("/srv/cmdb", str(tmp_path))
+    for refused, expected in (("", ["nightly", "1800", "confirm"]), ("nightly", ["nightly"])):
+        called.unlink(missing_ok=True)
+        environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "REFUSED": refused}
+        subprocess.run(["/bin/sh", "-c", here], env=environment, check=False)
+        assert called.read_text().split() == expected
 
 
 def status_lines() -> dict[str, str]:
