@@ -36,6 +36,8 @@ PIECE = 16 * 1024 * 1024
 NOT_ACCEPTED = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "TokenRefreshRequired")
 """Codes of S3 for credentials that are wrong or have ended; a grant would change nothing."""
 
+NO_BUCKET = "The bucket of {} does not exist, so nothing was read or put there. Create it, or correct CMDB_OBJECTS_URL."
+
 MOST_DELETED = 1000
 """Objects that one request of S3 removes."""
 
@@ -128,12 +130,8 @@ class ObjectStore:
             yield store
         except FileNotFoundError as error:
             if "<Code>NoSuchBucket</Code>" in str(error):
-                raise ObjectMissing(
-                    f"The bucket of {self.url} does not exist, so nothing was read or put there. Create it, or correct "
-                    "CMDB_OBJECTS_URL.",
-                    exit_code=2,
-                ) from error
-            # The server says the same of a bucket that is not there.
+                raise ObjectMissing(NO_BUCKET.format(self.url), exit_code=2) from error
+            # Where only the head of a response comes, the server says the same of a bucket that is not there.
             raise ObjectMissing(f"{where} is not there, or its bucket is not.") from error
         except (exceptions.AlreadyExistsError, exceptions.PreconditionError):
             raise
@@ -141,15 +139,10 @@ class ObjectStore:
         except (exceptions.BaseError, ValueError, OSError, BotoCoreError) as error:
             at = f" at {self.endpoint}" if self.endpoint else ""
             if _is_refusal(error):
-                # obstore takes a provider's error for a refusal; the provider raises it again, as a sentence.
-                if store.credential_provider is not None:
-                    store.credential_provider()
-                grant = "Grant s3:GetObject, s3:PutObject, s3:DeleteObject and s3:ListBucket there."
-                if any(f"<Code>{code}</Code>" in str(error) for code in NOT_ACCEPTED):
-                    grant = "Correct or renew these credentials, or set CMDB_OBJECTS_PROFILE to others."
+                _require_credentials(store)
                 raise ObjectStoreError(
                     f"{where}{at} is refused to {self.profile or 'the credentials of the environment'}: "
-                    f"{_reason(error)}. {grant}",
+                    f"{_reason(error)}. {_remedy(error)}",
                     exit_code=2,
                 ) from error
             raise ObjectStoreError(
@@ -321,6 +314,19 @@ def _is_refusal(error: Exception) -> bool:
     return isinstance(error, exceptions.PermissionDeniedError | exceptions.UnauthenticatedError) or bool(
         re.search(r"status code: 40[13]", str(error))
     )
+
+
+def _require_credentials(store: "S3Store") -> None:
+    # obstore takes a provider's error for a refusal; the provider raises it again, as a sentence.
+    if store.credential_provider is not None:
+        store.credential_provider()
+
+
+def _remedy(error: Exception) -> str:
+    """What to do about a refusal."""
+    if any(f"<Code>{code}</Code>" in str(error) for code in NOT_ACCEPTED):
+        return "Correct or renew these credentials, or set CMDB_OBJECTS_PROFILE to others."
+    return "Grant s3:GetObject, s3:PutObject, s3:DeleteObject and s3:ListBucket there."
 
 
 def _reason(error: Exception) -> str:
