@@ -49,7 +49,7 @@ def test_days_on_which_nothing_cost_anything_are_known_and_of_no_slice_missing(
     blank_home: House, small: Simulator
 ) -> None:
     """A small organisation: some days without costs, in the middle and at the end of a month that is over."""
-    newest, older = months(small)
+    newest, older, *_ = months(small)
     last = (dt.date.fromisoformat(f"{newest}-01") - dt.timedelta(days=1)).isoformat()
     unused = [f"{older}-09", f"{older}-10", last]
     small.configure(unused_days=unused)
