@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from given import WORKLOAD, Given, House
+from test_claims import members
 
 Row = dict[str, Any]
 
@@ -193,6 +194,15 @@ def test_a_group_is_used_by_whatever_names_it(home: House, user: Given, is_used:
 )
 def test_a_group_is_not_judged_where_what_would_name_it_is_unknown(home: House, cell: Given, is_judged: bool) -> None:
     assert night(home, cell) == (["left over"] if is_judged else [], [])
+
+
+USERS = ("ec2_instance", "lambda_function", "rds_db_instance", "rds_db_cluster")
+
+
+@pytest.mark.parametrize("never", [*USERS, ""])
+def test_a_group_is_not_judged_where_nobody_requested_what_would_name_it(home: House, never: str) -> None:
+    users = [Given(name) for name in USERS if name != never]
+    assert night(home, *members(OWNER), *users) == ([] if never else ["left over"], [])
 
 
 @pytest.mark.parametrize("is_asked", [True, False], ids=["asked", "not asked"])

@@ -283,7 +283,10 @@ def finding_unused_security_group(world: World) -> Figures:
             ),
         }
         for arn, group in _idle_groups(world)
-        if group["GroupId"] not in by_rule and group["VpcId"] not in unjudged
+        if group["GroupId"] not in by_rule
+        and group["VpcId"] not in unjudged
+        # Of the hub nobody lists functions and databases.
+        and group["OwnerId"] in world.truth["reachable"]
     ]
     return Figures(("arn",), rows)
 

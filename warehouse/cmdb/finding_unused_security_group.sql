@@ -25,18 +25,15 @@ with known as (
     having count(distinct listing) = 2
 ),
 
--- What would name a group there was requested, and the response does not count.
+-- What would name a group there is not known: the response does not count, or nobody requested it.
 unheard as (
     select
-        cell.account_id,
-        cell.region
-    from audit.coverage as cell
-    inner join ref.cell_state as state
-        on cell.outcome = state.outcome and coalesce(cell.skip_reason, '') = state.skip_reason
+        account_id,
+        region
+    from audit.expected_cell
     where
-        cell.listing in ('ec2_instance', 'lambda_function', 'rds_db_instance', 'rds_db_cluster')
-        and not cell.is_known
-        and state.state = 'unknown'
+        listing_name in ('ec2_instance', 'lambda_function', 'rds_db_instance', 'rds_db_cluster')
+        and not is_judged
 ),
 
 -- Groups that rules of other groups name.
@@ -75,7 +72,9 @@ select
 from aws.ec2_security_group as security_group
 inner join known using (account_id, region)
 anti join unheard
-    on security_group.account_id = unheard.account_id and security_group.region = unheard.region
+    on
+        security_group.account_id = unheard.account_id
+        and unheard.region in (security_group.region, 'aws-global')
 left join ruled using (security_group_id)
 anti join stage.used_security_group using (security_group_id)
 anti join named using (security_group_id)
