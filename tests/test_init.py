@@ -76,12 +76,13 @@ def test_the_file_that_it_writes_is_all_that_the_other_commands_need(small: Simu
     for words in (
         "2 of 5 active accounts are reached by a workload profile",
         "workload: s3:ListBuckets is answered by 2 of 2",
-        "first load, 12 months of the bill: at most 1.60 USD",
         "each night after that",
         f"Written: {tmp_path / 'cmdb.env'}",
         "Next: .venv/bin/cmdb nightly",
     ):
         assert words in done.stdout
+    # How many requests it takes depends on the days that the month has so far.
+    (load,) = re.findall(r"first load, 12 months of the bill: at most \d\.\d\d USD", done.stdout)
     services = {call["service"] for call in small.log()}
     assert not services & {"ce", "cloudwatch", "monitoring"}, "what AWS charges for is not tried"
     written = lines(tmp_path)
@@ -95,7 +96,7 @@ def test_the_file_that_it_writes_is_all_that_the_other_commands_need(small: Simu
     later = cmdb_here(environment, "preflight")
     assert later.returncode == 0, later.stdout
     assert "as CMDB_BILLING_ACCOUNT states" in later.stdout
-    assert "first load, 12 months of the bill: at most 1.60 USD" in later.stdout, "the same cost"
+    assert load in later.stdout, "the same cost"
 
 
 def test_no_secret_is_written_and_what_is_written_can_be_read(small: Simulator, tmp_path: Path) -> None:
@@ -232,7 +233,8 @@ def test_it_requests_and_offers_what_the_config_file_suggests(
     assert code == 0, said
     assert "[acmeManagement]" in said
     assert "[acme-*]" in said
-    assert "Load the bill's history in one go, with at most 120 requests today (1.20 USD), in place of 2 runs" in said
+    offered = r"Load the bill's history in one go, with at most \d+ requests today \(\d\.\d\d USD\), in place of 2 runs"
+    assert re.search(offered, said)
     assert "Next: .venv/bin/cmdb nightly\n" in said
     assert lines(tmp_path)["AWS_BILLING_PROFILE"] == "acmeBilling"
 

@@ -35,7 +35,7 @@ def test_the_great_figures_are_those_of_the_tables_beneath(tab: Browser, page_fi
         inner join cost.exchange_rate as rate using (usage_date, currency)
         where cost.slice = 'service'
             and cost.usage_date between
-            (select date_trunc('month', max(usage_date)) from cost.daily where slice = 'service')
+            (select date_trunc('month', max(last_complete_date)) from cost.spend_vs_budget where scope = 'total')
             and (select max(last_complete_date) from cost.spend_vs_budget where scope = 'total')
         """,
     )
