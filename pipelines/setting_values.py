@@ -28,25 +28,22 @@ def words(text: str) -> tuple[str, ...]:
     return found
 
 
-def database(text: str) -> Path:
-    """The path of a DuckDB file; a relative one is in the working folder."""
-    try:
-        path = Path(text).expanduser()
-    except RuntimeError as error:
-        # The path names the home folder of a user that this machine does not know.
-        raise ValueError(text) from error
-    if path.suffix != ".duckdb":
-        raise ValueError(text)
-    return path if path.is_absolute() else WORKING_FOLDER / path
-
-
 def folder(text: str) -> Path:
     """The path of a folder; a relative one is in the working folder."""
     try:
         path = Path(text).expanduser()
     except RuntimeError as error:
+        # The path names the home folder of a user that this machine does not know.
         raise ValueError(text) from error
     return path if path.is_absolute() else WORKING_FOLDER / path
+
+
+def database(text: str) -> Path:
+    """The path of a DuckDB file; a relative one is in the working folder."""
+    path = folder(text)
+    if path.suffix != ".duckdb":
+        raise ValueError(text)
+    return path
 
 
 def pairs(text: str) -> frozenset[frozenset[Role]]:

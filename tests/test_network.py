@@ -237,9 +237,9 @@ def test_unused_groups_are_those_that_nothing_uses_where_that_can_be_told(witnes
         if row["account_id"] not in asked(truth) and owners.get(row["vpc_id"]) in asked(truth)
     }
     # Of the hub nobody lists functions and databases.
-    told = [row for row in unused if row["account_id"] in truth["reachable"] and row["vpc_id"] not in foreign]
-    assert [row["arn"] for row in found] == sorted(row["arn"] for row in told)
-    assert len(told) < len([row for row in unused if row["vpc_id"] not in foreign])
+    judged = [row for row in unused if row["account_id"] in truth["reachable"] and row["vpc_id"] not in foreign]
+    assert [row["arn"] for row in found] == sorted(row["arn"] for row in judged)
+    assert len(judged) < len([row for row in unused if row["vpc_id"] not in foreign])
     assert [row["arn"] for row in unknown] == sorted(row["arn"] for row in unused if row["vpc_id"] in foreign)
     assert 0 < len(found) < len(groups)
 

@@ -11,21 +11,26 @@
 -- unit: Billing currency, ISO 4217.
 -- is_estimated: True while AWS may still change an amount.
 select
-    told.month,
-    told.period_end,
+    total.month,
+    total.period_end,
     answered.answered_date,
-    told.unblended_cost as expected,
+    total.unblended_cost as expected,
     coalesce(sum(cost.unblended_cost), 0)::decimal(28, 10) as observed,
     (count(cost.usage_date) + 1) * 0.00000000005 as tolerance,
-    told.currency as unit,
-    told.is_estimated or coalesce(bool_or(cost.is_estimated), false) as is_estimated
-from stage.cost_monthly as told
-inner join stage.slice_month as answered on told.month = answered.month and answered.slice = 'service'
+    total.currency as unit,
+    total.is_estimated or coalesce(bool_or(cost.is_estimated), false) as is_estimated
+from stage.cost_monthly as total
+inner join stage.slice_month as answered on total.month = answered.month and answered.slice = 'service'
 left join cost.daily as cost
     on
         cost.slice = 'service'
-        and told.month = date_trunc('month', cost.usage_date)
-        and told.period_end > cost.usage_date
-where not told.is_stale
+        and total.month = date_trunc('month', cost.usage_date)
+        and total.period_end > cost.usage_date
+where not total.is_stale
 group by
-    told.month, told.period_end, answered.answered_date, told.unblended_cost, told.currency, told.is_estimated
+    total.month,
+    total.period_end,
+    answered.answered_date,
+    total.unblended_cost,
+    total.currency,
+    total.is_estimated
