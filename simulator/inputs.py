@@ -40,6 +40,9 @@ MOTOS = {
 }
 """EC2's operations that moto answers, and the parameter that moto keeps to, beside pages."""
 
+HIDDEN = "IncludeManagedResources"
+"""The parameter that adds what services keep in an account: in the simulated one, volumes alone can be such."""
+
 REFUSALS = {
     "ec2": "InvalidParameterValue",
     "rds": "InvalidParameterValue",
@@ -101,6 +104,8 @@ def check_support(call: Call) -> None:
     Raises:
         AwsError: there is one; the message says that it is the simulator that lacks it.
     """
+    if call.service == "ec2":
+        call.parameters.get(HIDDEN)
     if isinstance(call.parameters, Asked) and (name := call.parameters.unread()):
         raise unsupported(call, name)
 
@@ -113,7 +118,7 @@ def check_motos(call: Call) -> None:
     """
     if call.service != "ec2" or call.operation not in MOTOS:
         raise AwsError("NotImplementedException", f"the simulator has no {call.service}:{call.operation}", 400)
-    for name in {*call.parameters} - {MOTOS[call.operation], "MaxResults", "NextToken", "DryRun"}:
+    for name in {*call.parameters} - {MOTOS[call.operation], "MaxResults", "NextToken", "DryRun", HIDDEN}:
         raise unsupported(call, name)
 
 

@@ -41,7 +41,11 @@ class Attachment:
 
 @dataclass(frozen=True, kw_only=True)
 class Volume(Owned):
-    """A volume. `trouble` is a state that has nothing to do with attachments: creating or error."""
+    """A volume. `trouble` is a state that has nothing to do with attachments: creating or error.
+
+    Attributes:
+        manager: the service that keeps it there, which hides it; empty for the account's own.
+    """
 
     size_gb: int
     volume_type: str
@@ -54,6 +58,7 @@ class Volume(Owned):
     is_multi_attach: bool = False
     attachments: tuple[Attachment, ...] = ()
     trouble: str = ""
+    manager: str = ""
 
     @property
     def state(self) -> str:
@@ -257,6 +262,11 @@ class Storage:
         shelf.volumes[volume_id] = changed
         return {"volume_id": volume_id, "volume_type": changed.volume_type, "size_gb": changed.size_gb}
 
+    def _change_manage_volume(self, volume_id: str, principal: str = "eks.amazonaws.com") -> dict[str, Any]:
+        shelf, volume = self._volume(volume_id)
+        shelf.volumes[volume_id] = dataclasses.replace(volume, manager=principal)
+        return {"volume_id": volume_id, "principal": principal}
+
     def _change_add_snapshot(
         self, volume_id: str, description: str = "", tags: dict[str, str] | None = None
     ) -> dict[str, Any]:
@@ -404,7 +414,10 @@ class Storage:
         return output
 
     def _describe_volumes(self, call: Call) -> Output:
-        found = _named(call, "VolumeIds", self.volumes(call.account_id, call.region), "InvalidVolume.NotFound")
+        found = self.volumes(call.account_id, call.region)
+        if not call.parameters.get("IncludeManagedResources"):
+            found = [volume for volume in found if not volume.manager]
+        found = _named(call, "VolumeIds", found, "InvalidVolume.NotFound")
         return self._page(call, "Volumes", found, _show_volume)
 
     def _describe_snapshots(self, call: Call) -> Output:
@@ -476,7 +489,9 @@ def _show_volume(volume: Volume) -> Output:
         "Encrypted": volume.kms_key_id is not None,
         "SseType": "sse-kms" if volume.kms_key_id else "none",
         "FastRestored": False,
-        "Operator": {"Managed": False},
+        "Operator": {"Managed": True, "Principal": volume.manager, "HiddenByDefault": True}
+        if volume.manager
+        else {"Managed": False},
         "MultiAttachEnabled": volume.is_multi_attach,
         "Attachments": [
             {

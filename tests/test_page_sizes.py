@@ -41,3 +41,18 @@ def test_a_page_that_is_too_large_or_too_small_is_seen() -> None:
     assert out_of_bounds(shape, {"MaxResults": 100}) == {}
     assert out_of_bounds(shape, {"MaxResults": 101}) == {"MaxResults": 101}
     assert out_of_bounds(shape, {"MaxResults": 4}) == {"MaxResults": 4}
+
+
+HIDES = [listing for listing in listings().values() if listing.service == "ec2"]
+
+
+@pytest.mark.parametrize("listing", HIDES, ids=lambda listing: listing.name)
+def test_a_listing_requests_what_an_account_hides(listing: Listing) -> None:
+    """What AWS services keep in an account is left out of every response but to who requests it."""
+    if "IncludeManagedResources" in input_shape(listing.service, listing.operation).members:
+        assert listing.parameters.get("IncludeManagedResources") is True
+
+
+def test_some_operations_hide_resources() -> None:
+    found = [one for one in HIDES if "IncludeManagedResources" in input_shape(one.service, one.operation).members]
+    assert {"ec2_instance", "ec2_network_interface", "ec2_volume"} <= {one.name for one in found}

@@ -9,6 +9,13 @@ from resources.aws.listing import Listing
 # Without a page size EC2 returns everything in one response, however long that takes.
 WHOLE_PAGES = MappingProxyType({"MaxResults": 1000})
 
+WITH_MANAGED = MappingProxyType({"IncludeManagedResources": True})
+"""An account may hide what AWS services keep in it, such as the instances of EKS Auto Mode: they run and are billed all
+the same.
+
+https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyManagedResourceVisibility.html
+"""
+
 NOT_OFFERED = MappingProxyType({"InvalidAction": "not_offered", "UnsupportedOperation": "not_offered"})
 """How EC2 refuses a call in a region that does not have what it lists, such as Verified Access in Hong Kong."""
 
@@ -41,7 +48,7 @@ COMPUTE: tuple[Listing, ...] = (
         carry=("OwnerId",),
         key=("InstanceId",),
         owner="OwnerId",
-        parameters=WHOLE_PAGES,
+        parameters={**WHOLE_PAGES, **WITH_MANAGED},
     ),
 )
 
@@ -106,7 +113,7 @@ NETWORK: tuple[Listing, ...] = (
         zero="witnessed",
         records="NetworkInterfaces",
         key=("NetworkInterfaceId",),
-        parameters=WHOLE_PAGES,
+        parameters={**WHOLE_PAGES, **WITH_MANAGED},
     ),
     Listing(
         "ec2_address",
@@ -155,7 +162,7 @@ STORAGE: tuple[Listing, ...] = (
         key=("VolumeId",),
         owner="OwnerId",
         is_owner_optional=True,
-        parameters=WHOLE_PAGES,
+        parameters={**WHOLE_PAGES, **WITH_MANAGED},
     ),
     Listing(
         "ec2_snapshot",

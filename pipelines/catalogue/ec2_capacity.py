@@ -1,6 +1,6 @@
 """EC2: what instances are launched from and onto: templates, keys, reservations, hosts, Spot requests."""
 
-from pipelines.catalogue.ec2 import NOT_OFFERED, WHOLE_PAGES
+from pipelines.catalogue.ec2 import NOT_OFFERED, WHOLE_PAGES, WITH_MANAGED
 from pipelines.catalogue.family import RARELY, SELDOM
 from pipelines.catalogue.names import INSTANCE
 from resources.aws.listing import Each, Listing
@@ -15,7 +15,7 @@ LISTINGS: tuple[Listing, ...] = (
         records="LaunchTemplates",
         key=("LaunchTemplateId",),
         # EC2 refuses a page of more than 200 here.
-        parameters={"MaxResults": 200},
+        parameters={"MaxResults": 200, **WITH_MANAGED},
         every=RARELY,
         arn_form="ec2:launch-template/",
     ),
@@ -119,7 +119,7 @@ LISTINGS: tuple[Listing, ...] = (
         zero="ordinary",
         records="InstanceStatuses",
         key=("InstanceId",),
-        parameters=WHOLE_PAGES,
+        parameters={**WHOLE_PAGES, **WITH_MANAGED},
         each=Each("", of=(INSTANCE,), field="InstanceId"),
         every=SELDOM,
     ),

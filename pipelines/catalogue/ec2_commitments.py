@@ -1,6 +1,6 @@
 """EC2: what is reserved, kept ready or launched together, versions of templates, and what AWS says of storage."""
 
-from pipelines.catalogue.ec2 import NOT_OFFERED, WHOLE_PAGES
+from pipelines.catalogue.ec2 import NOT_OFFERED, WHOLE_PAGES, WITH_MANAGED
 from pipelines.catalogue.family import RARELY, SELDOM
 from pipelines.catalogue.names import INSTANCE
 from resources.aws.listing import Each, Listing
@@ -93,7 +93,7 @@ LISTINGS: tuple[Listing, ...] = (
         zero="witnessed",
         records="LaunchTemplateVersions",
         key=("LaunchTemplateId", "VersionNumber"),
-        parameters={"MaxResults": 200, "Versions": ["$Latest", "$Default"]},
+        parameters={"MaxResults": 200, "Versions": ["$Latest", "$Default"], **WITH_MANAGED},
         # User data may hold passwords.
         redact=("UserData",),
         each=Each("", of=("ec2_launch_template",), field="LaunchTemplateId", is_by_parent=True),
@@ -146,7 +146,7 @@ LISTINGS: tuple[Listing, ...] = (
         zero="witnessed",
         records="VolumeStatuses",
         key=("VolumeId",),
-        parameters=WHOLE_PAGES,
+        parameters={**WHOLE_PAGES, **WITH_MANAGED},
         each=Each("", of=("ec2_volume",), field="VolumeId"),
         every=SELDOM,
     ),

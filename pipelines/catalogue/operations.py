@@ -32,6 +32,9 @@ HUB = Family(
             each=Each("Group", of=("resource_group",), field="GroupName"),
             skip_codes={
                 "NotFoundException": "parent_gone",
+                # Of a group of a stack AWS reads the stack as the caller, whom the contract grants nothing of
+                # CloudFormation.
+                "ForbiddenException: *cloudformation:": "group_unresolved",
                 # AWS cannot read the group's stack, so its members are unknown, even if the response is an empty list.
                 "CLOUDFORMATION_STACK_INACTIVE": "group_unresolved",
                 "CLOUDFORMATION_STACK_NOT_EXISTING": "group_unresolved",

@@ -39,6 +39,7 @@ ORGANIZATION = Family(
             owner="Arn",
             scope="global",
             each=Each("ParentId", of=("organizations_root", "organizations_organizational_unit"), field="Id"),
+            skip_codes={"ParentNotFoundException": "parent_gone"},
         ),
         Listing(
             "organizations_account_parent",
@@ -50,6 +51,7 @@ ORGANIZATION = Family(
             owner="Arn",
             scope="global",
             each=Each("ParentId", of=("organizations_root", "organizations_organizational_unit"), field="Id"),
+            skip_codes={"ParentNotFoundException": "parent_gone"},
         ),
         Listing(
             "organizations_account_tag",
@@ -60,6 +62,7 @@ ORGANIZATION = Family(
             key=("Key",),
             scope="global",
             each=Each("ResourceId", of=(ACCOUNT,), field="Id"),
+            skip_codes={"TargetNotFoundException": "parent_gone"},
         ),
     ),
 )
@@ -167,7 +170,7 @@ DELEGATION = Family(
             key=("ServicePrincipal",),
             scope="global",
             each=Each("AccountId", of=("organizations_delegated_administrator",), field="Id"),
-            skip_codes={"AccountNotRegisteredException": "parent_gone"},
+            skip_codes={"AccountNotRegisteredException": "parent_gone", "AccountNotFoundException": "parent_gone"},
         ),
         Listing(
             "organizations_resource_policy",

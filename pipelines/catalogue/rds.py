@@ -8,6 +8,9 @@ from resources.aws.listing import Each, Listing
 
 RDS_PAGES = MappingProxyType({"MaxRecords": 100})
 
+NOT_OFFERED = MappingProxyType({"InvalidAction": "not_offered"})
+"""How RDS refuses a call in a region that does not have it, such as that for proxies in New Zealand."""
+
 MANUAL = MappingProxyType({"SnapshotType": "manual"})
 """Parents whose attributes are requested: nobody can share an automated snapshot or one of AWS Backup, only its copy.
 
@@ -200,6 +203,7 @@ LISTINGS: tuple[Listing, ...] = (
         parameters=RDS_PAGES,
         every=SELDOM,
         arn_form="rds:db-proxy:",
+        skip_codes=NOT_OFFERED,
     ),
     Listing(
         "rds_blue_green_deployment",
@@ -214,6 +218,7 @@ LISTINGS: tuple[Listing, ...] = (
         each=Each("", of=(DATABASE, "rds_db_cluster"), field="Engine"),
         every=SELDOM,
         arn_form="rds:deployment:",
+        skip_codes=NOT_OFFERED,
     ),
     Listing(
         "rds_pending_maintenance_action",

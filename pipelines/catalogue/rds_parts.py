@@ -4,15 +4,11 @@ Most are requested only where there is a database or a cluster, since there are 
 parameter.
 """
 
-from types import MappingProxyType
 
 from pipelines.catalogue.family import RARELY, SELDOM, Family
 from pipelines.catalogue.names import ACCOUNT, DATABASE
-from pipelines.catalogue.rds import RDS_PAGES
+from pipelines.catalogue.rds import NOT_OFFERED, RDS_PAGES
 from resources.aws.listing import Each, Listing
-
-NOT_OFFERED = MappingProxyType({"InvalidAction": "not_offered"})
-"""How RDS refuses a call in a region that does not have it yet."""
 
 LISTINGS: tuple[Listing, ...] = (
     Listing(
@@ -54,6 +50,7 @@ LISTINGS: tuple[Listing, ...] = (
         each=Each("", of=("rds_db_proxy",), field="DBProxyArn"),
         every=RARELY,
         arn_form="rds:db-proxy-endpoint:",
+        skip_codes=NOT_OFFERED,
     ),
     Listing(
         "rds_db_proxy_target",
@@ -83,6 +80,7 @@ LISTINGS: tuple[Listing, ...] = (
         parameters=RDS_PAGES,
         every=SELDOM,
         arn_form="rds:auto-backup:",
+        skip_codes=NOT_OFFERED,
     ),
     Listing(
         "rds_db_cluster_automated_backup",

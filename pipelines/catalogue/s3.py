@@ -37,7 +37,8 @@ LISTINGS: tuple[Listing, ...] = (
             form="arn:{partition}:s3:::{value}",
             in_one_cell=True,
             # A bucket policy may deny what the role's policy allows.
-            own_errors=("AccessDenied", "NoSuchTagSet"),
+            # Outside of the commercial regions S3 may not have the call for buckets: tags are unknown there.
+            own_errors=("AccessDenied", "NoSuchTagSet", "MethodNotAllowed"),
         ),
         skip_codes={"NoSuchBucket": "parent_gone"},
     ),

@@ -145,7 +145,7 @@ class Listing:
         arn_form: where `every` is more than 1 and the records are items: service and type in the record's ARN, such as
             `ec2:key-pair/`, by which the tagging API can name a resource that was not listed yet.
         skip_codes: error codes that mean "not offered here", each with the reason to record; the cell is `skipped`.
-            A key `Code: text` holds only for messages that begin with this text.
+            A key `Code: text` holds only for messages that begin with this text, `Code: *text` for those that have it.
     """
 
     name: str
@@ -205,9 +205,10 @@ class Listing:
 
     def skip_reason(self, code: str, message: str) -> str | None:
         """The reason that `skip_codes` has for an error of AWS; None where it has none."""
-        error = f"{code}: {message}"
         for known, reason in self.skip_codes.items():
-            if known == code or (": " in known and error.startswith(known)):
+            known_code, _, words = known.partition(": ")
+            within = words.removeprefix("*")
+            if known_code == code and (within in message if within != words else message.startswith(words)):
                 return reason
         return None
 
