@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from resources.aws.messages import Outcome
 
 REGION = "ap-southeast-2"
+EDGES = "us-east-1"
 OTHER = "000000000042"
 RULES = {check.name: check for check in read_checks()}
 LATER = FIRST_NIGHT + timedelta(days=40)
@@ -119,8 +120,10 @@ def database_snapshot(name: str, source: str | None, kind: str = "manual", *, of
     }
 
 
-def function(name: str, modified: str = "2025-01-01T00:00:00.000+0000", owner: str = WORKLOAD) -> Record:
-    arn = f"arn:aws:lambda:{REGION}:{owner}:function:{name}"
+def function(
+    name: str, modified: str = "2025-01-01T00:00:00.000+0000", owner: str = WORKLOAD, region: str = REGION
+) -> Record:
+    arn = f"arn:aws:lambda:{region}:{owner}:function:{name}"
     return {"FunctionArn": arn, "FunctionName": name, "LastModified": modified}
 
 
@@ -278,6 +281,7 @@ USAGE = [
     ("2026-12-31", OTHER, "APS2-BoxUsage:m5.large", "100.0000000001"),
     ("2026-12-31", OTHER, "APS2-EBS:VolumeUsage.gp3", "30"),
     ("2026-12-31", OTHER, "APS2-NatGateway-Hours", "70"),
+    ("2026-12-31", WORKLOAD, "Lambda-Edge-Request", "0"),
 ]
 
 
@@ -351,6 +355,16 @@ def cells(at: datetime) -> list[Given]:
         ),
         Given("lambda_function", FUNCTIONS),
         unless_failed("cloudwatch_metric", metrics(at), "failed"),
+        # CloudWatch has the calls of one of them under another name.
+        Given("lambda_function", [function(name, region=EDGES) for name in ("api", "at-edge")], region=EDGES),
+        Given(
+            "cloudwatch_metric",
+            [
+                *metric(at, "AWS/Lambda|FunctionName|api|Invocations", {"Sum": 5}),
+                *metric(at, "AWS/Lambda|FunctionName|at-edge|Invocations", {"Sum": 0}, samples=0),
+            ],
+            region=EDGES,
+        ),
         # An account whose buckets nobody asked about, and where CloudWatch says nothing of anything.
         Given("s3_bucket", [{"Name": "b-elsewhere", "BucketRegion": REGION}], account_id=OTHER),
         Given("s3_bucket_content", (), "skipped", OTHER, "aws-global", "not_requested"),
@@ -512,6 +526,9 @@ UNKNOWN = {
     ("copied", "orphan_database_snapshot"): "the databases that it may be of could not be listed: not requested",
     ("b-closed", "empty_bucket"): "S3 did not report whether it holds anything",
     ("cut-short", "function_without_invocations"): "the response of CloudWatch was not complete",
+    ("at-edge", "function_without_invocations"): (
+        "the account pays for Lambda@Edge, whose calls CloudWatch counts under another name"
+    ),
     ("unheard", "function_without_invocations"): (
         "CloudWatch sent no sample of anything in the account and region, so that missing data means nothing"
     ),

@@ -124,6 +124,17 @@ invocation as (
                 and not other.is_stale
                 and other.data_points > 0
         ) as is_heard,
+        -- CloudFront calls a function of us-east-1 by another name, in the regions of its edges.
+        item.region = 'us-east-1'
+        and exists(
+            select 1
+            from cost.daily as billed
+            where
+                billed.slice = 'usage_type'
+                and billed.account_id = item.account_id
+                and billed.usage_date >= asked.first_date
+                and contains(billed.dimension_value, 'Lambda-Edge')
+        ) as may_be_at_edge,
         (
             select sum(measured.value)::bigint
             from aws.cloudwatch_metric_daily as measured
@@ -371,6 +382,7 @@ select
         when not coalesce(place.is_known, false) or coalesce(asked.is_stale, true) then null
         when asked.data_points > 0 then false
         when item.modified_at at time zone 'UTC' >= asked.end_date - to_days(rule.min_days) then false
+        when asked.may_be_at_edge then null
         -- Silence is the word of CloudWatch only where it has spoken.
         when
             asked.is_complete and asked.is_heard and asked.end_date - asked.first_date >= rule.min_days
@@ -382,6 +394,9 @@ select
             then 'CloudWatch did not respond: ' || coalesce(place.why, 'not requested')
         when not asked.is_complete then 'the response of CloudWatch was not complete'
         when asked.end_date - asked.first_date < rule.min_days then 'the request covers too few days'
+        when
+            asked.may_be_at_edge
+            then 'the account pays for Lambda@Edge, whose calls CloudWatch counts under another name'
         else 'CloudWatch sent no sample of anything in the account and region, '
             || 'so that missing data means nothing'
     end as unknown_reason,
