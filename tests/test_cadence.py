@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -528,3 +529,50 @@ def test_a_snapshot_that_is_new_is_requested_before_its_night_and_an_automated_o
     assert SHARES.each is not None
     whatever = replace(SHARES, each=replace(SHARES.each, where={}))
     assert (automated.split(":")[4], automated.split(":")[3]) in home.night(listing=whatever)
+
+
+# ------------------------------------------------------------------------------------- without the landing
+
+
+def published_alone(folder: Path, tmp_path: Path) -> Path:
+    """A warehouse of the published file and nothing else, as docs/howto/scale.md says to go on elsewhere."""
+    version = (folder / DATABASE).resolve()
+    database = tmp_path / "elsewhere" / DATABASE
+    (database.parent / "versions").mkdir(parents=True)
+    shutil.copyfile(version, database.parent / "versions" / version.name)
+    database.symlink_to(Path("versions", version.name))
+    return database
+
+
+def test_parents_whose_records_are_gone_are_requested_again(
+    organisation: Simulator, truthful_night: Path, tmp_path: Path
+) -> None:
+    parent, child = "ec2_customer_gateway", "ec2_vpn_connection"
+    assert listings()[child].each.of == (parent,)  # type: ignore[union-attr]
+
+    def requested(database: Path) -> set[tuple[str, str, str]]:
+        options: dict[str, Any] = {"is_by_cadence": True, "CMDB_ZERO_EVIDENCE": "identity"}
+        with asked(organisation, database, parent, child, **options) as cells:
+            return {(cell.listing, cell.account_id, cell.region) for cell in cells if cell.attempt_count}
+
+    database = copy_of(truthful_night, tmp_path)
+    assert requested(database) == set()
+    for folder in Store(database).landing.glob(f"*/{parent}"):
+        shutil.rmtree(folder)
+    held = "select listing, account_id, region from audit.coverage where listing = $name and outcome <> 'skipped'"
+    # Those without a record too, and no child: it has its parents, and its night has not come.
+    assert requested(database) == set(query(truthful_night / DATABASE, held, {"name": parent}))
+
+
+@pytest.mark.large
+def test_a_night_from_the_published_file_alone_publishes(
+    organisation: Simulator, truthful_night: Path, tmp_path: Path
+) -> None:
+    elsewhere = published_alone(truthful_night, tmp_path)
+    night = run_night(organisation.env, elsewhere)
+    assert night.published, night.sentences
+    of_both = "select count(*), count(*) filter (is_stale) from aws.ec2_customer_gateway"
+    assert query(elsewhere, of_both) == query(truthful_night / DATABASE, of_both)
+    # What is no parent stays as it was published until its night comes.
+    stays = "select count(*) from audit.coverage where run_id <> $run and outcome = 'found'"
+    assert query(elsewhere, stays, {"run": night.run_id})[0][0] > 0

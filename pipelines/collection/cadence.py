@@ -69,11 +69,18 @@ def due(state: StepState, requests: Iterable[Request]) -> list[Request]:
 
 
 def _nightly(state: StepState, listing: Listing) -> frozenset[Place]:
-    """The places in which every night requests a listing, by the records that `Listing.nightly_unless` names."""
-    if listing.nightly_unless is None:
-        return frozenset()
-    source, field, value = listing.nightly_unless
+    """The places in which a listing is requested whatever its cadence.
+
+    They are those that the records of `Listing.nightly_unless` name. They are all places where the records of a parent
+    are gone from the landing, as on a machine that goes on from the published file alone: its children need them.
+    """
+    source, field, value = listing.nightly_unless or ("", "", None)
     try:
+        if listing.name in state.wanted_fields:
+            # Kept cells need them anyway, and the batch has what was read.
+            state.batch.stored(state.known, listing.name, state.wanted_fields[listing.name])
+        if not source:
+            return frozenset()
         stored = state.batch.stored(state.known, source, state.wanted_fields[source])
     except LandingError:
         # Without these records nobody knows which places they are, so all of them are.

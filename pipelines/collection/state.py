@@ -325,7 +325,10 @@ class StepState:
             stored = self.batch.stored(self.known, listing, self.wanted_fields[listing], accounts)
             return parent_records + [record for record in stored if record.key in kept] if own else stored
         except LandingError as error:
-            raise refuse(f"{error} Materialise landing/{listing} first. Nothing was requested.") from error
+            raise refuse(
+                f"{error} Nothing was requested. Materialise landing/{listing} first, or run "
+                "`cmdb nightly --everything`."
+            ) from error
 
     def named_by_parents(self, listing: Listing) -> dict[tuple[str, str], set[str]]:
         """The values that the parents' records name so far, by account id and region of the request.
