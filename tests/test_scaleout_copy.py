@@ -87,7 +87,7 @@ class Coordinator:
         try:
             version = assets.publish(self.store, bound.run_id, [], self.objects)
             self.copy.copy_current(self.store)
-            self.copy.prune()
+            self.copy.prune(self.store.stem)
         finally:
             bound.teardown_after_execution(cast(Any, None))
         return version
@@ -147,6 +147,18 @@ def test_as_many_versions_stay_as_on_disk(objects: ObjectStore, tmp_path: Path) 
     assert len(kept) == KEEP
     assert objects.names(FOLDER) == kept
     assert led_to(objects) == "run-5"
+
+
+def test_what_another_program_keeps_below_the_same_address_stays(objects: ObjectStore, tmp_path: Path) -> None:
+    here = Coordinator.new(tmp_path / "here", objects)
+    names = ("app/release-1.tar.gz", "other-run-1.duckdb", "cmdb-a/b.duckdb", "cmdb-1.gz")
+    others = {f"{FOLDER}/{name}" for name in names}
+    for name in others:
+        objects.put(name, b"another program's")
+    for number in range(1, KEEP + 2):
+        here.night(f"run-{number}")
+    kept = {f"{FOLDER}/{version.name}" for version in here.store.versions()}
+    assert objects.names(FOLDER) == kept | others
 
 
 def test_rollback_leads_readers_of_the_copy_back(objects: ObjectStore, s3: S3, tmp_path: Path) -> None:

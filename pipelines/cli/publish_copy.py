@@ -26,7 +26,7 @@ def publish_copy(take_over: bool, as_json: bool) -> None:
     # Else a run could remove the version that is being copied.
     with store.holding(f"publish-copy-{os.getpid()}", "publish-copy"):
         pointer = copy.copy_current(store, take_over=take_over)
-        removed = copy.prune()
+        removed = copy.prune(store.stem)
     if as_json:
         print_json(asdict(pointer) | {"removed": removed})
         return

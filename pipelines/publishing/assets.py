@@ -231,7 +231,7 @@ def published_copy(context: dg.AssetExecutionContext) -> dg.MaterializeResult[An
             exit_code=error.exit_code if isinstance(error, ObjectStoreError) else 1,
         ) from error
     try:
-        removed = len(copy.prune())
+        removed = len(copy.prune(store.stem))
     except ObjectStoreError as error:
         context.log.warning(plain(f"It is copied, but what is old could not be removed: {error}"))
         removed = 0

@@ -8,6 +8,7 @@ and what is published stays as it is in both places.
 """
 
 import json
+import re
 import uuid
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
@@ -131,14 +132,18 @@ class PublishedCopy:
             known = known_runs(connection)
         return self.put_version(current_version(store), store.published_schema(), None if take_over else known)
 
-    def prune(self) -> list[str]:
+    def prune(self, stem: str) -> list[str]:
         """Remove all versions but the newest, as many as stay on disk, and the one that readers are led to.
+
+        Args:
+            stem: the first part of the versions' names; what is named otherwise is another program's, and stays.
 
         Raises:
             ObjectStoreError: they cannot be removed. Who reads the current one notices nothing.
         """
         pointer, _ = self._pointer()
-        others = self.objects.changed_at(FOLDER)
+        own = re.compile(rf"{FOLDER}/{re.escape(stem)}-[^/]+\.duckdb")
+        others = {name: at for name, at in self.objects.changed_at(FOLDER).items() if own.fullmatch(name)}
         others.pop(pointer.version or "", None)
         gone = sorted(others, key=lambda name: (others[name], name), reverse=True)[KEEP - 1 :]
         for name in gone:
