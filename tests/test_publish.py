@@ -878,9 +878,11 @@ def test_a_version_that_is_gone(store: Store) -> None:
 def test_a_damaged_version(store: Store) -> None:
     path = night(store, "run-1").path
     path.chmod(0o640)
-    path.write_bytes(b"not a database")
-    with pytest.raises(WarehouseError, match="damaged or not a DuckDB file"):
-        served(store)
+    whole = path.read_bytes()
+    for left in (b"not a database", whole[:5_000], whole[:12_288], whole[: len(whole) // 2]):
+        path.write_bytes(left)
+        with pytest.raises(WarehouseError, match=r"damaged or not a DuckDB file.*`cmdb rollback VERSION`"):
+            served(store)
 
 
 def test_an_older_version_can_be_read_and_a_command_that_needs_more_says_so(store: Store, tmp_path: Path) -> None:

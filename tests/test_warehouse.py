@@ -1033,7 +1033,7 @@ def test_a_connection_of_milliseconds_elsewhere_is_waited_for(store: Store) -> N
         connection.execute("insert into audit.run (run_id) values ('after')")
 
 
-@pytest.mark.parametrize("damage", ["text", "empty", "first block", "checksum"])
+@pytest.mark.parametrize("damage", ["text", "empty", "first block", "checksum", "cut", "cut in its header"])
 def test_a_damaged_working_file_says_so_and_is_kept(store: Store, damage: str) -> None:
     store.hold("run-1", "nightly")
     with store.transaction() as connection:
@@ -1042,7 +1042,13 @@ def test_a_damaged_working_file_says_so_and_is_kept(store: Store, damage: str) -
     if damage == "checksum":
         for start_of_block in range(12288, len(data), 262144):
             data[start_of_block + 64 : start_of_block + 128] = bytes(range(64))
-    spoilt = {"text": b"not a database\n", "empty": b"", "first block": b"\0" * 4096 + data[4096:]}
+    spoilt = {
+        "text": b"not a database\n",
+        "empty": b"",
+        "first block": b"\0" * 4096 + data[4096:],
+        "cut": bytes(data[:12_288]),
+        "cut in its header": bytes(data[:5_000]),
+    }
     store.working.write_bytes(spoilt.get(damage, bytes(data)))
     before = store.working.read_bytes()
     for connect in (store.write, store.read):

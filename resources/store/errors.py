@@ -22,6 +22,13 @@ QUERY_INTERRUPTED = "Query interrupted"
 """What DuckDB raises, as a RuntimeError, in place of what a signal's handler raised during a query."""
 
 
+_VERSIONS = "versions"
+"""The folder of the published files (`Paths.versions_folder`)."""
+
+_TORN = ("Corrupt database", "has been invalidated", "Could not read enough bytes")
+_OF_DAMAGE = ("not a valid DuckDB database", "checksum", *_TORN)
+
+
 class WarehouseError(Exception):
     """The warehouse cannot be used: the message says why, and what to do.
 
@@ -87,8 +94,12 @@ def sentence_of(error: Exception, path: Path) -> WarehouseError | None:
         )
     if code is not None:
         return WarehouseError(f"{path} cannot be used: {os.strerror(code)}. What is published stays as it was.")
-    damaged = ("not a valid DuckDB database", "Corrupt database", "checksum", "database has been invalidated")
-    if any(words in text for words in damaged):
+    if any(words in text for words in _OF_DAMAGE):
+        if path.parent.name == _VERSIONS:
+            return WarehouseError(
+                f"{path}, which was published, is damaged or not a DuckDB file ({first_line(text)}). Nothing was "
+                "changed. Lead readers to another version with `cmdb rollback VERSION`; `cmdb rollback --list` has them."
+            )
         return WarehouseError(
             f"{path} is damaged or not a DuckDB file ({first_line(text)}). What is published stays as it "
             "was. Move the damaged file away: where a version is published, the next run starts from that."
@@ -218,7 +229,7 @@ def own_statements(path: Path) -> Iterator[None]:
     except duckdb.Error as error:
         _require_memory(error)
         text = str(error)
-        if "No space left" in text or "Corrupt database" in text or "has been invalidated" in text:
+        if any(words in text for words in ("No space left", *_TORN)):
             sentence = sentence_of(error, path)
             if sentence is not None:
                 raise sentence from error
