@@ -173,6 +173,37 @@ def test_rollback_leads_readers_of_the_copy_back(objects: ObjectStore, s3: S3, t
     assert led_to(objects) == "run-3"
 
 
+def newer_schema(store: Store) -> None:
+    with duckdb.connect(str(store.working)) as connection:
+        connection.execute(
+            "insert into audit.schema_migration (number, name, sha256, applied_at) values (9999, 'next', '', now())"
+        )
+
+
+def damaged(store: Store) -> None:
+    store.working.write_bytes(store.working.read_bytes()[:12_288])
+
+
+def moved_away(store: Store) -> None:
+    store.working.rename(store.folder / "away")
+
+
+@pytest.mark.parametrize("happens_to", [newer_schema, damaged, moved_away])
+def test_rollback_needs_no_working_file(
+    objects: ObjectStore, s3: S3, tmp_path: Path, happens_to: Callable[[Store], None]
+) -> None:
+    here = Coordinator.new(tmp_path / "here", objects)
+    here.night("run-1")
+    here.night("run-2")
+    happens_to(here.store)
+    working = here.store.working.read_bytes() if here.store.working.exists() else None
+    done = cmdb_here(here.environment(s3), "rollback")
+    assert (done.returncode, done.stderr, led_to(objects)) == (0, "", "run-1")
+    assert current_version(here.store).run_id == "run-1"
+    # One that is missing is made of the version that is read again, by the next run.
+    assert (here.store.working.read_bytes() if here.store.working.exists() else None) == working
+
+
 def test_another_machine_goes_on_from_the_copy(objects: ObjectStore, tmp_path: Path) -> None:
     Coordinator.new(tmp_path / "here", objects).night("run-1")
     there = Coordinator.from_copy(tmp_path / "there", objects)

@@ -67,25 +67,23 @@ def _rolled_back(store: "Store", version: str | None, objects: "ObjectStore | No
         Overtaken: another coordinator has published there. Nothing was changed.
         WarehouseError: there is no such version, or a run works on the warehouse. Nothing was changed.
     """
-    from pipelines.publishing.copying import Overtaken, PublishedCopy
-    from resources.audit.runs import known_runs
+    from pipelines.publishing.copying import Overtaken, PublishedCopy, runs_of
     from resources.objects.errors import ObjectStoreError
+    from resources.store.errors import WarehouseError
 
     with store.holding(f"rollback-{os.getpid()}", "rollback"):
         if objects is None:
             return store.rollback(version), ""
         copy, lacking = PublishedCopy(objects), ""
-        with store.read() as connection:
-            known = known_runs(connection)
         try:
-            copy.require_ours(known)
+            copy.require_ours(runs_of(store))
         except ObjectStoreError as error:
             lacking = str(error)
         now = store.rollback(version)
         if not lacking:
             try:
                 copy.copy_current(store)
-            except (Overtaken, ObjectStoreError) as error:
+            except (Overtaken, ObjectStoreError, WarehouseError) as error:
                 lacking = str(error)
         return now, lacking
 

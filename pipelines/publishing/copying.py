@@ -11,6 +11,7 @@ import json
 import re
 import uuid
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -128,9 +129,8 @@ class PublishedCopy:
             ObjectStoreError: as of `put_version`.
             WarehouseError: nothing is published here.
         """
-        with store.read() as connection:
-            known = known_runs(connection)
-        return self.put_version(current_version(store), store.published_schema(), None if take_over else known)
+        known = None if take_over else runs_of(store)
+        return self.put_version(current_version(store), store.published_schema(), known)
 
     def prune(self, stem: str) -> list[str]:
         """Remove all versions but the newest, as many as stay on disk, and the one that readers are led to.
@@ -228,6 +228,21 @@ def current_version(store: Store) -> Version:
         if version.is_current:
             return version
     raise WarehouseError(f"Nothing is published at {store.database} yet. Run `cmdb nightly` first.")
+
+
+def runs_of(store: Store) -> set[str]:
+    """Every run that the warehouse here has gone through, as far as its files can be read.
+
+    A working file that is damaged, or of a newer release, is what a rollback is for; one that was moved away must not
+    be made anew from the version that is left. Then the published versions count.
+    """
+    if store.working.exists():
+        with suppress(WarehouseError), store.read() as connection:
+            return known_runs(connection)
+    known = {version.run_id for version in store.versions()}
+    with suppress(WarehouseError), store.published() as connection:
+        known |= known_runs(connection)
+    return known
 
 
 def _renewed(pointer: Pointer, claimed_by: str | None = None) -> Pointer:
