@@ -18,6 +18,7 @@ def publish_copy(take_over: bool, as_json: bool) -> None:
     Example: cmdb publish-copy
     """
     from pipelines.publishing.copying import PublishedCopy
+    from resources.objects.errors import ObjectStoreError
     from resources.store.store import Store
 
     settings = settings_of()
@@ -26,7 +27,11 @@ def publish_copy(take_over: bool, as_json: bool) -> None:
     # Else a run could remove the version that is being copied.
     with store.holding(f"publish-copy-{os.getpid()}", "publish-copy"):
         pointer = copy.copy_current(store, take_over=take_over)
-        removed = copy.prune(store.stem)
+        try:
+            removed = copy.prune(store.stem)
+        except ObjectStoreError as error:
+            removed = []
+            say(f"It is copied, but what is old could not be removed: {error}", err=True)
     if as_json:
         print_json(asdict(pointer) | {"removed": removed})
         return

@@ -105,13 +105,15 @@ class PublishedCopy:
                     f"{self.objects.url}/{name} has other bytes than {version.path}, right after they were put there. "
                     f"{POINTER} leads to what it led to. Find out who else writes there, then run `cmdb publish-copy`."
                 )
+        is_same = (pointer.version, pointer.sha256) == (name, sha256)
         new = _renewed(
             Pointer(
                 version=name,
                 sha256=sha256,
                 size=version.path.stat().st_size,
                 run_id=version.run_id,
-                published_at=version.published_at.isoformat(timespec="seconds"),
+                # A file that was restored has lost its time.
+                published_at=pointer.published_at if is_same else version.published_at.isoformat(timespec="seconds"),
                 schema_version=schema_version,
             )
         )
@@ -167,7 +169,10 @@ class PublishedCopy:
         except ObjectMissing:
             return Pointer(), None
         try:
-            return Pointer(**json.loads(found.data)), found.e_tag
+            pointer = Pointer(**json.loads(found.data))
+            if pointer.claimed_by is not None and datetime.fromisoformat(pointer.changed_at).tzinfo is None:
+                raise ValueError("nobody can tell how long the claim lasts")
+            return pointer, found.e_tag
         except (ValueError, TypeError) as error:
             raise ObjectStoreError(
                 f"{self.objects.url}/{POINTER} is not what `cmdb` writes, so nobody can tell what is published there. "
@@ -186,11 +191,12 @@ class PublishedCopy:
         if pointer.claimed_by is None or pointer.claimed_by in known:
             return
         since = datetime.fromisoformat(pointer.changed_at)
-        if datetime.now(UTC) - since < CLAIM_LASTS:
+        # The clock that dated a claim far ahead was wrong, and the claim must not last until then.
+        if abs(datetime.now(UTC) - since) < CLAIM_LASTS:
             raise Overtaken(
                 self._overtaken(
                     f"run {pointer.claimed_by}, which this warehouse does not know, is publishing since "
-                    f"{pointer.changed_at}, and has until {since + CLAIM_LASTS:%H:%M} UTC"
+                    f"{pointer.changed_at}, and has until {(since + CLAIM_LASTS).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
                 )
             )
 

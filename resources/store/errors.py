@@ -98,7 +98,8 @@ def sentence_of(error: Exception, path: Path) -> WarehouseError | None:
         if path.parent.name == _VERSIONS:
             return WarehouseError(
                 f"{path}, which was published, is damaged or not a DuckDB file ({first_line(text)}). Nothing was "
-                "changed. Lead readers to another version with `cmdb rollback VERSION`; `cmdb rollback --list` has them."
+                "changed. Lead readers to another version with `cmdb rollback VERSION`; `cmdb rollback --list` has "
+                "them."
             )
         return WarehouseError(
             f"{path} is damaged or not a DuckDB file ({first_line(text)}). What is published stays as it "
