@@ -4,6 +4,8 @@ Its six checks belong to the asset itself, so that a re-execution from failure s
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -11,6 +13,7 @@ import dagster as dg
 from pipelines import reference
 from pipelines.dagster_metadata import rows_table
 from pipelines.plain_text import as_markdown
+from pipelines.publishing.copying import Overtaken, PublishedCopy, runs_of
 from pipelines.settings import Settings
 from pipelines.trust.gate import begin, refuse, refusing
 from resources.audit.bills import record_bill
@@ -22,9 +25,14 @@ from resources.bill_rules import Bill
 from resources.check_result import CheckResult
 from resources.contract import Role
 from resources.identity_rules import CHECKS, Caller, Organization
+from resources.objects.errors import ObjectStoreError
+from resources.objects.object_store import ObjectStore
 from resources.roles import Management
 from resources.store.store import Store
 from resources.warehouse import Warehouse
+
+BRIEFLY = 5.0
+"""Seconds for which a run tries to read the pointer of the copy before it begins."""
 
 PREFLIGHT_KEY = dg.AssetKey(["audit", "caller_identity"])
 
@@ -77,6 +85,22 @@ def record(
         record_preflight(connection, run_id, check_results, settings.config_hash)
 
 
+def _require_copy_ours(store: Store, objects: ObjectStore | None) -> None:
+    """Refuse a run that could not publish in the end, before it requests and pays for anything.
+
+    Raises:
+        dagster.Failure: another coordinator has published in the object store, or is about to.
+    """
+    if objects is None:
+        return
+    try:
+        # A store that is away keeps nobody from publishing here, and need not be waited for twice.
+        with suppress(ObjectStoreError):
+            PublishedCopy(replace(objects, patience=BRIEFLY)).require_ours(runs_of(store))
+    except Overtaken as error:
+        raise refuse(f"Nothing was requested. {error}") from error
+
+
 @dg.asset(
     key=PREFLIGHT_KEY,
     description="Who each central profile really is, by STS, and whether that is who it should be. "
@@ -98,6 +122,7 @@ def caller_identity(context: dg.AssetExecutionContext) -> Iterator[Any]:
         # A run that would stop at its first table of reference data is not begun.
         reference.require(settings.reference)
     store = begin(warehouse, settings, "audit/caller_identity")
+    _require_copy_ours(store, settings.objects)
     callers, organization, bill, check_results = management.preflight()
     with refusing():
         record(store, warehouse.run_id, management, settings, callers, organization, bill, check_results)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -350,20 +351,74 @@ def test_a_claim_of_another_machine_is_waited_for_and_not_for_ever(objects: Obje
         here.night("run-3")
     assert state(here.store, objects) == before
     pointer = json.loads(objects.get(POINTER))
-    long_ago = (datetime.now(UTC) - CLAIM_LASTS).isoformat(timespec="seconds")
-    objects.put(POINTER, json.dumps(pointer | {"changed_at": long_ago}).encode())
-    here.night("run-4")
-    assert led_to(objects) == "run-4"
+    # A clock that is minutes ahead is waited for as long, not one that was a year ahead.
+    for number, away in enumerate((-CLAIM_LASTS, timedelta(days=365)), start=4):
+        at = (datetime.now(UTC) + away).isoformat(timespec="seconds")
+        objects.put(POINTER, json.dumps(pointer | {"changed_at": at}).encode())
+        here.night(f"run-{number}")
+        assert led_to(objects) == f"run-{number}"
+    soon = datetime.now(UTC) + timedelta(minutes=10)
+    objects.put(POINTER, json.dumps(pointer | {"run_id": "run-5", "changed_at": soon.isoformat()}).encode())
+    with pytest.raises(dg.Failure, match=f"has until {soon + CLAIM_LASTS:%Y-%m-%d %H:%M} UTC"):
+        here.night("run-6")
+
+
+def test_a_night_that_was_overtaken_requests_nothing(
+    organisation: Simulator, objects: ObjectStore, tmp_path: Path
+) -> None:
+    here = Coordinator.new(tmp_path / "here", objects)
+    here.night("run-1")
+    Coordinator.from_copy(tmp_path / "there", objects).night("run-2")
+    organisation.clear_log()
+    database = here.store.database
+    ended = run_night(night_environment(organisation, database) | _environment(here, objects), database)
+    assert (ended.published, ended.exit_code, organisation.log()) == (False, 1, [])
+    sentence = " ".join(ended.sentences)
+    assert "Nothing was requested." in sentence
+    assert "run run-2, which this warehouse does not know, has published there" in sentence
+    assert "start here from what it published" in sentence
+
+
+def test_a_file_that_was_restored_keeps_the_time_at_which_it_was_published(
+    objects: ObjectStore, s3: S3, tmp_path: Path
+) -> None:
+    here = Coordinator.new(tmp_path / "here", objects)
+    at = here.night("run-1").published_at
+    there = Coordinator.from_copy(tmp_path / "there", objects)
+    later = at.timestamp() + 3600
+    os.utime(current_version(there.store).path, (later, later))
+    assert cmdb_here(there.environment(s3), "publish-copy").returncode == 0
+    assert json.loads(objects.get(POINTER))["published_at"] == at.isoformat(timespec="seconds")
+
+
+def test_a_copy_is_made_where_old_ones_cannot_be_removed(
+    objects: ObjectStore, s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = Coordinator.new(tmp_path / "here", objects)
+    for number in range(1, KEEP + 1):
+        here.night(f"run-{number}")
+    objects.put(f"{FOLDER}/cmdb-old.duckdb", b"old")
+
+    def refused(self: ObjectStore, name: str) -> None:
+        raise ObjectStoreError(f"{self.url}/{name} is refused.", exit_code=2)
+
+    # SeaweedFS gives all rights or none.
+    monkeypatch.setattr(ObjectStore, "delete", refused)
+    done = cmdb_here(here.environment(s3), "publish-copy", "--json")
+    assert (done.returncode, json.loads(done.stdout)["removed"]) == (0, [])
+    assert "It is copied, but what is old could not be removed:" in done.stderr
 
 
 def test_what_is_no_pointer_is_left_alone(objects: ObjectStore, tmp_path: Path) -> None:
     here = Coordinator.new(tmp_path / "here", objects)
-    objects.put(POINTER, b"{}{")
-    with pytest.raises(ObjectStoreError, match="is not what `cmdb` writes"):
-        here.night("run-1")
-    assert objects.get(POINTER) == b"{}{"
-    assert objects.names() == {POINTER}
-    assert current_version(here.store).run_id == "run-1"
+    nobodys = (b"{}{", b"[]", b'{"claimed_by": "a"}', b'{"claimed_by": "a", "changed_at": "2026-03-01T00:00:00"}')
+    for number, text in enumerate(nobodys, start=1):
+        objects.put(POINTER, text)
+        with pytest.raises(ObjectStoreError, match="is not what `cmdb` writes"):
+            here.night(f"run-{number}")
+        assert objects.get(POINTER) == text
+        assert objects.names() == {POINTER}
+        assert current_version(here.store).run_id == f"run-{number}"
 
 
 # --------------------------------------------------------------------------------------- a server that goes away
