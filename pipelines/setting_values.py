@@ -89,6 +89,11 @@ def address(text: str) -> str:
     return text
 
 
+def without_slash(text: str) -> str:
+    """An address without the `/` at its end: with and without it the same is meant."""
+    return text.rstrip("/")
+
+
 def yes(text: str) -> bool:
     """Whether the text is yes; else it must be no."""
     if text.lower() not in ("yes", "no"):

@@ -166,9 +166,14 @@ class Settings(BaseSettings):
     timezone: Annotated[str, AfterValidator(values.timezone)] = _set_by(
         "CMDB_TIMEZONE", "Pacific/Auckland", "a time zone such as Pacific/Auckland"
     )
-    objects_url: str = _set_by("CMDB_OBJECTS_URL", "", "s3://BUCKET or s3://BUCKET/PREFIX", pattern=f"^{URL.pattern}$")
+    objects_url: Annotated[str, AfterValidator(values.without_slash)] = _set_by(
+        "CMDB_OBJECTS_URL", "", "s3://BUCKET or s3://BUCKET/PREFIX", pattern=f"^{URL.pattern}$"
+    )
     objects_endpoint: str = _set_by(
-        "CMDB_OBJECTS_ENDPOINT", "", "an address that begins with http:// or https://", pattern=r"^https?://\S*$"
+        "CMDB_OBJECTS_ENDPOINT",
+        "",
+        "an address that begins with http:// or https://, without user and password",
+        pattern=r"^https?://[^\s@]*$",
     )
     objects_region: Region = _set_by("CMDB_OBJECTS_REGION", "", "a region name such as ap-southeast-2")
     objects_profile: str = _set_by("CMDB_OBJECTS_PROFILE", "")
@@ -292,7 +297,8 @@ def read_each(environment: Mapping[str, str]) -> Settings:
         refused = dict.fromkeys(str(problem["loc"][0]) for problem in error.errors())
     secret = secrets()
     problems = [
-        f"{name}{'' if name in secret else f'={given[name]!r}'} cannot be used: it must be {expected[name]}. "
+        # Before an @ a password may stand.
+        f"{name}{'' if name in secret or '@' in given[name] else f'={given[name]!r}'} cannot be used: it must be {expected[name]}. "
         "Correct or unset it."
         for name in refused
     ]

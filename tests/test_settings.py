@@ -62,6 +62,8 @@ def test_an_unset_profile_is_empty_and_never_another_one() -> None:
         ("CMDB_DOCS_URL", "https://wiki.example/cmdb", "docs_url", "https://wiki.example/cmdb"),
         ("CMDB_UI_URL", "https://dagster.example/cmdb", "ui_url", "https://dagster.example/cmdb"),
         ("CMDB_OBJECTS_URL", "s3://acme-cmdb/night/x", "objects_url", "s3://acme-cmdb/night/x"),
+        ("CMDB_OBJECTS_URL", "s3://acme-cmdb/", "objects_url", "s3://acme-cmdb"),
+        ("CMDB_OBJECTS_URL", "s3://acme-cmdb/night/", "objects_url", "s3://acme-cmdb/night"),
         ("CMDB_OBJECTS_ENDPOINT", "http://127.0.0.1:8333", "objects_endpoint", "http://127.0.0.1:8333"),
         ("CMDB_OBJECTS_REGION", "eu-west-1", "objects_region", "eu-west-1"),
         ("CMDB_OBJECTS_PROFILE", "cmdb-store", "objects_profile", "cmdb-store"),
@@ -147,6 +149,21 @@ def test_what_cannot_be_used_is_refused_by_a_sentence_that_names_it(variable: st
     assert f"{variable}={text!r} cannot be used: it must be " in sentence
     assert "Correct or unset it." in sentence
     assert sentence.endswith("Nothing was requested.")
+
+
+def test_an_endpoint_with_a_password_is_refused_and_not_repeated() -> None:
+    with pytest.raises(SettingsError, match="CMDB_OBJECTS_ENDPOINT cannot be used: .* without user and") as refused:
+        read_settings({"CMDB_OBJECTS_ENDPOINT": "http://cmdb:hunter2@store.invalid:8333"})
+    assert "hunter2" not in str(refused.value)
+
+
+def test_a_slash_at_the_end_of_the_address_of_copies_makes_no_other_lock() -> None:
+    lock = {"CMDB_LOCK_URL": "postgresql://cmdb@db.invalid/cmdb"}
+    urls = ("s3://acme/cmdb/", "s3://acme/cmdb")
+    with_slash, without = (read_settings({**lock, "CMDB_OBJECTS_URL": url}).coordinator_lock for url in urls)
+    assert with_slash is not None
+    assert without is not None
+    assert with_slash.key == without.key
 
 
 def test_a_secret_is_not_said_where_it_cannot_be_used() -> None:
