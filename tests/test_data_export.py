@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import shutil
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
@@ -32,8 +33,10 @@ from resources.audit.cells import CellState
 from resources.audit.organization import stamp
 from resources.audit.runs import record_run
 from resources.aws.messages import Outcome
+from resources.aws.objects import Objects
 from resources.bill_rules import Bill
 from resources.check_result import CheckResult
+from resources.store.errors import WarehouseError
 from resources.store.store import Store
 from simulator.client import Simulator
 from simulator.exports import FAULTS
@@ -463,6 +466,23 @@ def test_a_content_that_changes_while_it_is_read_is_refused(home: House, small: 
     night(home, "night-1")
     cell = cells(home, "night-1")[CLOSED]
     assert (cell["outcome"], cell["error_code"]) == ("failed", "PreconditionFailed")
+
+
+@pytest.mark.parametrize("at", ["the download", "the reading"])
+def test_a_full_disk_is_a_sentence_and_no_fault_of_the_delivery(
+    home: House, small: Simulator, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    deliver(small, CLOSED)
+
+    def full(*_: object, **__: object) -> None:
+        if at == "the download":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        raise duckdb.IOException("IO Error: Could not write file: No space left on device")
+
+    where: tuple[Any, str] = (Objects, "download") if at == "the download" else (export_files, "reading_folder")
+    monkeypatch.setattr(*where, full)
+    with pytest.raises(WarehouseError, match=r"The disk of .* is full"):
+        night(home, "night-1")
 
 
 def test_months_outside_of_the_bill_are_left(home: House, small: Simulator) -> None:

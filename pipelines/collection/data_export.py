@@ -23,6 +23,7 @@ from pipelines.trust.outcomes import BY_MONTH
 from resources.aws.errors import WRONG_REGION_CODES, Failed
 from resources.aws.listing import GLOBAL_REGION, Listing
 from resources.aws.messages import OPTIONAL_GRANT, CellKey, Request, Response
+from resources.store.errors import explained
 
 T = TypeVar("T")
 
@@ -235,10 +236,11 @@ class _Export:
 
         Raises:
             Failed: the delivery is not whole, or is not this month of this payer's bill.
+            WarehouseError: the disk is full or cannot be written.
         """
         state = self._state
         folder = state.writer(self._listing).folder
-        with tempfile.TemporaryDirectory(prefix=".export-", dir=folder) as name:
+        with explained(state.store.landing), tempfile.TemporaryDirectory(prefix=".export-", dir=folder) as name:
             files = Path(name)
             document = self._download(request, manifest, files / "manifest.json").read_bytes()
             named = export_files.read_manifest(document, self._place.bucket, self._place.folder, month)

@@ -243,6 +243,7 @@ def read_files(folder: Path, month: str, payers: frozenset[str], keep: Callable[
 
     Raises:
         Failed: a file is cut or foreign, or has lines of another month, of another payer or of several currencies.
+        duckdb.Error: the disk is full.
     """
     files = ", ".join(literal(path) for path in sorted(folder.glob("*.parquet")))
     try:
@@ -259,6 +260,9 @@ def read_files(folder: Path, month: str, payers: frozenset[str], keep: Callable[
                 for row in some:
                     keep({**dict(zip(names, row, strict=True)), "metric": chosen.metric, "format": chosen.name})
     except duckdb.Error as error:
+        if "No space left" in str(error):
+            # That is about this machine's disk, and the delivery is whole.
+            raise
         sentence = str(error).strip().splitlines()[0].replace(f"{folder}/", "")
         raise Failed("failed", UNREADABLE, f"The files of {month} cannot be read: {sentence}") from error
     return Contents(chosen.name, line_count, record_count)
