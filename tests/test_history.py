@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -297,11 +298,20 @@ def test_a_night_that_is_forgotten_while_somebody_asks_is_a_sentence(nights: Nig
         nights.store.history.restore(first, tmp_path / "first.duckdb")
 
 
-def test_a_file_that_is_missing_is_a_sentence(nights: Nights, tmp_path: Path) -> None:
+def damage(path: Path, left: int | None) -> None:
+    if left is None:
+        path.unlink()
+    else:
+        path.chmod(0o640)
+        os.truncate(path, left)
+
+
+@pytest.mark.parametrize("left", [None, 0, 100])
+def test_a_file_that_is_missing_or_cut_is_a_sentence(nights: Nights, tmp_path: Path, left: int | None) -> None:
     nights.publish(1)
     found = nights.store.history.find("run-0001")
     for path in nights.store.history._folder.folder.glob("*/*.parquet"):
-        path.unlink()
+        damage(path, left)
     with (
         nights.store.history.opened(found) as as_of,
         pytest.raises(WarehouseError, match=r"so this night cannot.*from a backup"),

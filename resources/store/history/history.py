@@ -67,7 +67,7 @@ class History:
         """
         folder = self._folder
         manifest = self._manifest(publication)
-        with own_statements(folder.folder), reading.opened(folder, manifest, publication) as found:
+        with own_statements(folder.folder), folder.explained(), reading.opened(folder, manifest, publication) as found:
             yield found
 
     @contextmanager
@@ -75,7 +75,8 @@ class History:
         """Two publications in one connection, with tables `before.<schema>.<table>` and `after.<schema>.<table>`."""
         folder = self._folder
         manifest = self._manifest(before, after)
-        with own_statements(folder.folder), reading.compared(folder, manifest, before, after) as found:
+        opened = reading.compared(folder, manifest, before, after)
+        with own_statements(folder.folder), folder.explained(), opened as found:
             yield found
 
     def restore(self, publication: Publication, target: Path) -> int:

@@ -1,11 +1,14 @@
 """The manifest: which publications, tables and segments the history has. It is replaced whole, or not at all."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import duckdb
 
 from resources.store.errors import WarehouseError
 from resources.store.files import atomic_write, sync
@@ -184,13 +187,23 @@ class HistoryFolder:
             json.dump({"format": FORMAT} | asdict(manifest), file, default=_text, separators=(",", ":"))
         sync(self.folder)
 
-    def unreadable(self, error: Exception) -> WarehouseError:
-        """What DuckDB says of a file of the history, as one sentence."""
-        return WarehouseError(
-            f"A file of {self.folder} cannot be read ({str(error).splitlines()[0]}), so this night cannot. What is "
-            "published is as it was. Restore the folder from a backup; or move it away, and the next run begins a new "
-            "history."
-        )
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """A block whose errors about files of the history are raised as one sentence.
+
+        Raises:
+            WarehouseError: a file is missing, or is damaged, which DuckDB may report as invalid input.
+        """
+        try:
+            yield
+        except (duckdb.IOException, duckdb.InvalidInputException) as error:
+            if str(self.folder) not in str(error):
+                raise
+            raise WarehouseError(
+                f"A file of {self.folder} cannot be read ({str(error).splitlines()[0]}), so this night cannot. What is "
+                "published is as it was. Restore the folder from a backup; or move it away, and the next run begins a "
+                "new history."
+            ) from error
 
     def strangers(self, manifest: Manifest) -> list[Path]:
         """What lies in the folder and is of no segment: segments that were merged, and what killed runs left."""

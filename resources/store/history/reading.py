@@ -98,12 +98,10 @@ class AsOf:
         """
         words = words_of(query)
         looks_around = bool(words & _CATALOG_WORDS) or any(word.startswith(("duckdb_", "pragma_")) for word in words)
-        try:
+        with self.history.explained():
             for relation in self.relations.values():
                 if looks_around or relation.name.lower() in words:
                     self._make(relation)
-        except duckdb.IOException as error:
-            raise self.history.unreadable(error) from error
 
     def _make(self, relation: Described) -> None:
         """Make one relation, after those that it reads."""

@@ -45,12 +45,8 @@ def restore(paths: Paths, history: HistoryFolder, manifest: Manifest, publicatio
         try:
             with engine(paths.spill, None) as connection, interruptible(connection):
                 attach(connection, part, writable=True, patience=0)
-                try:
+                with history.explained():
                     _fill(connection, history, manifest, publication, relations)
-                except duckdb.IOException as error:
-                    if "No files found" in str(error):
-                        raise history.unreadable(error) from error
-                    raise
                 connection.execute("use memory")
                 connection.execute(f"detach {CATALOG}")
             part.chmod(permitted(0o440))
