@@ -5,6 +5,7 @@ Pure: `definitions.py` and `cli/` pass the environment in; no other module reads
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from decimal import Decimal
@@ -296,9 +297,10 @@ def read_each(environment: Mapping[str, str]) -> Settings:
     except ValidationError as error:
         refused = dict.fromkeys(str(problem["loc"][0]) for problem in error.errors())
     secret = secrets()
+    # An address of any setting may have a password in it.
+    secret |= {name for name in refused if re.search(r"://\S*@", given[name])}
     problems = [
-        # Before an @ a password may stand.
-        f"{name}{'' if name in secret or '@' in given[name] else f'={given[name]!r}'} cannot be used: it must be {expected[name]}. "
+        f"{name}{'' if name in secret else f'={given[name]!r}'} cannot be used: it must be {expected[name]}. "
         "Correct or unset it."
         for name in refused
     ]

@@ -152,7 +152,7 @@ def test_what_cannot_be_used_is_refused_by_a_sentence_that_names_it(variable: st
 
 
 def test_an_endpoint_with_a_password_is_refused_and_not_repeated() -> None:
-    with pytest.raises(SettingsError, match="CMDB_OBJECTS_ENDPOINT cannot be used: .* without user and") as refused:
+    with pytest.raises(SettingsError, match=r"CMDB_OBJECTS_ENDPOINT cannot be used: .* without user and") as refused:
         read_settings({"CMDB_OBJECTS_ENDPOINT": "http://cmdb:hunter2@store.invalid:8333"})
     assert "hunter2" not in str(refused.value)
 

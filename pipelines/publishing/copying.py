@@ -170,15 +170,15 @@ class PublishedCopy:
             return Pointer(), None
         try:
             pointer = Pointer(**json.loads(found.data))
-            if pointer.claimed_by is not None and datetime.fromisoformat(pointer.changed_at).tzinfo is None:
-                raise ValueError("nobody can tell how long the claim lasts")
-            return pointer, found.e_tag
+            if pointer.claimed_by is not None:
+                _claimed_at(pointer)
         except (ValueError, TypeError) as error:
             raise ObjectStoreError(
                 f"{self.objects.url}/{POINTER} is not what `cmdb` writes, so nobody can tell what is published there. "
                 "It was left as it is. Look who wrote it; set CMDB_OBJECTS_URL to another prefix, or remove it.",
                 exit_code=2,
             ) from error
+        return pointer, found.e_tag
 
     def _refuse_unknown(self, pointer: Pointer, known: Collection[str]) -> None:
         if pointer.run_id is not None and pointer.run_id not in known:
@@ -190,13 +190,13 @@ class PublishedCopy:
             )
         if pointer.claimed_by is None or pointer.claimed_by in known:
             return
-        since = datetime.fromisoformat(pointer.changed_at)
+        since = _claimed_at(pointer)
         # The clock that dated a claim far ahead was wrong, and the claim must not last until then.
         if abs(datetime.now(UTC) - since) < CLAIM_LASTS:
             raise Overtaken(
                 self._overtaken(
                     f"run {pointer.claimed_by}, which this warehouse does not know, is publishing since "
-                    f"{pointer.changed_at}, and has until {(since + CLAIM_LASTS).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+                    f"{pointer.changed_at}, and has until {since + CLAIM_LASTS:%Y-%m-%d %H:%M} UTC"
                 )
             )
 
@@ -249,6 +249,14 @@ def runs_of(store: Store) -> set[str]:
     with suppress(WarehouseError), store.published() as connection:
         known |= known_runs(connection)
     return known
+
+
+def _claimed_at(pointer: Pointer) -> datetime:
+    """When the pointer was claimed, in UTC; ValueError where its time is none, or has no zone."""
+    at = datetime.fromisoformat(pointer.changed_at)
+    if at.tzinfo is None:
+        raise ValueError(pointer.changed_at)
+    return at.astimezone(UTC)
 
 
 def _renewed(pointer: Pointer, claimed_by: str | None = None) -> Pointer:
