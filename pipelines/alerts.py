@@ -10,6 +10,7 @@ import json
 import shlex
 import signal
 import subprocess
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -33,7 +34,12 @@ from resources.release import ProductFileError
 from resources.store.errors import WarehouseError
 from resources.store.store import Store
 
-ALERT_SECONDS = 60
+TICK_SECONDS = 45
+"""Most seconds of one tick of a sensor, for addresses and programs together: after 60 Dagster gives the tick up, and
+begins again with the same run, for ever."""
+
+PEOPLE_SECONDS = 10
+"""Most of them for one message to all addresses, which come before a program."""
 
 WARNINGS_NAMED = 10
 """Most warnings in one message."""
@@ -110,28 +116,54 @@ def _exit_code(event: dg.DagsterEvent) -> int:
     return int(code.value) if isinstance(code, dg.IntMetadataValue) and code.value is not None else 1
 
 
-def send(command: str, result: dict[str, Any], setting: str = ALERT) -> str:
-    """Run the program of a setting; return a sentence on how it ended. A failing program never fails a run."""
+def deadline() -> float:
+    """When what begins here has used up `TICK_SECONDS`, on the monotonic clock."""
+    return time.monotonic() + TICK_SECONDS
+
+
+def seconds_left(until: float) -> float:
+    """Seconds until then; at least one, so that whoever comes last is tried too."""
+    return max(1.0, until - time.monotonic())
+
+
+def send(command: str, result: dict[str, Any], setting: str = ALERT, seconds: float = TICK_SECONDS) -> str:
+    """Run the program of a setting; return a sentence on how it ended. A failing program never fails a run.
+
+    No sentence has the command: its arguments may hold secrets.
+
+    Args:
+        seconds: after which the program is killed.
+    """
     try:
         done = subprocess.run(
             shlex.split(command),
             input=json.dumps(result).encode(),
             capture_output=True,
-            timeout=ALERT_SECONDS,
+            timeout=seconds,
             check=False,
         )
-    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-        return f"{setting} could not be run: {error}. The check results are in the run's log."
+    except subprocess.TimeoutExpired:
+        return f"{setting} was killed after {seconds:.0f} second(s). The check results are in the run's log."
+    except (OSError, ValueError) as error:
+        # Without the name of the program: who writes an address there alone has written a secret.
+        why = error.strerror if isinstance(error, OSError) else error
+        return f"{setting} could not be run: {why}. The check results are in the run's log."
     if done.returncode:
-        output = done.stderr.decode(errors="replace").strip()[:300]
+        output = plain(done.stderr.decode(errors="replace").strip(), 300)
         return f"{setting} ended with {done.returncode}: {output}. The check results are in the run's log."
     return f"{setting} received the check results."
 
 
 def announce_failure(
-    command: str, addresses: str, run_id: str, job: str, sentences: list[str], status: str = "failed"
+    command: str,
+    addresses: str,
+    run_id: str,
+    job: str,
+    sentences: list[str],
+    status: str = "failed",
+    until: float | None = None,
 ) -> list[str]:
-    """Alert a program and people of what failed or warns; one sentence on how each way ended.
+    """Alert people and a program of what failed or warns; one sentence on how each way ended.
 
     Args:
         command: of `CMDB_ALERT_COMMAND`; may be empty.
@@ -139,31 +171,42 @@ def announce_failure(
         run_id: empty where no run began.
         job: of the run, or what found the failure.
         status: as of `result_of`.
+        until: the `deadline` of the tick; of this message alone where None.
     """
+    until = deadline() if until is None else until
     said = []
-    if command:
-        said.append(send(command, result_of(run_id, job, sentences, status)))
     if addresses:
         body = "\n".join([*sentences, *([f"Run {run_id}."] if run_id else [])])
-        said.append(notify(addresses, f"AWS CMDB and cost: {job} {status}", body, is_bad=True).sentence)
+        title = f"AWS CMDB and cost: {job} {status}"
+        said.append(notify(addresses, title, body, is_bad=True, seconds=_for_people(until)).sentence)
+    if command:
+        said.append(send(command, result_of(run_id, job, sentences, status), seconds=seconds_left(until)))
     return said
+
+
+def _for_people(until: float) -> float:
+    return min(PEOPLE_SECONDS, seconds_left(until))
 
 
 def announce_published(settings: Settings, run_id: str, job: str) -> list[str]:
     """Tell a program that a run published, and people what it has to say and what warns since; one sentence a way."""
-    said = []
-    if settings.heartbeat_command:
-        said.append(send(settings.heartbeat_command, heartbeat_of(run_id, job, settings.database), HEARTBEAT))
+    until, said = deadline(), []
     if settings.notify:
         try:
             digest = read_digest(Store(settings.database))
         except (WarehouseError, ProductFileError, SqlFileError, duckdb.Error) as error:
-            return [*said, f"{SETTING}: nobody was notified. {error}"]
-        said.append(notify(settings.notify, digest.title, digest.text, is_bad=False).sentence)
-    return said + _announce_warnings(settings, run_id, job)
+            said.append(f"{SETTING}: nobody was notified. {error}")
+        else:
+            seconds = _for_people(until)
+            said.append(notify(settings.notify, digest.title, digest.text, is_bad=False, seconds=seconds).sentence)
+    if settings.heartbeat_command:
+        # Half of what is left: a program that hangs must not keep the warnings from anybody.
+        beat, seconds = heartbeat_of(run_id, job, settings.database), seconds_left(until) / 2
+        said.append(send(settings.heartbeat_command, beat, HEARTBEAT, seconds))
+    return said + _announce_warnings(settings, run_id, job, until)
 
 
-def _announce_warnings(settings: Settings, run_id: str, job: str) -> list[str]:
+def _announce_warnings(settings: Settings, run_id: str, job: str, until: float) -> list[str]:
     """Alert of the checks that do not block and fail since this run; nothing where they failed before."""
     if not (settings.alert_command or settings.notify):
         return []
@@ -177,7 +220,7 @@ def _announce_warnings(settings: Settings, run_id: str, job: str) -> list[str]:
     left = len(sentences) - WARNINGS_NAMED
     more = [f"And {left:,} more, in audit.check_result."] if left > 0 else []
     shown = [plain(sentence, lines=True) for sentence in sentences[:WARNINGS_NAMED]]
-    return announce_failure(settings.alert_command, settings.notify, run_id, job, shown + more, "warned")
+    return announce_failure(settings.alert_command, settings.notify, run_id, job, shown + more, "warned", until)
 
 
 def stale_sentence(store: Store, now: datetime) -> str:

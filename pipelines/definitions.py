@@ -210,6 +210,8 @@ def execute(job: dg.JobDefinition, tags: Mapping[str, str]) -> Executed:
 def defs() -> dg.Definitions:
     """The definitions that `workspace.yaml` and `dg` load, with the settings of the environment and of the file."""
     send_again()
+    # Each run that ended gets a tick of its own, and with it the whole of `alerts.TICK_SECONDS`.
+    os.environ.setdefault("DAGSTER_RUN_STATUS_SENSOR_PROCESS_LIMIT", "1")
     try:
         settings_file.load(os.environ)
     except SettingsError as error:

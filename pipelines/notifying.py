@@ -1,7 +1,10 @@
 """Messages to people, by Apprise: Slack, Teams, mail and whatever else its addresses name."""
 
 import importlib.util
-from dataclasses import dataclass
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Any
 
 from pipelines.plain_text import plain
 
@@ -23,31 +26,69 @@ class Notified:
     is_whole: bool
 
 
-def notify(addresses: str, title: str, body: str, *, is_bad: bool) -> Notified:
-    """Send a message to every address. Nothing that goes wrong is raised, so that it fails no run.
+SECONDS = 30
+"""How long a command waits for all addresses together."""
+
+
+@dataclass
+class _Delivery:
+    """A message on its way to one address, in a thread of its own, so that a slow address keeps no other waiting.
+
+    Attributes:
+        is_received: whether the service has taken it.
+    """
+
+    name: str
+    service: Any
+    is_received: bool = False
+    thread: threading.Thread = field(init=False)
+
+    def begin(self, message: dict[str, Any]) -> None:
+        """Send the message. One that never ends keeps no process from ending."""
+        self.thread = threading.Thread(target=self._send, args=(message,), daemon=True)
+        self.thread.start()
+
+    def _send(self, message: dict[str, Any]) -> None:
+        self.is_received = bool(self.service.notify(**message))
+
+
+def notify(addresses: str, title: str, body: str, *, is_bad: bool, seconds: float = SECONDS) -> Notified:
+    """Send a message to every address at once. Nothing that goes wrong is raised, so that it fails no run.
 
     Args:
         addresses: of Apprise, separated by white space.
         body: plain text; what a service would read as markup is escaped by Apprise.
         is_bad: whether it is about a failure.
+        seconds: after which nobody waits any longer; what has not been received by then may still arrive.
     """
     if importlib.util.find_spec("apprise") is None:
         return Notified(f"{SETTING} needs Apprise, so nobody was notified. `{EXTRA}` installs it.", False)
     import apprise
 
+    message = {
+        "body": plain(body, lines=True),
+        "title": plain(title),
+        "notify_type": apprise.NotifyType.FAILURE if is_bad else apprise.NotifyType.INFO,
+        "body_format": apprise.NotifyFormat.TEXT,
+    }
+    until = time.monotonic() + seconds
     wanted = addresses.split()
-    missed = []
+    missed: dict[int, str] = {}
+    deliveries: dict[int, _Delivery] = {}
     for number, address in enumerate(wanted, start=1):
         # The collection of one catches what the service raises.
         service = apprise.Apprise()
         if not service.add(address):
-            missed.append(f"address {number}, which Apprise cannot read")
-        elif not service.notify(
-            body=plain(body, lines=True),
-            title=plain(title),
-            notify_type=apprise.NotifyType.FAILURE if is_bad else apprise.NotifyType.INFO,
-            body_format=apprise.NotifyFormat.TEXT,
-        ):
-            missed.append(f"address {number} ({plain(service[0].service_name)})")
+            missed[number] = f"address {number}, which Apprise cannot read"
+            continue
+        deliveries[number] = _Delivery(f"address {number} ({plain(service[0].service_name)})", service)
+        deliveries[number].begin(message)
+    for number, delivery in deliveries.items():
+        delivery.thread.join(max(0.0, until - time.monotonic()))
+        if delivery.thread.is_alive():
+            missed[number] = f"{delivery.name}, which did not respond within {seconds:.0f} seconds"
+        elif not delivery.is_received:
+            missed[number] = delivery.name
     sentence = f"{SETTING}: {len(wanted) - len(missed)} of {len(wanted)} addresses were notified"
-    return Notified(f"{sentence}, not {' and '.join(missed)}." if missed else f"{sentence}.", not missed)
+    not_notified = " and ".join(missed[number] for number in sorted(missed))
+    return Notified(f"{sentence}, not {not_notified}." if missed else f"{sentence}.", not missed)

@@ -141,8 +141,8 @@ class Settings(BaseSettings):
         "CMDB_WORKER_PATIENCE", 600, "a whole number of seconds from 1 to 86400", ge=1, le=86_400
     )
     worker_key: str = _set_by("CMDB_WORKER_KEY", "", "at least 32 characters", min_length=32, repr=False)
-    alert_command: str = _set_by("CMDB_ALERT_COMMAND", "")
-    heartbeat_command: str = _set_by("CMDB_HEARTBEAT_COMMAND", "")
+    alert_command: str = _set_by("CMDB_ALERT_COMMAND", "", repr=False)
+    heartbeat_command: str = _set_by("CMDB_HEARTBEAT_COMMAND", "", repr=False)
     notify: str = _set_by("CMDB_NOTIFY", "", repr=False)
     docs_url: str = _set_by(
         "CMDB_DOCS_URL", "", "an address that begins with http:// or https://", pattern=r"^https?://\S*$"

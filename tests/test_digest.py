@@ -456,7 +456,7 @@ def test_no_address_is_printed_and_nothing_that_goes_wrong_is_raised(receiver: R
     assert "to-ken" not in said.sentence
     settings = read_settings({"CMDB_DATABASE": str(tmp_path / DATABASE), "CMDB_NOTIFY": receiver.address})
     assert "pass-word" not in repr(settings)
-    (nothing,) = alerts.announce_published(settings, "one", "nightly")
+    nothing, *_ = alerts.announce_published(settings, "one", "nightly")
     assert "nobody was notified. Nothing is published" in nothing
 
 

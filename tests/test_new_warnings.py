@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 import shlex
+import socket
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._grpc.utils import default_sensor_grpc_timeout
 from given import blank_file
 
 from pipelines import alerts
-from pipelines.definitions import NIGHTLY
-from pipelines.settings import Settings, read_settings
+from pipelines.alerts import send
+from pipelines.definitions import NIGHTLY, defs
+from pipelines.settings import Settings, read_settings, secrets
 from pipelines.trust.gate import refuse
 from resources.audit.checks import record_check
 from resources.audit.runs import record_run, settle_run
@@ -180,3 +186,111 @@ def test_the_event_of_a_refusal_begins_with_its_sentence() -> None:
     assert error.message.startswith("Refused: cost.daily was not built. The pre-flight failed.")
     assert error.stack
     assert error.cause is not None
+
+
+# ------------------------------------------------------------------------------------- what hangs keeps nobody
+
+HANGING = shlex.join([sys.executable, "-c", "import time; time.sleep(600)"])
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """An address that accepts a connection and never responds."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"json://127.0.0.1:{server.getsockname()[1]}?rto=600"
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alerts, "TICK_SECONDS", 2)
+    monkeypatch.setattr(alerts, "PEOPLE_SECONDS", 0.5)
+
+
+def test_a_tick_of_a_sensor_ends_before_dagster_gives_it_up() -> None:
+    """Whoever comes last has a second beyond the rest, and reading what is published takes time too."""
+    assert default_sensor_grpc_timeout() >= alerts.TICK_SECONDS + 10
+
+
+def test_each_run_that_ended_has_a_tick_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DAGSTER_RUN_STATUS_SENSOR_PROCESS_LIMIT", raising=False)
+    defs()
+    assert os.environ["DAGSTER_RUN_STATUS_SENSOR_PROCESS_LIMIT"] == "1"
+
+
+@pytest.mark.usefixtures("hurried")
+def test_a_program_and_an_address_that_hang_keep_no_failed_run_from_being_announced(
+    store: Store, silent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sensor as the daemon evaluates it: the cursor of each tick is where the next begins."""
+    monkeypatch.setenv("DAGSTER_RUN_STATUS_SENSOR_PROCESS_LIMIT", "1")
+    people: list[tuple[str, str]] = []
+    whole = alerts.notify
+
+    def notify(addresses: str, title: str, body: str, **options: Any) -> Any:
+        people.append((title, body.splitlines()[-1]))
+        return whole(addresses, title, body, **options)
+
+    monkeypatch.setattr(alerts, "notify", notify)
+
+    @dg.op
+    def fails() -> None:
+        raise dg.Failure("It failed.")
+
+    @dg.job(name=NIGHTLY)
+    def night() -> None:
+        fails()
+
+    sensor = alerts.nightly_failure_sensor(
+        read_settings(
+            {"CMDB_DATABASE": str(store.database), "CMDB_ALERT_COMMAND": HANGING, "CMDB_NOTIFY": f"{silent} {silent}"}
+        )
+    )
+    with dg.DagsterInstance.ephemeral() as instance:
+
+        def tick(cursor: str | None) -> str | None:
+            begun = time.monotonic()
+            with dg.build_sensor_context(instance=instance, cursor=cursor) as context:
+                cursor = sensor.evaluate_tick(context).cursor
+            assert time.monotonic() - begun < 30
+            return cursor
+
+        cursor = tick(None)
+        runs = [night.execute_in_process(instance=instance, raise_on_error=False).run_id for _ in range(2)]
+        for number in (1, 2):
+            cursor = tick(cursor)
+            assert people == [(f"AWS CMDB and cost: {NIGHTLY} failed", f"Run {run}.") for run in runs[:number]]
+        tick(cursor)
+        assert len(people) == 2
+
+
+@pytest.mark.usefixtures("hurried")
+def test_a_heartbeat_that_hangs_keeps_no_warning_from_anybody(store: Store, told: Path, silent: str) -> None:
+    published(store, "run-1", rates="No rate.")
+    settings = settings_of(store, told).model_copy(update={"heartbeat_command": HANGING, "notify": silent})
+    begun = time.monotonic()
+    said = alerts.announce_published(settings, "run-1", NIGHTLY)
+    assert time.monotonic() - begun < 30
+    assert any("CMDB_HEARTBEAT_COMMAND was killed after 1 second" in sentence for sentence in said), said
+    assert [one["sentences"] for one in messages(told)] == [["No rate."]]
+
+
+SECRET = "https://hooks.example.com/T0/SECRET"
+
+PRINTING = {
+    "hangs": f"{HANGING} {SECRET}",
+    "is no program": SECRET,
+    "writes to the terminal": shlex.join([sys.executable, "-c", "import sys; sys.exit('\\x1b]0;evil\\x07')", SECRET]),
+}
+
+
+@pytest.mark.parametrize("command", PRINTING.values(), ids=list(PRINTING))
+def test_no_sentence_about_a_program_repeats_its_arguments_or_steers_a_terminal(command: str) -> None:
+    said = send(command, alerts.result_of("run", NIGHTLY, ["Too bad."]), seconds=2)
+    assert "SECRET" not in said
+    assert said.isprintable()
+
+
+@pytest.mark.parametrize("setting", [alerts.ALERT, alerts.HEARTBEAT])
+def test_no_program_is_in_what_is_logged_of_the_settings(setting: str) -> None:
+    assert "SECRET" not in repr(read_settings({setting: f"curl {SECRET}"}))
+    assert setting in secrets()

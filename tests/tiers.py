@@ -32,6 +32,7 @@ STARTING = frozenset(
         "socket",
         "socketserver.BaseServer",
         "simulator.client.start",
+        "pipelines.alerts.send",
         "pipelines.charts.drawing",
         "pipelines.explorer.server.listening",
         # Dagster, and our commands.
