@@ -41,8 +41,11 @@ begins again with the same run, for ever."""
 PEOPLE_SECONDS = 10
 """Most of them for one message to all addresses, which come before a program."""
 
-WARNINGS_NAMED = 10
-"""Most warnings in one message."""
+SENTENCES_NAMED = 10
+"""Most sentences in one message."""
+
+ERROR_LENGTH = 500
+"""Most characters of an error that is not the product's own."""
 
 ALERT, HEARTBEAT = "CMDB_ALERT_COMMAND", "CMDB_HEARTBEAT_COMMAND"
 """The settings that name the programs."""
@@ -67,7 +70,7 @@ def is_interruption(error: Any) -> bool:
 
 
 def failure_sentence(event: dg.DagsterEvent) -> str:
-    """Why a step failed: the sentence of the product's own failures, the last line of any other error."""
+    """Why a step failed: the sentence of the product's own failures, the first paragraph of any other error."""
     data = event.step_failure_data
     if data.user_failure_data is not None and data.user_failure_data.description:
         return data.user_failure_data.description
@@ -76,7 +79,12 @@ def failure_sentence(event: dg.DagsterEvent) -> str:
     if is_interruption(data.error):
         return f"{event.step_key} was interrupted: nothing of it counts, and what the steps before it stored stays."
     cause = data.error.cause or data.error
-    return f"{event.step_key}: {cause.message.strip().splitlines()[-1]}"
+    return f"{event.step_key}: {plain(first_paragraph(cause.message) or cause.cls_name, ERROR_LENGTH)}"
+
+
+def first_paragraph(text: str) -> str:
+    """What an error states, in one line: below an empty line DuckDB repeats the query and marks a place in it."""
+    return " ".join(text.strip().partition("\n\n")[0].split())
 
 
 BETWEEN = "The run was interrupted between two steps: what those before stored stays."
@@ -154,6 +162,13 @@ def send(command: str, result: dict[str, Any], setting: str = ALERT, seconds: fl
     return f"{setting} received the check results."
 
 
+def first_of(sentences: list[str], where: str = "") -> list[str]:
+    """The first sentences of a message, and how many more there are."""
+    left = len(sentences) - SENTENCES_NAMED
+    # A sentence on one more is no shorter than the one.
+    return sentences if left <= 1 else [*sentences[:SENTENCES_NAMED], f"And {left:,} more{where}."]
+
+
 def announce_failure(
     command: str,
     addresses: str,
@@ -176,7 +191,7 @@ def announce_failure(
     until = deadline() if until is None else until
     said = []
     if addresses:
-        body = "\n".join([*sentences, *([f"Run {run_id}."] if run_id else [])])
+        body = "\n".join([*first_of(sentences), *([f"Run {run_id}."] if run_id else [])])
         title = f"AWS CMDB and cost: {job} {status}"
         said.append(notify(addresses, title, body, is_bad=True, seconds=_for_people(until)).sentence)
     if command:
@@ -217,10 +232,8 @@ def _announce_warnings(settings: Settings, run_id: str, job: str, until: float) 
         return [f"Which checks warn since this run could not be read. {error}"]
     if not sentences:
         return []
-    left = len(sentences) - WARNINGS_NAMED
-    more = [f"And {left:,} more, in audit.check_result."] if left > 0 else []
-    shown = [plain(sentence, lines=True) for sentence in sentences[:WARNINGS_NAMED]]
-    return announce_failure(settings.alert_command, settings.notify, run_id, job, shown + more, "warned", until)
+    shown = first_of([plain(sentence, lines=True) for sentence in sentences], ", in audit.check_result")
+    return announce_failure(settings.alert_command, settings.notify, run_id, job, shown, "warned", until)
 
 
 def stale_sentence(store: Store, now: datetime) -> str:

@@ -1,6 +1,7 @@
 """Messages to people, by Apprise: Slack, Teams, mail and whatever else its addresses name."""
 
 import importlib.util
+import re
 import threading
 import time
 from dataclasses import dataclass, field
@@ -28,6 +29,10 @@ class Notified:
 
 SECONDS = 30
 """How long a command waits for all addresses together."""
+
+
+_NAMES_OVERFLOW = re.compile(r"[?&]overflow=", re.IGNORECASE)
+"""Of an address that says itself what becomes of a message that is too long."""
 
 
 @dataclass
@@ -76,11 +81,15 @@ def notify(addresses: str, title: str, body: str, *, is_bad: bool, seconds: floa
     missed: dict[int, str] = {}
     deliveries: dict[int, _Delivery] = {}
     for number, address in enumerate(wanted, start=1):
-        # The collection of one catches what the service raises.
-        service = apprise.Apprise()
+        # The collection of one catches what the service raises. Redirected, a message becomes a request without a body.
+        service = apprise.Apprise(asset=apprise.AppriseAsset(http_redirects=False))
         if not service.add(address):
             missed[number] = f"address {number}, which Apprise cannot read"
             continue
+        if not _NAMES_OVERFLOW.search(address):
+            for one in service:
+                # Without it a message beyond the length that a service allows reaches nobody there.
+                one.overflow_mode = apprise.OverflowMode.SPLIT
         deliveries[number] = _Delivery(f"address {number} ({plain(service[0].service_name)})", service)
         deliveries[number].begin(message)
     for number, delivery in deliveries.items():

@@ -406,6 +406,14 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.got.append(json.loads(body))
         self.send_response(self.server.status)
+        if self.server.status == 302:
+            self.send_header("Location", "/sign-in")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        """A page for signing in, which follows a redirection."""
+        self.send_response(200)
         self.send_header("Content-Length", "0")
         self.end_headers()
 
@@ -458,6 +466,35 @@ def test_no_address_is_printed_and_nothing_that_goes_wrong_is_raised(receiver: R
     assert "pass-word" not in repr(settings)
     nothing, *_ = alerts.announce_published(settings, "one", "nightly")
     assert "nobody was notified. Nothing is published" in nothing
+
+
+def test_a_message_that_was_redirected_is_not_received(receiver: Receiver) -> None:
+    receiver.status = 302
+    said = notify(receiver.address, "title", "text", is_bad=False)
+    assert (said.is_whole, len(receiver.got)) == (False, 1)
+
+
+@pytest.mark.parametrize(("option", "length"), [("", 4000), ("?overflow=truncate", 50)])
+def test_a_message_too_long_for_a_service_is_split_unless_its_address_says_otherwise(
+    receiver: Receiver, option: str, length: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As of a service that refuses longer ones.
+    monkeypatch.setattr("apprise.plugins.custom_json.NotifyJSON.body_maxlen", 50)
+    monkeypatch.setattr("apprise.plugins.custom_json.NotifyJSON.request_rate_per_sec", 0)
+    said = notify(f"{receiver.address}{option}", "", "word " * 800, is_bad=False)
+    assert said.is_whole, said.sentence
+    got = [message["message"] for message in receiver.got]
+    assert max(len(one) for one in got) <= 50
+    assert sum(one.count("word") for one in got) == pytest.approx(length / 5, abs=5)
+
+
+def test_of_many_sentences_people_get_the_first_ten_and_a_program_all(receiver: Receiver, tmp_path: Path) -> None:
+    told = tmp_path / "told.json"
+    sentences = [f"Check {number} failed." for number in range(16)]
+    alerts.announce_failure(f"/bin/sh -c 'cat > {told}'", receiver.address, "one", "nightly", sentences)
+    (message,) = receiver.got
+    assert message["message"].splitlines() == [*sentences[:10], "And 6 more.", "Run one."]
+    assert json.loads(told.read_text())["sentences"] == sentences
 
 
 def test_without_apprise_a_sentence_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ import gc
 from pathlib import Path
 
 import dagster as dg
+import duckdb
 import pytest
 from nights import DATABASE, dagster_home, environment_of, night_environment
 
@@ -68,6 +69,31 @@ def test_a_run_that_fails_keeps_its_failures() -> None:
     assert [event.step_key for event in done.failures] == ["third", None]
     failure = failure_of(done.failures)
     assert (failure.exit_code, failure.sentences) == (3, ["It is over."])
+
+
+ERRORS = {
+    "of DuckDB": (
+        duckdb.BinderException('Binder Error: No column "b".\nCandidate bindings: "a"\n\nLINE 2: select b\n        ^'),
+        'BinderException: Binder Error: No column "b". Candidate bindings: "a"',
+    ),
+    "of the product, on several lines": (ValueError("The file is gone.\nName another."), "gone. Name another."),
+    "without a word": (ValueError(), "ValueError"),
+    "long": (ValueError("x " * 5000), "x…"),
+    "that steers a terminal": (ValueError("\x1b[2J"), "⟨U+001B⟩[2J"),
+}
+
+
+@pytest.mark.parametrize(("error", "end"), ERRORS.values(), ids=list(ERRORS))
+def test_a_step_that_fails_otherwise_says_what_its_error_states(error: Exception, end: str) -> None:
+    @dg.asset
+    def broken() -> None:
+        raise error
+
+    result = job(broken).execute_in_process(raise_on_error=False)
+    (sentence,) = failure_of([event for event in result.all_events if event.is_failure]).sentences
+    assert sentence.startswith("broken: ")
+    assert sentence.endswith(end)
+    assert len(sentence) < 600
 
 
 def test_no_client_of_a_step_is_kept_for_the_next(
