@@ -204,7 +204,7 @@ def _for_people(until: float) -> float:
 
 
 def announce_published(settings: Settings, run_id: str, job: str) -> list[str]:
-    """Tell a program that a run published, and people what it has to say and what warns since; one sentence a way."""
+    """Tell a program that a nightly run published, and people its digest and what warns since; one sentence a way."""
     until, said = deadline(), []
     if settings.notify:
         try:
@@ -218,11 +218,15 @@ def announce_published(settings: Settings, run_id: str, job: str) -> list[str]:
         # Half of what is left: a program that hangs must not keep the warnings from anybody.
         beat, seconds = heartbeat_of(run_id, job, settings.database), seconds_left(until) / 2
         said.append(send(settings.heartbeat_command, beat, HEARTBEAT, seconds))
-    return said + _announce_warnings(settings, run_id, job, until)
+    return said + announce_warnings(settings, run_id, job, until)
 
 
-def _announce_warnings(settings: Settings, run_id: str, job: str, until: float) -> list[str]:
-    """Alert of the checks that do not block and fail since this run; nothing where they failed before."""
+def announce_warnings(settings: Settings, run_id: str, job: str, until: float | None = None) -> list[str]:
+    """Alert of the checks that do not block and fail since this published run; nothing where they failed before.
+
+    Args:
+        until: as of `announce_failure`.
+    """
     if not (settings.alert_command or settings.notify):
         return []
     try:
@@ -298,17 +302,22 @@ def nightly_failure_sensor(settings: Settings) -> dg.SensorDefinition:
         for sentence in sentences:
             context.log.warning(plain(sentence, lines=True))
         # `cmdb nightly` sends the alerts of its own runs itself, since no daemon may be running where cron starts it.
-        if LAUNCHED_BY not in run.tags:
-            for sentence in announce_failure(
-                settings.alert_command, settings.notify, run.run_id, run.job_name, sentences
-            ):
-                context.log.info(sentence)
+        if LAUNCHED_BY in run.tags:
+            return
+        until = deadline()
+        said = announce_failure(
+            settings.alert_command, settings.notify, run.run_id, run.job_name, sentences, until=until
+        )
+        if _has_published(settings, run.run_id):
+            said += announce_warnings(settings, run.run_id, run.job_name, until)
+        for sentence in said:
+            context.log.info(sentence)
 
     return failed_run_alert
 
 
 def heartbeat_sensor(settings: Settings, job: str) -> dg.SensorDefinition:
-    """The sensor that tells whom the settings name of every published run of one job."""
+    """The sensor that tells whom the settings name of every published run of one job, and what warns since any run."""
 
     @dg.run_status_sensor(
         run_status=dg.DagsterRunStatus.SUCCESS,
@@ -320,11 +329,16 @@ def heartbeat_sensor(settings: Settings, job: str) -> dg.SensorDefinition:
     def published_run_heartbeat(context: dg.RunStatusSensorContext) -> None:
         run = context.dagster_run
         is_told = settings.heartbeat_command or settings.notify or settings.alert_command
-        if not is_told or run.job_name != job or LAUNCHED_BY in run.tags:
-            return
         # A run of a part of the job may end well without publishing.
-        if any(version.run_id == run.run_id for version in Store(settings.database).versions()):
-            for sentence in announce_published(settings, run.run_id, run.job_name):
-                context.log.info(sentence)
+        if not is_told or LAUNCHED_BY in run.tags or not _has_published(settings, run.run_id):
+            return
+        # What begins to warn in a run of another job, the next nightly run takes for known.
+        announce = announce_published if run.job_name == job else announce_warnings
+        for sentence in announce(settings, run.run_id, run.job_name):
+            context.log.info(sentence)
 
     return published_run_heartbeat
+
+
+def _has_published(settings: Settings, run_id: str) -> bool:
+    return any(version.run_id == run_id for version in Store(settings.database).versions())

@@ -10,16 +10,23 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
+from click.exceptions import Exit
 from dagster._grpc.utils import default_sensor_grpc_timeout
 from given import blank_file
 
 from pipelines import alerts
 from pipelines.alerts import send
+from pipelines.cli.run import ending
+from pipelines.cli.summary import RunSummary
+from pipelines.cli.terminal import console
+from pipelines.collection.bill_month_assets import BILL_MONTH
+from pipelines.collection.confirmation_assets import CONFIRM
 from pipelines.definitions import NIGHTLY, defs
 from pipelines.settings import Settings, read_settings, secrets
 from pipelines.trust.gate import refuse
@@ -100,12 +107,15 @@ def test_what_began_to_fail_in_a_refused_run_alerts_when_the_next_is_published(s
     assert [one["sentences"] for one in messages(told)] == [["No rate."]]
 
 
-def test_the_sensor_alerts_of_a_scheduled_run_with_no_other_setting_than_the_alert(store: Store, told: Path) -> None:
+@pytest.mark.parametrize("job", [NIGHTLY, BILL_MONTH, "__ASSET_JOB"])
+def test_the_sensor_alerts_of_a_run_of_any_job_with_no_other_setting_than_the_alert(
+    job: str, store: Store, told: Path
+) -> None:
     @dg.op(name="publish")
     def publish_it() -> None:
         published(store, dg.OpExecutionContext.get().run_id, rates="No rate.")
 
-    @dg.job(name=NIGHTLY)
+    @dg.job(name=job)
     def whole() -> None:
         publish_it()
 
@@ -118,6 +128,50 @@ def test_the_sensor_alerts_of_a_scheduled_run_with_no_other_setting_than_the_ale
         ) as context:
             sensor(context)
     assert [(one["run_id"], one["sentences"]) for one in messages(told)] == [(result.run_id, ["No rate."])]
+
+
+def test_the_sensor_of_failed_runs_alerts_of_what_warns_since_one_that_published(store: Store, told: Path) -> None:
+    @dg.op(name="publish")
+    def publish_it() -> None:
+        published(store, dg.OpExecutionContext.get().run_id, rates="No rate.")
+        raise dg.Failure("No report was written.")
+
+    @dg.job(name=NIGHTLY)
+    def whole() -> None:
+        publish_it()
+
+    sensor = alerts.nightly_failure_sensor(settings_of(store, told))
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = whole.execute_in_process(instance=instance, raise_on_error=False)
+        event = next(one for one in result.all_events if one.event_type == dg.DagsterEventType.RUN_FAILURE)
+        with dg.build_run_status_sensor_context(
+            sensor_name=sensor.name, dagster_event=event, dagster_instance=instance, dagster_run=result.dagster_run
+        ) as context:
+            sensor(context.for_run_failure())
+    assert [(one["status"], one["sentences"]) for one in messages(told)] == [
+        ("failed", ["No report was written."]),
+        ("warned", ["No rate."]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("job", "exit_code", "demo", "statuses"),
+    [
+        (BILL_MONTH, 0, False, ["warned"]),
+        (CONFIRM, 0, False, ["warned"]),
+        (NIGHTLY, 0, False, ["warned"]),
+        (NIGHTLY, 1, False, ["failed", "warned"]),
+        (BILL_MONTH, 0, True, []),
+    ],
+)
+def test_a_command_alerts_of_what_warns_since_its_run_published(
+    job: str, exit_code: int, demo: bool, statuses: list[str], store: Store, told: Path
+) -> None:
+    published(store, "run-1", rates="No rate.")
+    ended = RunSummary("run-1", True, exit_code, ["No report was written."] if exit_code else [])
+    with suppress(Exit), ending(ended, job, settings_of(store, told), console(on_stderr=True), demo=demo):
+        pass
+    assert [one["status"] for one in messages(told)] == statuses
 
 
 def test_of_many_warnings_the_first_ten_are_named(store: Store, told: Path) -> None:

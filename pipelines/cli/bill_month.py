@@ -51,7 +51,7 @@ def bill_month(first: str, last: str | None, demo: bool, as_json: bool) -> None:
         raise Misused(f"{store.working} does not exist: there was no run yet. Nothing was requested. Run cmdb nightly.")
     prepare_dagster_home(os.environ)
     run = run_with_progress(store, BILL_MONTH, months=(months[0], months[-1]), on_stderr=as_json)
-    with ending(run, BILL_MONTH, settings, console(on_stderr=True)):
+    with ending(run, BILL_MONTH, settings, console(on_stderr=True), demo=demo):
         fetched = _fetched(store, settings, run.run_id)
         if as_json:
             outcome = {"run_id": run.run_id, "published": run.published, "exit_code": run.exit_code}

@@ -44,7 +44,7 @@ def confirm(demo: bool, as_json: bool) -> None:
             console().print(nothing, markup=False)
         return
     run = run_with_progress(store, CONFIRM, on_stderr=as_json)
-    with ending(run, CONFIRM, settings, console(on_stderr=True)):
+    with ending(run, CONFIRM, settings, console(on_stderr=True), demo=demo):
         sentence = zeros_sentence(store, run.run_id)
         if as_json:
             outcome = {"run_id": run.run_id, "published": run.published, "exit_code": run.exit_code} | _texts(sentence)

@@ -73,7 +73,6 @@ def nightly(
     """
     with loading():
         from pipelines import reference
-        from pipelines.alerts import announce_published
         from pipelines.cli.terminal import console
         from pipelines.definitions import NIGHTLY
         from resources.store.store import Store
@@ -97,13 +96,8 @@ def nightly(
         on_stderr=as_json,
     )
     screen = console(on_stderr=as_json)
-    # A run of the demo must not pass for one of the organisation.
-    is_announced = ended.published and not ended.exit_code and not demo
-    announced = announce_published(settings, ended.run_id, NIGHTLY) if is_announced else []
-    with ending(ended, NIGHTLY, settings, screen):
+    with ending(ended, NIGHTLY, settings, screen, demo=demo):
         _print(ended, store, screen, demo=demo, as_json=as_json)
-        for sentence in announced:
-            screen.print(sentence, markup=False)
 
 
 def _print(ended: RunSummary, store: "Store", screen: "Console", *, demo: bool, as_json: bool) -> None:
@@ -218,19 +212,25 @@ def run_with_progress(
 
 
 @contextmanager
-def ending(ended: RunSummary, job_name: str, settings: "Settings", screen: "Console") -> Iterator[None]:
+def ending(ended: RunSummary, job_name: str, settings: "Settings", screen: "Console", *, demo: bool) -> Iterator[None]:
     """A block that prints the outcome of a run, which ends the process with the run's exit code, printed or not.
 
-    Whom the settings name is alerted of a failed run before, since what is printed may have no reader.
+    Whom the settings name hears of the run before, since what is printed may have no reader.
 
     Args:
-        screen: where to print how the alert ended.
+        screen: where to print how the messages ended.
+        demo: a published run of the demo is announced to nobody: it must not pass for one of the organisation.
     """
-    from pipelines.alerts import announce_failure
+    from pipelines.alerts import announce_failure, announce_published, announce_warnings
+    from pipelines.definitions import NIGHTLY
 
     alerts: list[str] = []
     if ended.exit_code:
         alerts = announce_failure(settings.alert_command, settings.notify, ended.run_id, job_name, ended.sentences)
+    if ended.published and not demo:
+        is_good_night = job_name == NIGHTLY and not ended.exit_code
+        announce = announce_published if is_good_night else announce_warnings
+        alerts += announce(settings, ended.run_id, job_name)
     try:
         yield
     except OSError:
