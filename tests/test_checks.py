@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import pytest
 from given import run_checks
 from nights import copy_of, environment_of, fingerprint, night_environment, preflight_here
@@ -21,8 +22,6 @@ from resources.store.engine import as_one
 from resources.store.store import Store
 
 if TYPE_CHECKING:
-    import duckdb
-
     from simulator.client import Simulator
 
 MODELS = read_models()
@@ -593,6 +592,57 @@ def test_what_a_rule_said_is_recorded_with_the_rows_at_fault(truthful_night: Pat
     assert {row["currency"] for row in json.loads(rows[1][5])} == {"NZD", "USD"}
 
 
+UNRUNNABLE = {
+    "conversion": ("select account_name::integer as n from org.account", "Conversion Error: Could not convert string"),
+    "column": ("select nonesuch from org.account", 'Binder Error: Referenced column "nonesuch" not found'),
+}
+
+
+def own_rule(folder: Path, sql: str, about: str, severity: str) -> SqlCheck:
+    """A rule as an operator adds it."""
+    folder.mkdir(exist_ok=True)
+    (folder / "ours.sql").write_text(f"-- None.\n-- about: {about}\n-- severity: {severity}\n{sql}", encoding="utf-8")
+    (rule,) = read_checks(folder)
+    return rule
+
+
+@pytest.mark.parametrize("severity", ["warn", "error"])
+@pytest.mark.parametrize(("sql", "reason"), UNRUNNABLE.values(), ids=list(UNRUNNABLE))
+def test_a_rule_that_cannot_be_run_fails_with_its_file_and_the_reason(
+    sql: str, reason: str, severity: str, truthful_night: Path, tmp_path: Path
+) -> None:
+    rule = own_rule(tmp_path / "checks", sql, "org.account", severity)
+    store = Store(copy_of(truthful_night, tmp_path))
+
+    def made(unrunnable: checks.Unrunnable) -> list[checks.SqlResult]:
+        with store.transaction() as connection:
+            connection.execute("create table main.built as select 1 as a")
+            return checks.run_checks(connection, [rule, KEYS["cost.daily"]], "run-1", "", unrunnable)
+
+    with store.holding("run-1", "a test"):
+        broken, good = checks.past_unrunnable(made)
+        with store.read() as connection:
+            assert connection.execute("from main.built").fetchall() == [(1,)]
+            (recorded,) = connection.execute(
+                "select severity, passed, observed from audit.check_result where check_name = 'ours'"
+            ).fetchall()
+    assert (broken.passed, good.passed) == (False, True)
+    assert broken.sentence.startswith(f"warehouse/checks/ours.sql could not be run: {reason}")
+    assert "\n" not in broken.sentence
+    assert recorded == ("WARN" if severity == "warn" else "ERROR", False, broken.sentence)
+
+
+def test_too_little_memory_is_no_fault_of_a_rule() -> None:
+    greedy = SqlCheck(
+        "greedy", "org.account", False, "None.", "select array_agg(range order by -range) from range(5000000)"
+    )
+    with (
+        duckdb.connect(config={"memory_limit": "10MB", "max_temp_directory_size": "0B"}) as connection,
+        pytest.raises(duckdb.OutOfMemoryException),
+    ):
+        checks.run(connection, greedy)
+
+
 # --------------------------------------------------------------------------------------------------- publishing
 
 BLOCKING = {
@@ -649,6 +699,16 @@ def test_publishing_alone_publishes_what_breaks_no_rule(
     before = fingerprint(database)
     assert publish_alone(database) == (True, "")
     assert fingerprint(database)[0] != before[0]
+
+
+@pytest.mark.parametrize("severity", ["warn", "error"])
+def test_a_rule_of_publishing_that_cannot_be_run_refuses_only_where_it_blocks(
+    severity: str, truthful_night: Path, tmp_path: Path, publish_alone: Callable[..., tuple[bool, str]]
+) -> None:
+    rule = own_rule(tmp_path / "checks", UNRUNNABLE["conversion"][0], "published", severity)
+    published, said = publish_alone(copy_of(truthful_night, tmp_path), [rule])
+    assert published is (severity == "warn"), said
+    assert ("warehouse/checks/ours.sql could not be run: Conversion Error" in said) is (severity == "error")
 
 
 def test_a_rule_that_only_warns_does_not_keep_a_run_from_being_published(

@@ -99,7 +99,7 @@ def model_asset(
         store = begin(warehouse, settings, model.relation)
 
         def made(
-            memory: int | None,
+            unrunnable: checks.Unrunnable, memory: int | None
         ) -> tuple[int, list[checks.SqlResult], dict[str, _Contents], dict[str, dict[str, Any]]]:
             # In one transaction: to open the file four times took a third of a run's computing time.
             with store.transaction(memory) as connection:
@@ -111,7 +111,7 @@ def model_asset(
                     max_age=ages.MODEL_MAX_AGE,
                     listings=sorted(model.sources),
                 )
-                rows, results = _build(connection, store, warehouse, settings, model, logs, rules_of_it)
+                rows, results = _build(connection, store, warehouse, settings, model, logs, rules_of_it, unrunnable)
                 contents = {
                     built.relation: _contents(connection, built, rows if built is model else None)
                     for built in (model, *logs)
@@ -120,7 +120,9 @@ def model_asset(
                 return rows, results, contents, fetched
 
         with refusing():
-            rows, results, contents, fetched = within_memory(made)
+            rows, results, contents, fetched = checks.past_unrunnable(
+                lambda unrunnable: within_memory(partial(made, unrunnable))
+            )
         # By name: `job_def.nodes` hashes all steps of the job, in each of them.
         steps = context.job_def.graph.node_dict
         load.built(warehouse.run_id, rows, sum(name.startswith(STEP) for name in steps))
@@ -157,12 +159,13 @@ def _build(
     model: Model,
     logs: Sequence[Model],
     rules: Sequence[checks.SqlCheck],
+    unrunnable: checks.Unrunnable,
 ) -> tuple[int, list[checks.SqlResult]]:
     """Build a model and its logs; returns the number of its rows, and what its rules found."""
     queries = [built.query for built in (model, *logs)] + [text for rule in rules for text in (rule.sql, rule.at_fault)]
     prepare(connection, settings.currency, queries)
     rows = build(connection, store, model, logs, warehouse.run_id, settings.reference)
-    return rows, checks.run_checks(connection, rules, warehouse.run_id, settings.config_hash)
+    return rows, checks.run_checks(connection, rules, warehouse.run_id, settings.config_hash, unrunnable)
 
 
 def _broken(results: Sequence[checks.SqlResult]) -> list[str]:
@@ -206,15 +209,17 @@ def daily_months_asset(
         store = begin(warehouse, settings, what)
         wanted = months_of(context, what)
 
-        def made(memory: int | None) -> tuple[list[checks.SqlResult], Mapping[str, Mapping[str, Any]]]:
+        def made(
+            unrunnable: checks.Unrunnable, memory: int | None
+        ) -> tuple[list[checks.SqlResult], Mapping[str, Mapping[str, Any]]]:
             with store.transaction(memory) as connection:
                 listings = sorted(model.sources)
                 require(connection, warehouse, settings, what, max_age=ages.MODEL_MAX_AGE, listings=listings)
-                _, results = _build(connection, store, warehouse, settings, model, logs, rules)
+                _, results = _build(connection, store, warehouse, settings, model, logs, rules, unrunnable)
                 return results, month_metadata(connection, wanted)
 
         with refusing():
-            results, shown = within_memory(made)
+            results, shown = checks.past_unrunnable(lambda unrunnable: within_memory(partial(made, unrunnable)))
         stop_where_blocked(what, _broken(results))
         for month, metadata in shown.items():
             context.add_asset_metadata(metadata, partition_key=month)

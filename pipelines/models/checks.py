@@ -8,10 +8,11 @@ rule runs as its asset check when its relation has been
 built, and once more by publishing, on the very copy that would be published.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pipelines.catalogue.registry import listings
 from pipelines.errors import SqlFileError, UnreadableQueryError
@@ -20,10 +21,13 @@ from pipelines.models.sql_files import read_header, reads
 from pipelines.settings import WAREHOUSE_FOLDER
 from resources import release
 from resources.audit.checks import record_check
+from resources.store.errors import lacks_memory
 from resources.store.sql import identifier, literal
 
 if TYPE_CHECKING:
     import duckdb
+
+T = TypeVar("T")
 
 FOLDER = WAREHOUSE_FOLDER / "checks"
 
@@ -61,11 +65,27 @@ class SqlCheck:
     uses: frozenset[str] = frozenset()
     refetch: tuple[str, ...] = ()
     rows: str = ""
+    file: str = ""
 
     @property
     def at_fault(self) -> str:
         """The query for the rows at fault as their relation holds them, where `sql` counts them only."""
         return self.rows or self.sql
+
+
+Unrunnable = Mapping[SqlCheck, str]
+"""Sentences on the rules whose query cannot be run."""
+
+
+class CheckNotRunnableError(SqlFileError):
+    """A rule whose query cannot be run. It ends the transaction, whatever the rule's severity (`past_unrunnable`)."""
+
+    def __init__(self, check: SqlCheck, error: "duckdb.Error") -> None:
+        # DuckDB's further lines advise to ignore errors, which would let everything pass.
+        reason = str(error).strip().splitlines()[0]
+        place = check.file or f"{check.name} of {check.on}"
+        super().__init__(f"{place} could not be run: {reason} Correct its query.")
+        self.check = check
 
 
 @dataclass(frozen=True)
@@ -74,6 +94,7 @@ class SqlResult:
 
     Attributes:
         cells: the first cells behind the rows at fault, of `cell_count`.
+        not_run: why the rule could not be run; empty where it was. It has not passed.
     """
 
     check: SqlCheck
@@ -81,11 +102,12 @@ class SqlResult:
     rows: tuple[dict[str, Any], ...]
     cells: tuple[tuple[str, ...], ...] = ()
     cell_count: int = 0
+    not_run: str = ""
 
     @property
     def passed(self) -> bool:
         """Whether no row is at fault."""
-        return self.count == 0
+        return self.count == 0 and not self.not_run
 
     @property
     def severity(self) -> str:
@@ -97,6 +119,8 @@ class SqlResult:
         """The rule, and how many rows break it."""
         if self.passed:
             return self.check.description
+        if self.not_run:
+            return self.not_run
         first = ", ".join(f"{name}={value}" for name, value in self.rows[0].items())
         text = f"Broken by {self.count} row(s): {self.check.description} The first is {first}."
         if not self.cells:
@@ -113,21 +137,67 @@ class SqlResult:
 
 
 def run(connection: "duckdb.DuckDBPyConnection", check: SqlCheck) -> SqlResult:
-    """Ask one rule of an open database."""
-    cursor = connection.execute(check.sql)
-    names = [column[0] for column in cursor.description or ()]
-    rows = cursor.fetchmany(ROWS_KEPT)
-    count = len(rows)
-    while more := cursor.fetchmany(10_000):
-        count += len(more)
+    """Run one rule on an open database.
+
+    Raises:
+        CheckNotRunnableError: its query cannot be run. A transaction has to be rolled back.
+        duckdb.Error: memory was too little, or the file cannot be read: that is no fault of the rule.
+    """
+    import duckdb
+
+    try:
+        cursor = connection.execute(check.sql)
+        names = [column[0] for column in cursor.description or ()]
+        rows = cursor.fetchmany(ROWS_KEPT)
+        count = len(rows)
+        while more := cursor.fetchmany(10_000):
+            count += len(more)
+    except (duckdb.DataError, duckdb.NotSupportedError, duckdb.ProgrammingError) as error:
+        if lacks_memory(error):
+            raise
+        raise CheckNotRunnableError(check, error) from error
     return SqlResult(check, count, tuple(dict(zip(names, row, strict=True)) for row in rows))
 
 
+def past_unrunnable(make: Callable[[Unrunnable], T]) -> T:
+    """What a transaction makes that runs checks, begun again for each check whose query cannot be run.
+
+    DuckDB ends a transaction in which a query fails, so what it has built by then is built once more.
+
+    Args:
+        make: the transaction; it passes what it is given to `run_checks`.
+    """
+    unrunnable: dict[SqlCheck, str] = {}
+    while True:
+        try:
+            return make(unrunnable)
+        except CheckNotRunnableError as error:
+            if error.check in unrunnable:
+                raise
+            unrunnable[error.check] = str(error)
+
+
 def run_checks(
-    connection: "duckdb.DuckDBPyConnection", checks: Iterable[SqlCheck], run_id: str, config_hash: str
+    connection: "duckdb.DuckDBPyConnection",
+    checks: Iterable[SqlCheck],
+    run_id: str,
+    config_hash: str,
+    unrunnable: Unrunnable = MappingProxyType({}),
 ) -> list[SqlResult]:
-    """Run checks in the transaction of a connection, and record their results and the cells that these are about."""
-    results = [_with_cells(connection, run(connection, check), run_id) for check in checks]
+    """Run checks in the transaction of a connection, and record their results and the cells that these are about.
+
+    Args:
+        unrunnable: of `past_unrunnable`: these are not run and have not passed.
+
+    Raises:
+        CheckNotRunnableError: the query of another one cannot be run. The transaction has to be rolled back.
+    """
+    results = [
+        SqlResult(check, 0, (), not_run=unrunnable[check])
+        if check in unrunnable
+        else _with_cells(connection, run(connection, check), run_id)
+        for check in checks
+    ]
     for result in results:
         record_check(
             connection,
@@ -246,7 +316,8 @@ def _read(path: Path, relations: Collection[str]) -> SqlCheck:
         uses = reads(sql).relations
     except UnreadableQueryError as error:
         raise wrong(f"it does not parse: {error}") from error
-    return SqlCheck(path.stem, about, severity == "error", header.description, sql, uses, refetch)
+    file = f"warehouse/checks/{path.name}"
+    return SqlCheck(path.stem, about, severity == "error", header.description, sql, uses, refetch, file=file)
 
 
 def _reconciliation(text: str) -> str:

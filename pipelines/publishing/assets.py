@@ -84,8 +84,11 @@ def published_asset(models: Mapping[str, Model], sql_checks: Sequence[checks.Sql
         _require_fresh(store, warehouse)
         _require_built(store, models)
         with refusing():
-            results = within_memory(
-                partial(_run_own_checks, store, own, warehouse.run_id, settings.config_hash), RULES_MEMORY
+            results = checks.past_unrunnable(
+                lambda unrunnable: within_memory(
+                    partial(_run_own_checks, store, own, warehouse.run_id, settings.config_hash, unrunnable),
+                    RULES_MEMORY,
+                )
             )
             version = publish(store, warehouse.run_id, everything, settings.objects, warehouse.require_alone)
         if warning := name_warning(store.database):
@@ -113,10 +116,15 @@ def published_asset(models: Mapping[str, Model], sql_checks: Sequence[checks.Sql
 
 
 def _run_own_checks(
-    store: Store, own: Sequence[checks.SqlCheck], run_id: str, config_hash: str, memory: int | None
+    store: Store,
+    own: Sequence[checks.SqlCheck],
+    run_id: str,
+    config_hash: str,
+    unrunnable: checks.Unrunnable,
+    memory: int | None,
 ) -> list[checks.SqlResult]:
     with store.transaction(memory) as connection:
-        return checks.run_checks(connection, own, run_id, config_hash)
+        return checks.run_checks(connection, own, run_id, config_hash, unrunnable)
 
 
 def _require_fresh(store: Store, warehouse: Warehouse) -> None:
@@ -179,8 +187,11 @@ def publish(
     """
 
     def apply(check: checks.SqlCheck, connection: duckdb.DuckDBPyConnection) -> None:
-        result = checks.run(connection, check)
-        if not result.passed and check.blocking:
+        try:
+            result = checks.run(connection, check)
+        except checks.CheckNotRunnableError as error:
+            raise NotPublishable(f"{check.on}: {check.name}. {error}") from error
+        if not result.passed:
             raise NotPublishable(f"{check.on}: {check.name}. {result.sentence}")
 
     def verify(connection: duckdb.DuckDBPyConnection) -> None:
@@ -196,7 +207,7 @@ def publish(
     with store.transaction() as connection:
         finish_run(connection, run_id, "publishing")
     try:
-        return store.publish(run_id, verify, seal, [partial(apply, check) for check in everything])
+        return store.publish(run_id, verify, seal, [partial(apply, check) for check in everything if check.blocking])
     except (NotPublishable, Overtaken) as error:
         raise refuse(f"Nothing was published. {error} The published file is as it was.") from error
     finally:
