@@ -447,6 +447,20 @@ def test_the_ui_of_analysts_writes_no_warehouse_and_reaches_no_aws() -> None:
     assert "IPAddressDeny" not in writing
 
 
+def test_the_ui_of_operators_reaches_what_terminates_a_run_and_that_of_analysts_does_not() -> None:
+    """Dagster's code server listens on a socket below TMPDIR, and each unit has a /tmp of its own."""
+    for name in ("daemon", "webserver"):
+        found = settings_of(DEPLOY / "systemd" / f"cmdb-{name}.service")
+        assert found["Environment"] == f"TMPDIR=/var/cache/{found['CacheDirectory']}"
+        assert found["CacheDirectoryMode"] == "0700"
+        # systemd makes the folder for this user.
+        assert found["User"] == "cmdb"
+    analysts = settings_of(DEPLOY / "systemd" / "cmdb-webserver-readonly.service")
+    # The folder that is always there: the other may not have been made when the unit starts.
+    assert "/var/cache" in analysts["InaccessiblePaths"].split()
+    assert {"Environment", "CacheDirectory"}.isdisjoint(analysts)
+
+
 @pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.stem)
 def test_systemd_itself_finds_little_exposed(unit: Path) -> None:
     if SYSTEMD is None:
