@@ -12,6 +12,7 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 from collections import defaultdict
+from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
 from functools import partial
 from pathlib import Path
@@ -782,6 +783,29 @@ def test_drawing_leaves_nothing_behind_in_the_process_that_wants_a_picture() -> 
 
 def test_a_chart_that_cannot_be_drawn_is_one_sentence() -> None:
     bar = charts.Bar("b", Decimal(1), Decimal(0), None, "green", "NZD")
-    with pytest.raises(drawing.DrawingError, match="DivisionByZero"):
+    with pytest.raises(drawing.DrawingError, match="DivisionByZero") as found:
         drawing.svgs([partial(charts.spend_against_budget, [bar])])
+    assert "Install" not in str(found.value)
     assert drawing.svgs([]) == []
+    good = partial(charts.spend_against_budget, [replace(bar, budget=Decimal(2))])
+    drawn = drawing.each_svg({"bad": partial(charts.spend_against_budget, [bar]), "good": good})
+    assert str(drawn["bad"]) == str(found.value) and str(drawn["good"]).startswith("<svg")
+
+
+def test_only_a_library_that_is_not_there_is_to_be_installed() -> None:
+    with pytest.raises(drawing.DrawingError, match=r"No module named 'not_there'\. Install the pinned requirements\."):
+        drawing._run("specify", b"cnot_there\nchart\n.")
+
+
+def test_no_emoji_is_halved_and_names_that_begin_alike_stay_apart() -> None:
+    month = dt.date(2026, 11, 1)
+    names = [
+        "Zählerdaten Produktion Europa 📈📈📈📈📈📈",
+        *(f"platform engineering produc{'t' * more}📈 shared account of the team" for more in range(6)),
+        "payments 🇳🇿🇦🇺🇳🇿🇦🇺🇳🇿🇦🇺🇳🇿🇦🇺 production",
+    ]
+    parts = [charts.Part(month, name, place, Decimal(5)) for place, name in enumerate(names, 1)]
+    (svg,) = drawing.svgs([partial(charts.monthly_stack, parts, [month], {})])
+    texts = [text.text or "" for text in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")]
+    assert len({text for text in texts if "…" in text}) == len(names)
+    assert all(f"November 2026, {name}: 5.00" in svg for name in names)

@@ -442,6 +442,18 @@ def test_a_report_that_cannot_be_written_leaves_the_old_one(
     assert [path.name for path in tmp_path.iterdir()] == ["r.html"]
 
 
+def test_a_chart_that_cannot_be_drawn_keeps_neither_the_others_nor_the_report_back(
+    truthful_night: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(charts, "monthly_stack", int)
+    written = write_report(Store(truthful_night / DATABASE), tmp_path / "r.html", datetime.now(UTC))
+    page = written.path.read_text(encoding="utf-8")
+    assert page.count('<p class="unknown">Not drawn: TypeError: ') == 2
+    assert "Install the pinned requirements" not in page
+    assert 'aria-label="Spend of each budget, and its forecast"' in page
+    assert page.count('<figure class="chart">') == page.count("Not drawn: ") + page.count('role="img" aria-label="Spend of ')
+
+
 def test_the_command_writes_the_report_anywhere_and_says_what_it_shows(truthful_night: Path, tmp_path: Path) -> None:
     environment = {"CMDB_DATABASE": str(truthful_night / DATABASE)}
     done = cmdb_here(environment, "report", "--output", str(tmp_path / "r.html"))

@@ -13,6 +13,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
+from pipelines.charts.labels import labels, shortened
+
 if TYPE_CHECKING:
     import altair as alt
     import duckdb
@@ -28,45 +30,18 @@ PAPER = "#fdfefe"
 PALETTE = (*COLOURS.values(), UNJUDGED, *SERIES, OTHERS, INK, MUTED, GRID, TRACK, PAPER)
 
 BARS_SHOWN = 20
+LEGEND_WIDTH = 28
+"""Of a label of the legend, in columns."""
+
 WIDTH = 540
 FONT_SIZE = 14
 
 _SVG = "{http://www.w3.org/2000/svg}"
 _ELEMENTS = frozenset({"svg", "g", "path", "rect", "line", "text", "tspan", "clipPath", "defs", "circle", "title"})
 _ATTRIBUTES = frozenset(
-    {
-        "clip-path",
-        "cx",
-        "cy",
-        "d",
-        "dx",
-        "dy",
-        "fill",
-        "fill-opacity",
-        "font-size",
-        "font-weight",
-        "height",
-        "id",
-        "opacity",
-        "r",
-        "stroke",
-        "stroke-dasharray",
-        "stroke-linecap",
-        "stroke-linejoin",
-        "stroke-miterlimit",
-        "stroke-opacity",
-        "stroke-width",
-        "text-anchor",
-        "transform",
-        "viewBox",
-        "width",
-        "x",
-        "x1",
-        "x2",
-        "y",
-        "y1",
-        "y2",
-    }
+    "clip-path cx cy d dx dy fill fill-opacity font-size font-weight height id opacity r stroke stroke-dasharray "
+    "stroke-linecap stroke-linejoin stroke-miterlimit stroke-opacity stroke-width text-anchor transform viewBox "
+    "width x x1 x2 y y1 y2".split()
 )
 
 
@@ -151,7 +126,7 @@ def spend_against_budget(bars: Sequence[Bar]) -> "alt.LayerChart":
         {
             # Two budgets may have the same name.
             "line": number,
-            "name": _short(bar.name, 26),
+            "name": shortened(bar.name, 26),
             "spent": length(bar.spent, bar),
             "forecast": None if bar.forecast is None else length(bar.forecast, bar),
             "colour": COLOURS.get(bar.verdict or "", UNJUDGED),
@@ -258,12 +233,13 @@ def monthly_stack(
     """
     import altair as alt
 
-    names = list(dict.fromkeys(part.series for part in sorted(parts, key=lambda part: part.place)))
+    label_of = labels([part.series for part in sorted(parts, key=lambda part: part.place)], LEGEND_WIDTH)
+    names = list(label_of.values())
     colours = [*SERIES[: len(names)], *[OTHERS] * max(0, len(names) - len(SERIES))]
     rows = [
         {
             "month": f"{part.month:%Y-%m}",
-            "series": part.series,
+            "series": label_of[part.series],
             "place": part.place,
             "cost": float(part.amount),
             "opacity": 0.55 if part.month in remarks else 1.0,
@@ -293,8 +269,9 @@ def monthly_stack(
             color=alt.Color(
                 "series:N",
                 scale=alt.Scale(domain=names, range=colours),
+                # Zero, since the library would cut a label by UTF-16 units, and a halved emoji stops the drawing.
                 legend=alt.Legend(
-                    title=None, orient="bottom", columns=legend_columns, labelLimit=215, symbolType="square"
+                    title=None, orient="bottom", columns=legend_columns, labelLimit=0, symbolType="square"
                 ),
             ),
             opacity=alt.Opacity("opacity:Q", scale=None, legend=None),
@@ -335,10 +312,6 @@ def _finished(*layers: Any, height: int) -> "alt.LayerChart":
         .configure_text(fontSize=FONT_SIZE)
     )
     return finished
-
-
-def _short(name: str, longest: int = 36) -> str:
-    return name if len(name) <= longest else f"{name[: longest - 1]}…"
 
 
 # ------------------------------------------------------------------------------------------------- as SVG

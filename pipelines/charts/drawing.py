@@ -9,7 +9,7 @@ import pickle
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pipelines.charts import charts
@@ -44,6 +44,16 @@ def svgs(wanted: Sequence[Chart], *, background: str = "transparent") -> list[st
     return [_UNSPEAKABLE.sub("\ufffd", svg) for svg in drawn]
 
 
+def each_svg(wanted: Mapping[str, Chart]) -> dict[str, str | DrawingError]:
+    """Each chart as SVG text, or why it was not drawn: one that cannot be drawn does not keep back the others."""
+    try:
+        return dict(zip(wanted, svgs([*wanted.values()]), strict=True))
+    except DrawingError as error:
+        if len(wanted) == 1:
+            return dict.fromkeys(wanted, error)
+    return {name: drawn for name in wanted for drawn in each_svg({name: wanted[name]}).values()}
+
+
 def as_markdown(chart: Chart, title: str) -> str:
     """A chart as Markdown for an asset's page in Dagster.
 
@@ -65,12 +75,19 @@ def _run(what: str, given: bytes) -> bytes:
             check=True,
         )
     except subprocess.CalledProcessError as error:
-        last = error.stderr.decode(errors="replace").strip().splitlines()[-1:]
-        why = last[0] if last else f"the process ended with {error.returncode}"
-        raise DrawingError(f"The charts could not be drawn: {why}. Install the pinned requirements.") from error
+        why = _reason(error.stderr.decode(errors="replace")) or f"the process ended with {error.returncode}"
+        remedy = " Install the pinned requirements." if why.startswith(("ImportError", "ModuleNotFoundError")) else ""
+        raise DrawingError(f"Not drawn: {why}.{remedy}") from error
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise DrawingError(f"The charts could not be drawn: {error}.") from error
+        raise DrawingError(f"Not drawn: {error}.") from error
     return done.stdout
+
+
+def _reason(printed: str) -> str:
+    """The message of an exception in what its process printed, without the lines of the traceback."""
+    last = printed.rpartition("Traceback (most recent call last):\n")[2]
+    lines = [line.rstrip(" .:") for line in last.splitlines() if line.strip() and not line.startswith((" ", "\t"))]
+    return ": ".join(lines)
 
 
 def _specify() -> None:

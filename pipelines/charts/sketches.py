@@ -11,6 +11,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from pipelines.charts import charts
+from pipelines.charts.labels import shortened
 
 if TYPE_CHECKING:
     import duckdb
@@ -132,7 +133,7 @@ def grid(squares: Sequence[Square]) -> str:
     regions = sorted({square.region for square in squares}, key=lambda region: (region != "aws-global", region))
     hidden = len(regions) - REGIONS_SHOWN
     regions = regions[:REGIONS_SHOWN]
-    drawn = [_text(left - 6, top + row * size + 11, _short(name), "end") for row, name in enumerate(accounts)]
+    drawn = [_text(left - 6, top + row * size + 11, shortened(name, 28), "end") for row, name in enumerate(accounts)]
     drawn += [
         f'<g transform="translate({left + column * size + 11} {top - 4}) rotate(-60)">{_text(0, 0, region)}</g>'
         for column, region in enumerate(regions)
@@ -155,10 +156,6 @@ def grid(squares: Sequence[Square]) -> str:
     if hidden > 0:
         drawn.append(_text(at, foot, f"and {hidden} more regions"))
     return _svg(max(left + len(regions) * size + 40, at + 40), foot + 8, drawn)
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 28 else f"{name[:27]}…"
 
 
 def _text(x: float, y: float, words: str, anchor: str = "start") -> str:

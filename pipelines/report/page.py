@@ -55,11 +55,7 @@ DARK = {
 
 
 def pictures(figures: Mapping[str, Figure]) -> dict[str, "Markup"]:
-    """The charts by name; one that has nothing to show is not there.
-
-    Raises:
-        DrawingError: they could not be drawn.
-    """
+    """The charts by name, or in place of one the sentence why it was not drawn; one with nothing to show is not there."""
     wanted: dict[str, drawing.Chart] = {}
     titles: dict[str, str] = {}
     days = [
@@ -110,8 +106,10 @@ def pictures(figures: Mapping[str, Figure]) -> dict[str, "Markup"]:
 
     # What `inline` returns holds only elements and attributes that it knows.
     return {
-        name: Markup(charts.inline(svg, name=f"chart-{name}", title=titles[name]))
-        for name, svg in zip(wanted, drawing.svgs([*wanted.values()]), strict=True)
+        name: Markup('<p class="unknown">{}</p>').format(plain(drawn, LONGEST_SENTENCE))
+        if isinstance(drawn, drawing.DrawingError)
+        else Markup(charts.inline(drawn, name=f"chart-{name}", title=titles[name]))
+        for name, drawn in drawing.each_svg(wanted).items()
     }
 
 

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from pipelines.charts.drawing import DrawingError
 from pipelines.report.figures import query_figures
 from pipelines.report.page import render
 from resources.store.engine import release_memory
@@ -44,10 +43,7 @@ def write_report(store: Store, path: Path, now: datetime, ui_url: str = "", expl
     figures = query_figures(store)
     # Nothing is queried any more, and drawing takes what there is.
     release_memory()
-    try:
-        page = render(figures, now, ui_url, explorer)
-    except DrawingError as error:
-        raise WarehouseError(f"The report was not written. {error} What was published is as it was.") from error
+    page = render(figures, now, ui_url, explorer)
     size = len(page.encode())
     if size > MOST_BYTES:
         raise WarehouseError(
