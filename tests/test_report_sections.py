@@ -21,6 +21,7 @@ from pipelines.report import page, sections, service_map
 from pipelines.report.figures import Figure
 from pipelines.report.service_map import BOX, HEIGHT, Line, Node
 from pipelines.report.text import plain
+from pipelines.report.writing import MOST_BYTES
 from pipelines.settings import WAREHOUSE_FOLDER
 
 Figures = Mapping[str, Figure]
@@ -218,6 +219,31 @@ def test_a_map_without_a_line_between_two_services_says_so(figures: Figures, mon
         edges = replace(figures["map_edges"], rows=(edge, {**edge, "from_node_id": other_end}))
         now = (figures["run"].first or {})["finished_at"]
         assert ("No business service is seen to lean" in page.render({**figures, "map_edges": edges}, now)) is is_said
+
+
+def test_thousands_of_business_services_are_in_the_map_and_the_page_is_short_enough_all_the_same(
+    figures: Figures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page, "pictures", lambda _: {})
+    node, edge = figures["map_nodes"].rows[0], figures["map_edges"].rows[0]
+    ids = [f"business-service-of-some-team-{number}" for number in range(2000)]
+    nodes = [{**node, "node_id": one, "business_service": one, "of_count": 2100} for one in ids]
+    edges = [
+        {**edge, "from_node_id": one, "to_node_id": ids[place - step], "of_count": 4000}
+        for place, one in enumerate(ids)
+        for step in (1, 2)
+    ]
+    many = {
+        "map_nodes": replace(figures["map_nodes"], rows=tuple(nodes)),
+        "map_edges": replace(figures["map_edges"], rows=tuple(edges)),
+    }
+    shown = page.render({**figures, **many}, (figures["run"].first or {})["finished_at"])
+    assert len(shown.encode()) < MOST_BYTES
+    for name, more in (("map_nodes", "2,040"), ("map_edges", "3,940")):
+        table = shown.partition(f'data-csv="{name}"')[2].partition("</p>")[0]
+        assert table.count("<tr>") == 61
+        assert f"{more} more are not shown" in table
+    assert "1,801 others" in shown
 
 
 # ------------------------------------------------------------------------------------------------ the maps
