@@ -242,7 +242,12 @@ def test_what_is_stale_or_missing_stands_in_the_banner_and_where_it_matters(
     figures: Figures, ended_at: datetime
 ) -> None:
     month = {**figures["months"].rows[0], "month": date(2026, 2, 1), "day_count": 0}
-    cell = {"outcome": "denied", "cell_count": 3, "reason": "AccessDenied", "role": "billing"}
+    cell = {
+        "untrusted_count": 3,
+        "untrusted_outcomes": ["denied"],
+        "limited_bill_count": None,
+        "limited_metric_count": None,
+    }
     scope = {
         "judged_count": 100,
         "unknown_count": 9000,
@@ -255,7 +260,7 @@ def test_what_is_stale_or_missing_stands_in_the_banner_and_where_it_matters(
         (other(figures, "spend_total"), ended_at, "No budget is set for this month", "missing spend"),
         (other(figures, "untrusted", cell), ended_at, "3 response(s) of AWS cannot be trusted", "stale coverage"),
         (
-            other(figures, "untrusted", {**cell, "outcome": "skipped", "reason": "request_limit"}),
+            other(figures, "untrusted", {**cell, "untrusted_count": None, "limited_bill_count": 3}),
             ended_at,
             "3 part(s) of the bill were not requested",
             "missing months",

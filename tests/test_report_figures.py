@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from bills import ACCOUNT, OTHER, SPOT, Line, billed, days, seed
-from given import House
+from bills import ACCOUNT, OTHER, PAYER, SPOT, Line, aws_budget, billed, days, seed
+from given import Given, House, insert
+from test_bill import collect, months
 
+from pipelines.charts import charts
 from pipelines.models.sql_files import reads
+from pipelines.report.caveats import caveats
 from pipelines.report.figures import read_queries
+from simulator.client import Simulator
 
 QUERIES = {query.name: query.sql for query in read_queries()}
 
@@ -202,3 +207,91 @@ def test_a_day_without_a_rate_is_unknown_and_hides_nobody(home: House) -> None:
     assert [row["account_id"] for row in found if row["place"] == 1][-1] == OTHER
     assert {row["change"] for row in figure(home, "movers")} == {None}
     assert dt.date.fromisoformat(figure(home, "spend_by_day")[-1]["usage_date"]) == dt.date(2026, 11, 22)
+
+
+# ------------------------------------------------------------------------------------------ what is not known
+
+
+def banner(**found: list[dict[str, Any]]) -> list[str]:
+    """The sentences of the banner, by figures of which only these have rows."""
+    named = {query.name: replace(query, rows=tuple(found.get(query.name, ()))) for query in read_queries()}
+    return [caveat.sentence for caveat in caveats(named, dt.datetime.now(dt.UTC))]
+
+
+def test_the_banner_counts_also_what_the_table_has_no_line_for(home: House) -> None:
+    denied = [Given("ec2_vpc", outcome="denied", account_id=f"{n:012d}") for n in range(70)]
+    left_out = [
+        *(Given(f"cost_daily:service:{m}", outcome="skipped", skip_reason="request_limit") for m in ("2026-05", "2026-06")),
+        Given("cloudwatch_metric", outcome="skipped", skip_reason="request_limit"),
+    ]
+    home.night("night-1", [*denied, Given("ec2_subnet", outcome="failed"), *left_out])
+    home.build(*(one for one in reads(QUERIES["untrusted"]).relations if one in home.models))
+    found = home.rows(QUERIES["untrusted"])
+    assert len(found) == 60
+    assert not [row for row in found if row["outcome"] == "skipped"]
+    sentences = banner(untrusted=found)
+    assert "71 response(s) of AWS cannot be trusted (denied, failed): what rests on them is as it was before." in sentences
+    (bill_limit,) = [one for one in sentences if "CMDB_COST_REQUEST_LIMIT" in one]
+    (metric_limit,) = [one for one in sentences if "CMDB_METRIC_LIMIT" in one]
+    assert bill_limit.startswith("2 part(s) of the bill") and metric_limit.startswith("1 account(s)")
+
+
+def test_a_month_lacks_days_only_where_one_is_not_known(home: House) -> None:
+    lines = bill(ACCOUNT, "2026-08-10", "2026-11-22", "100")
+    billed(home, [line for line in lines if line[0] != "2026-10-09"], open_from="2026-11-01")
+    assert [(row["month"], row["state"], row["day_count"]) for row in figure(home, "months")] == [
+        # The bill begins in August, so nothing of it lacks.
+        ("2026-08-01", "closed", 22),
+        ("2026-09-01", "closed", 30),
+        ("2026-10-01", "days missing", 30),
+        ("2026-11-01", "running", 22),
+    ]
+
+
+def test_a_month_whose_last_days_never_came_lacks_them(home: House) -> None:
+    billed(home, [*bill(ACCOUNT, "2026-09-01", "2026-09-20", "100"), *bill(ACCOUNT, "2026-10-01", "2026-11-22", "100")])
+    assert [row["state"] for row in figure(home, "months")] == ["days missing", "closed", "running"]
+
+
+def test_a_known_day_without_costs_is_not_missing_of_its_month(blank_home: House, small: Simulator) -> None:
+    older = months(small)[1]
+    small.configure(unused_days=[f"{older}-09"])
+    collect(blank_home, "night-1", budgets=False)
+    (found,) = [row for row in figure(blank_home, "months") if row["month"] == f"{older}-01"]
+    assert found["state"] in ("closed", "estimated")
+
+
+def test_without_a_bill_the_budgets_that_aws_keeps_are_shown_all_the_same(home: House) -> None:
+    budget = aws_budget("kept", "MONTHLY", "3000", "100")
+    home.night("night-1", [Given("budget", [budget], account_id=PAYER)])
+    assert [row["budget_name"] for row in figure(home, "aws_budgets")] == ["kept"]
+    # Its amounts have no rate in another currency than AWS's, since the bill weighs the rates.
+    home.execute("update cost.spend_vs_budget set period_to_date = 100, budget = 3000")
+    with home.store.read() as connection:
+        assert [bar.name for bar in charts.newest_budgets(connection)] == [f"aws:{PAYER} kept"]
+    home.execute("update cost.spend_vs_budget set is_stale = true")
+    stale = {row["what"]: row["stale_count"] for row in home.rows(QUERIES["stale"])}
+    assert stale["budgets that AWS keeps"] == 1
+    assert home.rows(QUERIES["spend_total"]) == home.rows(QUERIES["months"]) == []
+    assert not [sentence for sentence in banner() if "No budget is set" in sentence]
+    billed(home, bill(ACCOUNT, "2026-11-01", "2026-11-22", "100"))
+    assert [sentence for sentence in banner(months=figure(home, "months")) if "No budget is set" in sentence]
+
+
+def test_what_the_whole_bill_does_not_name_costs_nothing_and_of_a_part_of_it_nothing_is_known(home: House) -> None:
+    billed(home, [*bill(ACCOUNT, "2026-11-01", "2026-11-22", "300"), *bill(OTHER, "2026-11-01", "2026-11-22", "100")])
+    figure(home, "unreached")
+    seen = dict.fromkeys(("first_seen_at", "last_seen_at", "collected_at"), dt.datetime(2026, 11, 24, tzinfo=dt.UTC))
+    row = {"state": "ACTIVE", "is_management": False, "is_stale": False, "run_id": "night-1", "listing": "l", **seen}
+    with home.store.transaction() as connection:
+        for account in (ACCOUNT, "000000000007"):
+            insert(connection, "stage.account", {"account_id": account, **row})
+    shares = f"select account_id, share_pct from ({QUERIES['unreached']})"
+    assert {row["account_id"]: Decimal(str(row["share_pct"])) for row in home.rows(shares)} == {
+        ACCOUNT: 75,
+        OTHER: 25,
+        "000000000007": 0,
+    }
+    seed(home, "ref.fx_rate", [(*SPOT, "2026-11-02", "2")])
+    figure(home, "unreached")
+    assert {row["share_pct"] for row in home.rows(shares)} == {None}

@@ -99,7 +99,8 @@ def newest_budgets(connection: "duckdb.DuckDBPyConnection") -> list[Bar]:
         where
             as_of_date = (select max(newest.as_of_date) from cost.spend_vs_budget as newest)
             -- A night without any budget to judge has no row; what stood before it is nothing of now.
-            and as_of_date >= (select max(collected_at at time zone 'UTC')::date from cost.daily)
+            -- Without any bill there is nothing that the budgets could be older than.
+            and as_of_date >= coalesce((select max(collected_at at time zone 'UTC')::date from cost.daily), as_of_date)
             and spent is not null and budget > 0
         order by spent / budget desc, 1
         limit $shown

@@ -73,7 +73,8 @@ def caveats(figures: Mapping[str, Figure], now: datetime) -> list[Caveat]:
                 f"{row['example_count']:,} {row['what']} are the product's examples, nobody's own figures.",
                 "examples",
             )
-    if all(row["verdict"] == "no budget" for row in figures["spend_total"]):
+    # Without a day of the bill there is nothing to hold against a budget, whether there is one or not.
+    if figures["months"].rows and all(row["verdict"] == "no budget" for row in figures["spend_total"]):
         say("spend", "missing", "No budget is set for this month in ref.budget, so nothing is judged.", "spend_total")
     return found
 
@@ -137,22 +138,21 @@ def _of_coverage(figures: Mapping[str, Figure]) -> Iterable[Caveat]:
                 f"{names}{', …' if len(found) > 5 else ''}. What they hold is unknown; what they cost is in the bill.",
                 "unreached",
             )
-    wrong = [row for row in figures["untrusted"] if row["outcome"] != "skipped"]
-    if wrong:
+    # Each row holds the sums of all cells, since the figure has no more rows than a page bears.
+    untrusted = figures["untrusted"].first or {}
+    if untrusted.get("untrusted_count"):
         yield Caveat(
             "coverage",
             "stale",
-            f"{sum(row['cell_count'] for row in wrong):,} response(s) of AWS cannot be trusted "
-            f"({', '.join(sorted({row['outcome'] for row in wrong}))}): what rests on them is as it was before.",
+            f"{untrusted['untrusted_count']:,} response(s) of AWS cannot be trusted "
+            f"({', '.join(untrusted['untrusted_outcomes'])}): what rests on them is as it was before.",
             "untrusted",
         )
-    waiting = [row for row in figures["untrusted"] if row["reason"] == "request_limit"]
-    for place, what, setting, is_billing in (
-        ("months", "part(s) of the bill", "CMDB_COST_REQUEST_LIMIT", True),
-        ("coverage", "account(s) and region(s) of CloudWatch", "CMDB_METRIC_LIMIT", False),
+    for place, what, setting, column in (
+        ("months", "part(s) of the bill", "CMDB_COST_REQUEST_LIMIT", "limited_bill_count"),
+        ("coverage", "account(s) and region(s) of CloudWatch", "CMDB_METRIC_LIMIT", "limited_metric_count"),
     ):
-        limited = sum(row["cell_count"] for row in waiting if (row["role"] == "billing") == is_billing)
-        if limited:
+        if limited := untrusted.get(column):
             yield Caveat(
                 place,
                 "missing",

@@ -22,10 +22,14 @@ from cost.spend_vs_budget
 where
     as_of_date = (select max(newest.as_of_date) from cost.spend_vs_budget as newest)
     -- A night without any budget to judge has no row; what stood before it is nothing of now.
-    and as_of_date >= (
-        select max(cost.collected_at at time zone 'UTC')::date
-        from cost.daily as cost
-        where cost.slice = 'service'
+    -- Without any bill there is nothing that the budgets could be older than.
+    and as_of_date >= coalesce(
+        (
+            select max(cost.collected_at at time zone 'UTC')::date
+            from cost.daily as cost
+            where cost.slice = 'service'
+        ),
+        as_of_date
     )
     and starts_with(scope, 'aws:')
 order by actual_amount / nullif(limit_amount, 0) desc nulls last, account_id asc, budget_name asc

@@ -3,7 +3,9 @@
 with coverage as (
     select
         month,
-        through_date
+        through_date,
+        day_count,
+        days_missing
     from cost.month_coverage
     where slice = 'service'
 ),
@@ -12,7 +14,7 @@ billed as (
     select
         coverage.month,
         any_value(coverage.through_date) as through_date,
-        count(distinct cost.usage_date) as day_count,
+        any_value(coverage.day_count) as day_count,
         sum(cost.unblended_cost) as billed_cost,
         any_value(cost.currency) as billing_currency,
         if(count(*) = count(cost.reporting_unblended_cost), sum(cost.reporting_unblended_cost), null) as cost,
@@ -41,7 +43,7 @@ select
         when
             month = (select max(newest.month) from billed as newest)
             and billed.through_date < last_day(month) then 'running'
-        when billed.day_count < day(last_day(month)) then 'days missing'
+        when coverage.days_missing > 0 or coverage.through_date < last_day(month) then 'days missing'
         when billed.is_estimated then 'estimated'
         else 'closed'
     end as state,

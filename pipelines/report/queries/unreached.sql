@@ -41,7 +41,8 @@ select
     (select any_value(every.currency) from bill as every) as currency,
     if(
         (select bool_and(every.cost is not null) from bill as every),
-        100 * bill.cost / nullif((select sum(every.cost) from bill as every), 0),
+        -- Of what the whole bill does not name, nothing is billed.
+        100 * coalesce(bill.cost, 0) / nullif((select sum(every.cost) from bill as every), 0),
         null
     ) as share_pct
 from org.account as account

@@ -34,7 +34,16 @@ select
     count(*) as cell_count,
     string_agg(cell.listing, ', ' order by cell.listing) as listings,
     max(cell.last_trusted_at) as last_trusted_at,
-    count(*) over () as of_count
+    count(*) over () as of_count,
+    -- Of all cells, also of those beyond the limit.
+    (sum(count(*)) filter (where cell.outcome <> 'skipped') over ())::bigint as untrusted_count,
+    list_sort(list(distinct cell.outcome) filter (where cell.outcome <> 'skipped') over ()) as untrusted_outcomes,
+    (
+        sum(count(*)) filter (where cell.reason = 'request_limit' and cell.role = 'billing') over ()
+    )::bigint as limited_bill_count,
+    (
+        sum(count(*)) filter (where cell.reason = 'request_limit' and cell.role <> 'billing') over ()
+    )::bigint as limited_metric_count
 from cell
 left join org.account as account using (account_id)
 group by cell.role, cell.account_id, cell.region, cell.outcome, cell.reason
