@@ -87,10 +87,12 @@ def test_a_stale_page_and_a_wrong_file_are_named(
 ) -> None:
     monkeypatch.setattr(operations, "PAGE", tmp_path / "operations.md")
     monkeypatch.setattr(operations, "pinned_version", lambda: botocore.__version__)
-    monkeypatch.setattr(operations, "left_out", lambda: [TAGS])
+    monkeypatch.setattr(operations, "granted", lambda: GRANTED)
+    monkeypatch.setattr(operations, "used", lambda: REQUESTED)
+    monkeypatch.setattr(operations, "left_out", list)
     assert operations.main(["--check"]) == 1
     said = capsys.readouterr().err
-    assert "ec2:DescribeLocalGateways is requested by no listing" in said
+    assert "ec2:DescribeHosts is requested by no listing" in said
     assert "docs/reference/operations.md is stale" in said
 
 

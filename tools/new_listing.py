@@ -228,7 +228,12 @@ def _quoted(member: str) -> str:
 def simulated(known: Known) -> str:
     """The module of the simulated organisation."""
     service, operation = known.call.split(":")
-    members = "\n".join(f'        "{field.member}": row["{field.column}"],' for field in known.fields)
+    lines = [f'"{known.arn}": row["arn"]'] if known.arn else []
+    lines += [f'"{known.owner}": row["account_id"]'] if known.owner else []
+    lines += [f'"{field.member}": row["{field.column}"]' for field in known.fields]
+    pairs = '[{"Key": key, "Value": value} for key, value in row["tags"].items()]'
+    lines += [f'"{known.tags}": {pairs}'] if known.tags else []
+    members = "\n".join(f"        {line}," for line in lines)
     path = f"{snake(known.thing).replace('_', '-')}/{{vpc.resource_id}}"
     rows = "\n".join(f'            "{field.column}": {_shown(field)},' for field in known.fields)
     return f'''"""{known.thing} of the organisation. {DRAFT}: which there are, and what they hang together with."""
