@@ -230,6 +230,13 @@ def test_the_charts_are_what_the_schema_of_vega_lite_allows() -> None:
         assert chart.to_dict(validate=True)["layer"]
 
 
+def test_credits_beyond_the_spend_are_within_the_chart() -> None:
+    day = charts.Day(date(2026, 2, 1), Decimal(-50), Decimal(4))
+    chart = charts.month_so_far([day], date(2026, 2, 28), budget=None, forecast=(None, None, None))
+    (below, above) = chart.to_dict(validate=True)["layer"][0]["encoding"]["y"]["scale"]["domain"]
+    assert below < -50 and above > 4
+
+
 # ------------------------------------------------------------------------------------------------ the banner
 
 
@@ -456,7 +463,8 @@ def test_a_chart_that_cannot_be_drawn_keeps_neither_the_others_nor_the_report_ba
     assert page.count('<p class="unknown">Not drawn: TypeError: ') == 2
     assert "Install the pinned requirements" not in page
     assert 'aria-label="Spend of each budget, and its forecast"' in page
-    assert page.count('<figure class="chart">') == page.count("Not drawn: ") + page.count('role="img" aria-label="Spend of ')
+    drawn = page.count('role="img" aria-label="Spend of ')
+    assert page.count('<figure class="chart">') == page.count("Not drawn: ") + drawn
 
 
 def test_the_command_writes_the_report_anywhere_and_says_what_it_shows(truthful_night: Path, tmp_path: Path) -> None:

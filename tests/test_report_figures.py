@@ -221,7 +221,10 @@ def banner(**found: list[dict[str, Any]]) -> list[str]:
 def test_the_banner_counts_also_what_the_table_has_no_line_for(home: House) -> None:
     denied = [Given("ec2_vpc", outcome="denied", account_id=f"{n:012d}") for n in range(70)]
     left_out = [
-        *(Given(f"cost_daily:service:{m}", outcome="skipped", skip_reason="request_limit") for m in ("2026-05", "2026-06")),
+        *(
+            Given(f"cost_daily:service:{m}", outcome="skipped", skip_reason="request_limit")
+            for m in ("2026-05", "2026-06")
+        ),
         Given("cloudwatch_metric", outcome="skipped", skip_reason="request_limit"),
     ]
     home.night("night-1", [*denied, Given("ec2_subnet", outcome="failed"), *left_out])
@@ -230,7 +233,8 @@ def test_the_banner_counts_also_what_the_table_has_no_line_for(home: House) -> N
     assert len(found) == 60
     assert not [row for row in found if row["outcome"] == "skipped"]
     sentences = banner(untrusted=found)
-    assert "71 response(s) of AWS cannot be trusted (denied, failed): what rests on them is as it was before." in sentences
+    (untrusted,) = [one for one in sentences if "cannot be trusted" in one]
+    assert untrusted.startswith("71 response(s) of AWS cannot be trusted (denied, failed): ")
     (bill_limit,) = [one for one in sentences if "CMDB_COST_REQUEST_LIMIT" in one]
     (metric_limit,) = [one for one in sentences if "CMDB_METRIC_LIMIT" in one]
     assert bill_limit.startswith("2 part(s) of the bill") and metric_limit.startswith("1 account(s)")

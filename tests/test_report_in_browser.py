@@ -6,7 +6,7 @@ import json
 from decimal import Decimal
 from pathlib import Path
 
-from browser import Browser
+from browser import PHONE, Browser
 from nights import DATABASE, query
 
 from pipelines.cli.summary import summarise
@@ -116,3 +116,18 @@ def test_a_browser_requests_nothing_but_the_page_and_may_not(tab: Browser, page_
     assert len(refused) == 2
     stopped = [event["params"] for event in tab.events if event["method"] == "Network.loadingFailed"]
     assert [failure["blockedReason"] for failure in stopped] == ["csp"]
+
+
+def test_a_long_name_neither_widens_the_page_nor_cuts_an_account_id(tab: Browser, page_file: Path) -> None:
+    tab.open(page_file, size=PHONE)
+    tab.run("""
+        const name = 'x'.repeat(200);
+        const both = `<ul><li>${name}</li></ul><p class="note">${name}</p>`;
+        document.querySelector('#banner').insertAdjacentHTML('beforeend', both);
+        document.querySelectorAll('.heat bdi').forEach(shown => shown.textContent = name);
+    """)
+    assert tab.run("document.documentElement.scrollWidth") <= PHONE[0]
+    hidden = """[...document.querySelectorAll('.heat .id')].filter(shown => shown.getClientRects().length !== 1
+        || shown.getBoundingClientRect().right > shown.closest('th').getBoundingClientRect().right).length"""
+    assert tab.run("document.querySelectorAll('.heat .id').length") > 0
+    assert tab.run(hidden) == 0

@@ -8,6 +8,7 @@ import inspect
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -244,6 +245,39 @@ def test_thousands_of_business_services_are_in_the_map_and_the_page_is_short_eno
         assert table.count("<tr>") == 61
         assert f"{more} more are not shown" in table
     assert "1,801 others" in shown
+
+
+def test_the_changes_of_a_type_have_each_kind_of_change(figures: Figures, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page, "pictures", lambda _: {})
+    kinds = ("discovered", "changed", "replaced", "missing", "retired", "returned")
+    row = {"resource_type": "AWS::EC2::VPC", "change_count": 21, **{kind: n for n, kind in enumerate(kinds, 1)}}
+    run = replace(figures["run"], rows=({**figures["run"].rows[0], "previous_finished_at": datetime.now(UTC)},))
+    found = {"changes_by_type": replace(figures["changes_by_type"], rows=(row,)), "run": run}
+    shown = page.render({**figures, **found}, datetime.now(UTC)).partition('data-csv="changes_by_type"')[2]
+    assert all(f'data-column="{kind}"' in shown for kind in kinds)
+    assert ">Replaced</th>" in shown
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"lowest": None, "rest_days": 8, "month_count": 4}, "it takes six earlier months, and "),
+        (
+            {"lowest": None, "rest_days": 8, "month_count": 7},
+            "what a day of this month or of the four weeks before cost",
+        ),
+        (
+            {"lowest": Decimal(9), "rest_days": 0, "month_count": 0},
+            "Every day of the month is complete, so nothing of it",
+        ),
+    ],
+)
+def test_the_range_of_the_forecast_gives_the_reason_that_applies(
+    changes: dict[str, Any], sentence: str, figures: Figures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page, "pictures", lambda _: {"month": ""})
+    shown = page.render(other(figures, "forecast_range", **changes), figures["run"].rows[0]["finished_at"])
+    assert sentence in shown and "On the same day of" not in shown
 
 
 # ------------------------------------------------------------------------------------------------ the maps

@@ -38,11 +38,14 @@ FONT_SIZE = 14
 
 _SVG = "{http://www.w3.org/2000/svg}"
 _ELEMENTS = frozenset({"svg", "g", "path", "rect", "line", "text", "tspan", "clipPath", "defs", "circle", "title"})
-_ATTRIBUTES = frozenset(
-    "clip-path cx cy d dx dy fill fill-opacity font-size font-weight height id opacity r stroke stroke-dasharray "
-    "stroke-linecap stroke-linejoin stroke-miterlimit stroke-opacity stroke-width text-anchor transform viewBox "
-    "width x x1 x2 y y1 y2".split()
-)
+# fmt: off
+_ATTRIBUTES = frozenset({
+    "clip-path", "cx", "cy", "d", "dx", "dy", "fill", "fill-opacity", "font-size", "font-weight", "height", "id",
+    "opacity", "r", "stroke", "stroke-dasharray", "stroke-linecap", "stroke-linejoin", "stroke-miterlimit",
+    "stroke-opacity", "stroke-width", "text-anchor", "transform", "viewBox", "width", "x", "x1", "x2", "y", "y1",
+    "y2",
+})
+# fmt: on
 
 
 @dataclass(frozen=True)
@@ -180,9 +183,11 @@ def month_so_far(
         if row.before is not None
     ]
     amounts = [*(row.so_far for row in days), *(row.before for row in days), budget, *forecast]
-    top = max((amount for amount in amounts if amount is not None), default=Decimal(0))
+    known_amounts = [Decimal(0), *(amount for amount in amounts if amount is not None)]
+    # Credits can be more than what was spent.
+    bottom, top = min(known_amounts), max(known_amounts)
     x_scale = alt.Scale(domain=[0, last.day], nice=False)
-    y_scale = alt.Scale(domain=[0, float(top) * 1.12 or 1], nice=False)
+    y_scale = alt.Scale(domain=[float(bottom) * 1.12, float(top) * 1.12 or float(bottom == 0)], nice=False)
 
     def points(rows: list[dict[str, Any]]) -> "alt.Chart":
         return alt.Chart(_data(rows)).encode(

@@ -54,14 +54,12 @@ def _beginning(characters: Sequence[str], widest: int, *, backwards: bool = Fals
 
 
 def _width(text: str) -> int:
-    return sum(
-        0 if unicodedata.combining(letter) or letter in _SELECTORS else 1 + (unicodedata.east_asian_width(letter) in "WF")
-        for letter in text
-    )
+    shown = [letter for letter in text if not unicodedata.combining(letter) and letter not in _SELECTORS]
+    return sum(1 + (unicodedata.east_asian_width(letter) in "WF") for letter in shown)
 
 
 def _characters(text: str) -> Iterator[str]:
-    """The text as a reader counts its characters: with their accents, skin colours and joined emoji; flags are pairs."""
+    """The text as a reader counts its characters: with accents, skin colours and joined emoji; flags are pairs."""
     whole = ""
     for letter in text:
         is_half_flag = _is_flag_letter(letter) and len(whole) == 1 and _is_flag_letter(whole)

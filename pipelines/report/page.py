@@ -55,7 +55,7 @@ DARK = {
 
 
 def pictures(figures: Mapping[str, Figure]) -> dict[str, "Markup"]:
-    """The charts by name, or in place of one the sentence why it was not drawn; one with nothing to show is not there."""
+    """The charts by name, or instead of one why it was not drawn; one with nothing to show is not there."""
     wanted: dict[str, drawing.Chart] = {}
     titles: dict[str, str] = {}
     days = [
