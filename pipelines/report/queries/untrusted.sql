@@ -37,7 +37,9 @@ select
     count(*) over () as of_count,
     -- Of all cells, also of those beyond the limit.
     (sum(count(*)) filter (where cell.outcome <> 'skipped') over ())::bigint as untrusted_count,
-    list_sort(list(distinct cell.outcome) filter (where cell.outcome <> 'skipped') over ()) as untrusted_outcomes,
+    list_sort(
+        list(distinct cell.outcome) filter (where cell.outcome <> 'skipped') over ()
+    ) as untrusted_outcomes,
     (
         sum(count(*)) filter (where cell.reason = 'request_limit' and cell.role = 'billing') over ()
     )::bigint as limited_bill_count,
