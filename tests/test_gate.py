@@ -465,7 +465,7 @@ def test_a_role_refuses_by_itself_where_two_profiles_reach_one_account(
     resource = role_of(world, role, **nothing_expected, **{variable: world.environment[named]})
     organisation.clear_log()
 
-    with pytest.raises(IdentityRefused, match=f"^{role} may not be used: .*  Nothing was sent.$"):
+    with pytest.raises(IdentityRefused, match=f"^{role} may not be used: .* Nothing was sent.$"):
         resource.client  # noqa: B018  # reading it is the use
 
     assert ("sts", "GetCallerIdentity") in asked_of(organisation)

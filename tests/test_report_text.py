@@ -46,7 +46,9 @@ def test_a_percentage_below_100_is_never_shown_as_100(value: object, kind: str, 
         # A flag is two letters; a skin colour and an accent belong to what stands before them.
         ("of two ab 🇳🇿🇦🇺", "of two ab …"),
         ("thumbs up 👍🏽👍🏽", "thumbs up …"),
-        ("Cafe\u0301 Zu\u0308rich Nord", "Cafe\u0301 Zu\u0308rich…"),
+        ("cafe\u0301 zu\u0308rich nord", "cafe\u0301 zu\u0308rich…"),
+        ("ALL CAPITALS", "ALL CAPI…"),
+        ("WWWWWWWWWWWW", "WWWWW…"),
     ],
 )
 def test_a_label_is_cut_between_the_characters_that_a_reader_sees(name: str, shown: str) -> None:

@@ -4,7 +4,6 @@ Most are requested only where there is a database or a cluster, since there are 
 parameter.
 """
 
-
 from pipelines.catalogue.family import RARELY, SELDOM, Family
 from pipelines.catalogue.names import ACCOUNT, DATABASE
 from pipelines.catalogue.rds import NOT_OFFERED, RDS_PAGES

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from pipelines.charts import charts
+from pipelines.charts import charts, svg
 from resources.installation import PRODUCT_FOLDER
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def svgs(wanted: Sequence[Chart], *, background: str = "transparent") -> list[st
         return []
     drawn: list[str] = json.loads(_run("draw", _run("specify", pickle.dumps((list(wanted), background)))))
     # Names in the data may hold characters that XML forbids or that reverse the direction of the text around them.
-    return [_UNSPEAKABLE.sub("\ufffd", svg) for svg in drawn]
+    return [_UNSPEAKABLE.sub("\ufffd", one) for one in drawn]
 
 
 def each_svg(wanted: Mapping[str, Chart]) -> dict[str, str | DrawingError]:
@@ -60,8 +60,8 @@ def as_markdown(chart: Chart, title: str) -> str:
     Raises:
         DrawingError: the chart was not drawn.
     """
-    (svg,) = svgs([chart], background="white")
-    return charts.in_markdown(svg, title)
+    (drawn,) = svgs([chart], background="white")
+    return svg.in_markdown(drawn, title)
 
 
 def _run(what: str, given: bytes) -> bytes:
@@ -84,7 +84,7 @@ def _run(what: str, given: bytes) -> bytes:
 
 
 def _reason(printed: str) -> str:
-    """The message of an exception in what its process printed, without the lines of the traceback."""
+    """What an exception says, from what its process printed: without the places in Python and in the library."""
     last = printed.rpartition("Traceback (most recent call last):\n")[2]
     lines = [line.rstrip(" .:") for line in last.splitlines() if line.strip() and not line.startswith((" ", "\t"))]
     return ": ".join(lines)

@@ -6,15 +6,15 @@ The drawing library cuts a label by UTF-16 units: it may halve an emoji, and the
 import unicodedata
 from collections.abc import Iterator, Sequence
 
-_SELECTORS = "\ufe0f\u200d"
 _JOINER = "\u200d"
+_SELECTORS = f"\ufe0f{_JOINER}"
 
 
 def shortened(name: str, widest: int) -> str:
     """A name, or its beginning with an ellipsis.
 
     Args:
-        widest: width in columns, as of a terminal: most letters take one, emoji and Chinese characters two.
+        widest: in the width of a small letter; capitals take 1.4 of it, emoji and Chinese characters two.
     """
     if _width(name) <= widest:
         return name
@@ -43,7 +43,7 @@ def labels(names: Sequence[str], widest: int) -> dict[str, str]:
     return {name: labelled[name] for name in cut}
 
 
-def _beginning(characters: Sequence[str], widest: int, *, backwards: bool = False) -> str:
+def _beginning(characters: Sequence[str], widest: float, *, backwards: bool = False) -> str:
     kept: list[str] = []
     for character in characters:
         widest -= _width(character)
@@ -53,13 +53,20 @@ def _beginning(characters: Sequence[str], widest: int, *, backwards: bool = Fals
     return "".join(reversed(kept) if backwards else kept)
 
 
-def _width(text: str) -> int:
-    shown = [letter for letter in text if not unicodedata.combining(letter) and letter not in _SELECTORS]
-    return sum(1 + (unicodedata.east_asian_width(letter) in "WF") for letter in shown)
+def _width(text: str) -> float:
+    return sum(_width_of(letter) for letter in text)
+
+
+def _width_of(letter: str) -> float:
+    if unicodedata.combining(letter) or letter in _SELECTORS:
+        return 0
+    if unicodedata.east_asian_width(letter) in "WF" or letter in "MW@%":
+        return 2
+    return 1.4 if letter.isupper() else 1
 
 
 def _characters(text: str) -> Iterator[str]:
-    """The text as a reader counts its characters: with accents, skin colours and joined emoji; flags are pairs."""
+    """The text by the characters that a reader counts: with accents, skin colours and joined emoji; flags are pairs."""
     whole = ""
     for letter in text:
         is_half_flag = _is_flag_letter(letter) and len(whole) == 1 and _is_flag_letter(whole)

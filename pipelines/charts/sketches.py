@@ -10,7 +10,7 @@ from decimal import Decimal
 from html import escape
 from typing import TYPE_CHECKING
 
-from pipelines.charts import charts
+from pipelines.charts import charts, svg
 from pipelines.charts.labels import shortened
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def spend(connection: "duckdb.DuckDBPyConnection") -> str | None:
     if not rows:
         return None
     days = [Day(day, cost, estimated) for day, cost, estimated, _ in reversed(rows)]
-    return charts.in_markdown(bars(days, str(rows[0][3])), f"what each day cost, {days[0].day} to {days[-1].day}")
+    return svg.in_markdown(bars(days, str(rows[0][3])), f"what each day cost, {days[0].day} to {days[-1].day}")
 
 
 def coverage(connection: "duckdb.DuckDBPyConnection") -> str | None:
@@ -101,7 +101,7 @@ def coverage(connection: "duckdb.DuckDBPyConnection") -> str | None:
     ).fetchall()
     if not rows:
         return None
-    return charts.in_markdown(grid([Square(*row) for row in rows]), "what can be trusted, by account and region")
+    return svg.in_markdown(grid([Square(*row) for row in rows]), "what can be trusted, by account and region")
 
 
 # ------------------------------------------------------------------------------------------------ as SVG

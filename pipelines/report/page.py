@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.charts import charts, drawing
+from pipelines.charts import charts, drawing, svg
 from pipelines.report import sections
 from pipelines.report.caveats import caveats
 from pipelines.report.figures import Figure
@@ -108,7 +108,7 @@ def pictures(figures: Mapping[str, Figure]) -> dict[str, "Markup"]:
     return {
         name: Markup('<p class="unknown">{}</p>').format(plain(drawn, LONGEST_SENTENCE))
         if isinstance(drawn, drawing.DrawingError)
-        else Markup(charts.inline(drawn, name=f"chart-{name}", title=titles[name]))
+        else Markup(svg.inline(drawn, name=f"chart-{name}", title=titles[name]))
         for name, drawn in drawing.each_svg(wanted).items()
     }
 
