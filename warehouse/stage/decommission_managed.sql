@@ -126,7 +126,7 @@ invocation as (
         ) as is_heard,
         -- CloudFront calls a function of us-east-1 by another name, in the regions of its edges.
         item.region = 'us-east-1'
-        and exists(
+        and exists (
             select 1
             from cost.daily as billed
             where
