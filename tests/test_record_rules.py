@@ -207,6 +207,12 @@ def test_the_columns_that_may_not_be_null_are_those_of_the_working_file(tmp_path
             id="a word for a number",
         ),
         pytest.param(
+            "ec2_vpc_block_public_access_exclusion",
+            {"ExclusionId": "vpcbpa-exclude-1"},
+            "it has no ResourceArn, which aws.ec2_vpc_block_public_access_exclusion.arn is made of",
+            id="part of a text that is lacking",
+        ),
+        pytest.param(
             "lambda_function",
             {"FunctionName": "f", "VpcConfig": {"SubnetIds": ["subnet-1", {"a": "b"}]}},
             "record 1: VpcConfig.SubnetIds[] is no text, and stage.lambda_function reads it",

@@ -144,7 +144,7 @@ class Queries:
 
     def value(self, node: exp.Expression, scope: Scope) -> list[Options]:
         """What makes the value of an expression."""
-        if isinstance(node, exp.Alias | exp.Paren | exp.Cast | exp.TryCast | exp.Nullif):
+        if isinstance(node, exp.Alias | exp.Paren | exp.Cast | exp.TryCast | exp.Nullif | exp.SplitPart):
             return self.value(node.this, scope)
         if isinstance(node, exp.Null) or (isinstance(node, exp.Anonymous) and node.name.lower() == "error"):
             return [NEVER]
