@@ -750,10 +750,13 @@ def downgraded(night: Path, database: Path, migrations: Path, number: int) -> se
             """
             select
                 t.schema_name || '.' || t.table_name,
-                string_agg('"' || c.column_name || '"', ', ')
+                string_agg('"' || n.column_name || '" as "' || c.column_name || '"', ', ')
             from duckdb_tables() as t
             join duckdb_columns() as c using (database_name, schema_name, table_name)
-            join duckdb_columns() as n using (schema_name, table_name, column_name)
+            join duckdb_columns() as n
+                on c.schema_name = n.schema_name and c.table_name = n.table_name
+                -- Migration 25 renames the column.
+                and if(c.column_name = 'zero_sense', 'empty_policy', c.column_name) = n.column_name
             where
                 t.database_name = current_database() and n.database_name = 'night'
                 and t.table_name <> 'schema_migration'
@@ -762,6 +765,15 @@ def downgraded(night: Path, database: Path, migrations: Path, number: int) -> se
         ).fetchall()
         for table, columns in tables:
             connection.execute(f"insert into {table} by name select {columns} from night.{table}")
+        # Its views, and the tables that no migration makes, are not taken over: they are to be built again.
+        connection.execute(
+            """
+            delete from audit.relation_build
+            where relation not in (
+                select schema_name || '.' || table_name from duckdb_tables() where database_name = current_database()
+            )
+            """
+        )
         assert connection.execute("select count(*) > 500 from audit.collection").fetchall() == [(True,)]
         unknown = connection.execute(
             """
@@ -772,8 +784,8 @@ def downgraded(night: Path, database: Path, migrations: Path, number: int) -> se
             """
         ).fetchall()
         connection.execute("detach night")
-    # The migration that brought this one fills it.
-    return {name for (name,) in unknown} - {"audit.newest_cell"}
+    # The migration that brought the first of these fills it; the models are built again.
+    return {name for (name,) in unknown} - {"audit.newest_cell", *read_models()}
 
 
 def published_rows(database: Path) -> dict[str, list[str]]:
@@ -797,13 +809,19 @@ def test_an_upgraded_warehouse_builds_and_publishes_what_a_new_one_does(
     store = Store(upgraded)
     with store.holding("given", "a test"):
         home = House(store)
+        if "audit.bill" in lost:
+            # The pre-flight of the next run records it before anything is built.
+            with store.write() as connection:
+                connection.execute(f"attach '{night.resolve()}' as night (read_only)")
+                connection.execute("insert into audit.bill by name select * from night.audit.bill")
+                connection.execute("detach night")
         home.build(*(name for name, model in home.models.items() if model.materialized != "log"))
         store.publish("given", lambda _: None)
     expected, found = published_rows(night), published_rows(upgraded)
     assert found.keys() == expected.keys()
     assert len(expected["cmdb.resource"]) > 500
     assert [name for name in expected if found[name] != expected[name] and name not in lost] == []
-    assert lost <= {"audit.check_cell", "audit.paid_request", "audit.trail_call"}
+    assert lost <= {"audit.bill", "audit.check_cell", "audit.paid_request", "audit.step_plan", "audit.trail_call"}
 
 
 @pytest.mark.large
