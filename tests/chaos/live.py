@@ -80,10 +80,11 @@ class World:
         return found == [(1,)]
 
     def tables(self, *schemas: str) -> dict[str, tuple[int, int]]:
-        """Number and hash of the rows of every table that people or models read, and of every view that people read.
+        """Number and hash of the rows of every table that people or models read, and of views that people read.
 
-        A view of `stage` says whom the roles reached last, in a refused run too: what is built of it stays as it was.
+        Views of `stage` and of the evidence show a refused run too; what is built of them stays as it was.
         """
+        of_evidence = views_of_evidence()
         found = {}
         with Store(self.database).read() as connection:
             for schema, table in connection.execute(
@@ -91,6 +92,8 @@ class World:
                 f"({', '.join(repr(schema) for schema in schemas or READ)}) "
                 "and (table_schema <> 'stage' or table_type = 'BASE TABLE') order by all"
             ).fetchall():
+                if f"{schema}.{table}" in of_evidence:
+                    continue
                 rows = connection.execute(
                     f'select count(*), coalesce(sum(hash(t)::hugeint), 0) from "{schema}"."{table}" as t'
                 ).fetchall()
@@ -172,6 +175,15 @@ BAD_PREFLIGHTS = [state for state in STATES if "pre-flight" in state]
 def readers() -> list[str]:
     """The tables that rest upon the listing of instances."""
     return [name for name, model in read_models().items() if INSTANCES in model.sources]
+
+
+def views_of_evidence() -> set[str]:
+    """The views that show the evidence, or read a view that does."""
+    found: set[str] = set()
+    for name, model in read_models().items():
+        if model.materialized == "view" and any(used.startswith("audit.") or used in found for used in model.uses):
+            found.add(name)
+    return found
 
 
 COMMANDS = {
