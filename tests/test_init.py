@@ -120,8 +120,8 @@ def test_after_the_documented_set_up_every_unit_finds_the_folders_that_it_writes
 ) -> None:
     page = (REPOSITORY / "docs" / "howto" / "deploy.md").read_text(encoding="utf-8")
     block = page.partition("```sh\n")[2].partition("systemctl enable")[0]
-    set_up, *others = re.findall(r"^sudo -u cmdb (.*)$", block, re.MULTILINE)
-    assert (set_up, others) == ("sh scripts/setup run", [".venv/bin/cmdb init"])
+    steps = re.findall(r"^sudo -u cmdb (.*)$", block, re.MULTILINE)
+    assert steps == ["git clone URL /srv/cmdb", "sh scripts/setup run", ".venv/bin/cmdb init"]
     checkout = checkout_in(tmp_path / "srv")
     done = demo(checkout, "init", *PROFILES, "--yes", **{**fresh(small, tmp_path), **dict.fromkeys(ELSEWHERE, "")})
     assert done.returncode == 0, done.stdout + done.stderr

@@ -424,11 +424,18 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Bucket:
 STRANGER = json.dumps({"version": "versions/other", "run_id": "a stranger's", "published_at": "2026-11-01"}).encode()
 
 
+def old_versions(world: World, count: int) -> list[str]:
+    """Names in the bucket as earlier runs gave them."""
+    return [f"{FOLDER}/{world.home.store.stem}-{number}.duckdb" for number in range(count)]
+
+
 def test_what_is_published_is_copied_and_what_is_old_there_is_removed(world: World, bucket: Bucket) -> None:
     assert world.step()[1] is None
     claimed = Pointer(**json.loads(bucket.held[POINTER]))
     assert (claimed.version, claimed.claimed_by) == (None, RUN)
-    bucket.held |= {f"{FOLDER}/{number}": b"old" for number in range(KEEP + 1)}
+    bucket.held |= dict.fromkeys(old_versions(world, KEEP + 1), b"old")
+    strangers = {f"{FOLDER}/release-{number}.tar.gz": b"another program's" for number in range(KEEP + 1)}
+    bucket.held |= strangers
     (version,) = world.home.store.versions()
     assert world.copy() == {
         "address": f"s3://nobody-s-bucket/versions/{version.name}",
@@ -440,6 +447,7 @@ def test_what_is_published_is_copied_and_what_is_old_there_is_removed(world: Wor
     assert world.bound.begun == ["published", "published_copy"]
     assert bucket.held[f"{FOLDER}/{version.name}"] == version.path.read_bytes()
     assert Pointer(**json.loads(bucket.held[POINTER])).version == f"{FOLDER}/{version.name}"
+    assert strangers.items() <= bucket.held.items()
     assert world.said == []
 
 
@@ -481,7 +489,7 @@ def test_what_is_old_there_and_stays_is_a_warning(
 ) -> None:
     assert world.step()[1] is None
     monkeypatch.setattr(Bucket, "delete", lambda self, prefix: self.leave() or self.read(prefix))
-    bucket.held |= {f"{FOLDER}/{number}": b"old" for number in range(KEEP)}
+    bucket.held |= dict.fromkeys(old_versions(world, KEEP), b"old")
     assert world.copy()["versions_removed"] == 0
     assert world.said == ["It is copied, but what is old could not be removed: It is away."]
 
