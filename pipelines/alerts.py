@@ -328,9 +328,9 @@ def heartbeat_sensor(settings: Settings, job: str) -> dg.SensorDefinition:
     )
     def published_run_heartbeat(context: dg.RunStatusSensorContext) -> None:
         run = context.dagster_run
-        is_told = settings.heartbeat_command or settings.notify or settings.alert_command
+        is_wanted = settings.heartbeat_command or settings.notify or settings.alert_command
         # A run of a part of the job may end well without publishing.
-        if not is_told or LAUNCHED_BY in run.tags or not _has_published(settings, run.run_id):
+        if not is_wanted or LAUNCHED_BY in run.tags or not _has_published(settings, run.run_id):
             return
         # What begins to warn in a run of another job, the next nightly run takes for known.
         announce = announce_published if run.job_name == job else announce_warnings

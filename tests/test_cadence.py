@@ -548,7 +548,8 @@ def test_parents_whose_records_are_gone_are_requested_again(
     organisation: Simulator, truthful_night: Path, tmp_path: Path
 ) -> None:
     parent, child = "ec2_customer_gateway", "ec2_vpn_connection"
-    assert listings()[child].each.of == (parent,)  # type: ignore[union-attr]
+    each = listings()[child].each
+    assert each is not None and each.of == (parent,)
 
     def requested(database: Path) -> set[tuple[str, str, str]]:
         options: dict[str, Any] = {"is_by_cadence": True, "CMDB_ZERO_EVIDENCE": "identity"}

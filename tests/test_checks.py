@@ -614,8 +614,8 @@ def test_a_rule_that_cannot_be_run_fails_with_its_file_and_the_reason(
     rule = own_rule(tmp_path / "checks", sql, "org.account", severity)
     store = Store(copy_of(truthful_night, tmp_path))
 
-    def made(unrunnable: checks.Unrunnable) -> list[checks.SqlResult]:
-        with store.transaction() as connection:
+    def made(unrunnable: checks.Unrunnable, memory: int | None) -> list[checks.SqlResult]:
+        with store.transaction(memory) as connection:
             connection.execute("create table main.built as select 1 as a")
             return checks.run_checks(connection, [rule, KEYS["cost.daily"]], "run-1", "", unrunnable)
 

@@ -489,12 +489,12 @@ def test_a_message_too_long_for_a_service_is_split_unless_its_address_says_other
 
 
 def test_of_many_sentences_people_get_the_first_ten_and_a_program_all(receiver: Receiver, tmp_path: Path) -> None:
-    told = tmp_path / "told.json"
+    received = tmp_path / "received.json"
     sentences = [f"Check {number} failed." for number in range(16)]
-    alerts.announce_failure(f"/bin/sh -c 'cat > {told}'", receiver.address, "one", "nightly", sentences)
+    alerts.announce_failure(f"/bin/sh -c 'cat > {received}'", receiver.address, "one", "nightly", sentences)
     (message,) = receiver.got
     assert message["message"].splitlines() == [*sentences[:10], "And 6 more.", "Run one."]
-    assert json.loads(told.read_text())["sentences"] == sentences
+    assert json.loads(received.read_text())["sentences"] == sentences
 
 
 def test_without_apprise_a_sentence_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

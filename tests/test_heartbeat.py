@@ -10,6 +10,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from ended_runs import shown_to
 from nights import cmdb_here, dagster_home
 
 from pipelines import alerts
@@ -24,14 +25,14 @@ SCRIPT = "import pathlib, sys; pathlib.Path(sys.argv[1]).write_text(sys.stdin.re
 
 
 @pytest.fixture
-def told(tmp_path: Path) -> Path:
-    """Where the program writes what it is told."""
-    return tmp_path / "told.json"
+def received(tmp_path: Path) -> Path:
+    """Where the program writes what it receives."""
+    return tmp_path / "received.json"
 
 
 @pytest.fixture
-def settings(tmp_path: Path, told: Path) -> dict[str, str]:
-    program = shlex.join([sys.executable, "-c", SCRIPT, str(told)])
+def settings(tmp_path: Path, received: Path) -> dict[str, str]:
+    program = shlex.join([sys.executable, "-c", SCRIPT, str(received)])
     return {"CMDB_DATABASE": str(tmp_path / PUBLISHED_NAME), "CMDB_HEARTBEAT_COMMAND": program}
 
 
@@ -60,40 +61,33 @@ def night(
         publish()
 
     sensor = alerts.heartbeat_sensor(read_settings(settings), NIGHTLY)
-    with dg.DagsterInstance.ephemeral() as instance:
-        result = whole.execute_in_process(instance=instance, tags=tags)
-        event = next(event for event in result.all_events if event.event_type == dg.DagsterEventType.RUN_SUCCESS)
-        with dg.build_run_status_sensor_context(
-            sensor_name=sensor.name, dagster_event=event, dagster_instance=instance, dagster_run=result.dagster_run
-        ) as context:
-            sensor(context)
-    return result.run_id
+    return shown_to(sensor, whole, tags)
 
 
-def test_a_scheduled_run_that_published_is_reported(settings: dict[str, str], told: Path) -> None:
+def test_a_scheduled_run_that_published_is_reported(settings: dict[str, str], received: Path) -> None:
     run_id = night(settings)
-    assert json.loads(told.read_text()) == expected(run_id, settings)
+    assert json.loads(received.read_text()) == expected(run_id, settings)
 
 
-def test_a_run_that_did_not_publish_is_not_reported(settings: dict[str, str], told: Path) -> None:
+def test_a_run_that_did_not_publish_is_not_reported(settings: dict[str, str], received: Path) -> None:
     night(settings, publishes=False)
-    assert not told.exists()
+    assert not received.exists()
 
 
-def test_another_job_that_publishes_is_not_reported(settings: dict[str, str], told: Path) -> None:
+def test_another_job_that_publishes_is_not_reported(settings: dict[str, str], received: Path) -> None:
     """`confirm` publishes too, and says nothing of whether the nights still come."""
     night(settings, job="confirm")
-    assert not told.exists()
+    assert not received.exists()
 
 
-def test_a_run_that_a_command_waits_for_is_left_to_the_command(settings: dict[str, str], told: Path) -> None:
+def test_a_run_that_a_command_waits_for_is_left_to_the_command(settings: dict[str, str], received: Path) -> None:
     night(settings, tags={alerts.LAUNCHED_BY: "cmdb nightly"})
-    assert not told.exists()
+    assert not received.exists()
 
 
-def test_without_a_program_nothing_happens(settings: dict[str, str], told: Path) -> None:
+def test_without_a_program_nothing_happens(settings: dict[str, str], received: Path) -> None:
     night({"CMDB_DATABASE": settings["CMDB_DATABASE"]})
-    assert not told.exists()
+    assert not received.exists()
 
 
 @pytest.mark.parametrize("program", ["/nonexistent/beat", "false", "echo 'unbalanced"])
@@ -105,7 +99,7 @@ def test_a_program_that_fails_fails_nothing(settings: dict[str, str], program: s
 
 
 @pytest.mark.parametrize(
-    ("ended", "arguments", "is_told"),
+    ("ended", "arguments", "is_announced"),
     [
         (RunSummary("one", True, 0), [], True),
         (RunSummary("one", False, 1, ["Too bad."]), [], False),
@@ -117,10 +111,10 @@ def test_a_program_that_fails_fails_nothing(settings: dict[str, str], program: s
 )
 def test_the_command_line_reports_of_its_own_run(
     settings: dict[str, str],
-    told: Path,
+    received: Path,
     ended: RunSummary,
     arguments: list[str],
-    is_told: bool,
+    is_announced: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(command, "run_with_progress", lambda *_, **__: ended)
@@ -129,10 +123,10 @@ def test_the_command_line_reports_of_its_own_run(
     environment = {**settings, "DAGSTER_HOME": str(dagster_home()), "SIMULATED_ORGANISATION": "1"}
     done = cmdb_here(environment, "nightly", "--json", *arguments)
     assert done.returncode == ended.exit_code
-    assert told.exists() is is_told
-    assert ("CMDB_HEARTBEAT_COMMAND received the check results." in done.stderr) is is_told
-    if is_told:
-        assert json.loads(told.read_text()) == expected("one", settings)
+    assert received.exists() is is_announced
+    assert ("CMDB_HEARTBEAT_COMMAND received the check results." in done.stderr) is is_announced
+    if is_announced:
+        assert json.loads(received.read_text()) == expected("one", settings)
 
 
 def test_a_failing_program_is_said_and_the_run_has_published(

@@ -18,6 +18,7 @@ import dagster as dg
 import pytest
 from click.exceptions import Exit
 from dagster._grpc.utils import default_sensor_grpc_timeout
+from ended_runs import shown_to
 from given import blank_file
 
 from pipelines import alerts
@@ -46,17 +47,17 @@ def store(tmp_path: Path) -> Store:
 
 
 @pytest.fixture
-def told(tmp_path: Path) -> Path:
-    return tmp_path / "told.ndjson"
+def received(tmp_path: Path) -> Path:
+    return tmp_path / "received.ndjson"
 
 
-def settings_of(store: Store, told: Path) -> Settings:
-    program = shlex.join([sys.executable, "-c", APPEND, str(told)])
+def settings_of(store: Store, received: Path) -> Settings:
+    program = shlex.join([sys.executable, "-c", APPEND, str(received)])
     return read_settings({"CMDB_DATABASE": str(store.database), "CMDB_ALERT_COMMAND": program})
 
 
-def messages(told: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in told.read_text().splitlines()] if told.exists() else []
+def messages(received: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in received.read_text().splitlines()] if received.exists() else []
 
 
 def published(store: Store, run_id: str, *, outcome: str = "published", **failed: str) -> None:
@@ -79,8 +80,8 @@ def publish(store: Store, run_id: str) -> None:
         store.publish(run_id, lambda _: None)
 
 
-def test_a_check_that_does_not_block_alerts_once_when_it_begins_to_fail(store: Store, told: Path) -> None:
-    settings = settings_of(store, told)
+def test_a_check_that_does_not_block_alerts_once_when_it_begins_to_fail(store: Store, received: Path) -> None:
+    settings = settings_of(store, received)
     runs: dict[str, dict[str, str]] = {
         "run-1": {},
         "run-2": {"rates": "No rate."},
@@ -91,25 +92,25 @@ def test_a_check_that_does_not_block_alerts_once_when_it_begins_to_fail(store: S
     for run_id, failed in runs.items():
         published(store, run_id, **failed)
         alerts.announce_published(settings, run_id, NIGHTLY)
-    assert [(one["run_id"], one["sentences"]) for one in messages(told)] == [
+    assert [(one["run_id"], one["sentences"]) for one in messages(received)] == [
         ("run-2", ["No rate."]),
         ("run-3", ["Spend without inventory."]),
         ("run-5", ["No rate again."]),
     ]
-    assert {(one["job"], one["status"]) for one in messages(told)} == {(NIGHTLY, "warned")}
+    assert {(one["job"], one["status"]) for one in messages(received)} == {(NIGHTLY, "warned")}
 
 
-def test_what_began_to_fail_in_a_refused_run_alerts_when_the_next_is_published(store: Store, told: Path) -> None:
+def test_what_began_to_fail_in_a_refused_run_alerts_when_the_next_is_published(store: Store, received: Path) -> None:
     published(store, "run-1")
     published(store, "run-2", outcome="refused", rates="No rate.")
     published(store, "run-3", rates="No rate.")
-    alerts.announce_published(settings_of(store, told), "run-3", NIGHTLY)
-    assert [one["sentences"] for one in messages(told)] == [["No rate."]]
+    alerts.announce_published(settings_of(store, received), "run-3", NIGHTLY)
+    assert [one["sentences"] for one in messages(received)] == [["No rate."]]
 
 
 @pytest.mark.parametrize("job", [NIGHTLY, BILL_MONTH, "__ASSET_JOB"])
 def test_the_sensor_alerts_of_a_run_of_any_job_with_no_other_setting_than_the_alert(
-    job: str, store: Store, told: Path
+    job: str, store: Store, received: Path
 ) -> None:
     @dg.op(name="publish")
     def publish_it() -> None:
@@ -119,18 +120,12 @@ def test_the_sensor_alerts_of_a_run_of_any_job_with_no_other_setting_than_the_al
     def whole() -> None:
         publish_it()
 
-    sensor = alerts.heartbeat_sensor(settings_of(store, told), NIGHTLY)
-    with dg.DagsterInstance.ephemeral() as instance:
-        result = whole.execute_in_process(instance=instance)
-        event = next(one for one in result.all_events if one.event_type == dg.DagsterEventType.RUN_SUCCESS)
-        with dg.build_run_status_sensor_context(
-            sensor_name=sensor.name, dagster_event=event, dagster_instance=instance, dagster_run=result.dagster_run
-        ) as context:
-            sensor(context)
-    assert [(one["run_id"], one["sentences"]) for one in messages(told)] == [(result.run_id, ["No rate."])]
+    sensor = alerts.heartbeat_sensor(settings_of(store, received), NIGHTLY)
+    run_id = shown_to(sensor, whole)
+    assert [(one["run_id"], one["sentences"]) for one in messages(received)] == [(run_id, ["No rate."])]
 
 
-def test_the_sensor_of_failed_runs_alerts_of_what_warns_since_one_that_published(store: Store, told: Path) -> None:
+def test_the_sensor_of_failed_runs_alerts_of_what_warns_since_one_that_published(store: Store, received: Path) -> None:
     @dg.op(name="publish")
     def publish_it() -> None:
         published(store, dg.OpExecutionContext.get().run_id, rates="No rate.")
@@ -140,15 +135,9 @@ def test_the_sensor_of_failed_runs_alerts_of_what_warns_since_one_that_published
     def whole() -> None:
         publish_it()
 
-    sensor = alerts.nightly_failure_sensor(settings_of(store, told))
-    with dg.DagsterInstance.ephemeral() as instance:
-        result = whole.execute_in_process(instance=instance, raise_on_error=False)
-        event = next(one for one in result.all_events if one.event_type == dg.DagsterEventType.RUN_FAILURE)
-        with dg.build_run_status_sensor_context(
-            sensor_name=sensor.name, dagster_event=event, dagster_instance=instance, dagster_run=result.dagster_run
-        ) as context:
-            sensor(context.for_run_failure())
-    assert [(one["status"], one["sentences"]) for one in messages(told)] == [
+    sensor = alerts.nightly_failure_sensor(settings_of(store, received))
+    shown_to(sensor, whole, fails=True)
+    assert [(one["status"], one["sentences"]) for one in messages(received)] == [
         ("failed", ["No report was written."]),
         ("warned", ["No rate."]),
     ]
@@ -165,23 +154,23 @@ def test_the_sensor_of_failed_runs_alerts_of_what_warns_since_one_that_published
     ],
 )
 def test_a_command_alerts_of_what_warns_since_its_run_published(
-    job: str, exit_code: int, demo: bool, statuses: list[str], store: Store, told: Path
+    job: str, exit_code: int, demo: bool, statuses: list[str], store: Store, received: Path
 ) -> None:
     published(store, "run-1", rates="No rate.")
     ended = RunSummary("run-1", True, exit_code, ["No report was written."] if exit_code else [])
-    with suppress(Exit), ending(ended, job, settings_of(store, told), console(on_stderr=True), demo=demo):
+    with suppress(Exit), ending(ended, job, settings_of(store, received), console(on_stderr=True), demo=demo):
         pass
-    assert [one["status"] for one in messages(told)] == statuses
+    assert [one["status"] for one in messages(received)] == statuses
 
 
-def test_of_many_warnings_the_first_ten_are_named(store: Store, told: Path) -> None:
+def test_of_many_warnings_the_first_ten_are_named(store: Store, received: Path) -> None:
     with store.holding("run-1", "a test"), store.transaction() as connection:
         for number in range(12):
             sentence = f"Listing {number} is old."
             record_check(connection, "run-1", "age", f"{number:02}", severity="WARN", passed=False, observed=sentence)
     publish(store, "run-1")
-    alerts.announce_published(settings_of(store, told), "run-1", NIGHTLY)
-    (message,) = messages(told)
+    alerts.announce_published(settings_of(store, received), "run-1", NIGHTLY)
+    (message,) = messages(received)
     assert message["sentences"][-1] == "And 2 more, in audit.check_result."
     assert len(message["sentences"]) == 11
 
@@ -197,8 +186,8 @@ def look(settings: Settings, cursor: str | None) -> tuple[str, str | None]:
         return str(reason.skip_message), context.cursor
 
 
-def test_published_data_that_has_become_old_alerts_once_a_version(store: Store, told: Path) -> None:
-    settings = settings_of(store, told)
+def test_published_data_that_has_become_old_alerts_once_a_version(store: Store, received: Path) -> None:
+    settings = settings_of(store, received)
     assert look(settings, None) == ("Nothing is published.", None)
     cursor = None
     for run_id, hours, before in (("run-1", 25, 0), ("run-2", 27, 0), ("run-3", 40, 1)):
@@ -210,15 +199,15 @@ def test_published_data_that_has_become_old_alerts_once_a_version(store: Store, 
                 {"run": run_id, "at": dt.datetime.now(dt.UTC) - dt.timedelta(hours=hours)},
             )
         publish(store, run_id)
-        assert len(messages(told)) == before
+        assert len(messages(received)) == before
         said, cursor = look(settings, cursor)
         if hours < 26:
             assert said == "What is published is at most 26 h 0 min old."
             continue
         assert said.startswith(f"What is published is {hours} h 0 min old, and 26 h 0 min are usual: ")
         assert look(settings, cursor)[0] == "Somebody was told already that this version is old."
-        assert len(messages(told)) == before + 1
-    assert [(one["job"], one["status"]) for one in messages(told)] == [("freshness", "failed")] * 2
+        assert len(messages(received)) == before + 1
+    assert [(one["job"], one["status"]) for one in messages(received)] == [("freshness", "failed")] * 2
 
 
 def test_the_event_of_a_refusal_begins_with_its_sentence() -> None:
@@ -318,14 +307,14 @@ def test_a_program_and_an_address_that_hang_keep_no_failed_run_from_being_announ
 
 
 @pytest.mark.usefixtures("hurried")
-def test_a_heartbeat_that_hangs_keeps_no_warning_from_anybody(store: Store, told: Path, silent: str) -> None:
+def test_a_heartbeat_that_hangs_keeps_no_warning_from_anybody(store: Store, received: Path, silent: str) -> None:
     published(store, "run-1", rates="No rate.")
-    settings = settings_of(store, told).model_copy(update={"heartbeat_command": HANGING, "notify": silent})
+    settings = settings_of(store, received).model_copy(update={"heartbeat_command": HANGING, "notify": silent})
     begun = time.monotonic()
     said = alerts.announce_published(settings, "run-1", NIGHTLY)
     assert time.monotonic() - begun < 30
     assert any("CMDB_HEARTBEAT_COMMAND was killed after 1 second" in sentence for sentence in said), said
-    assert [one["sentences"] for one in messages(told)] == [["No rate."]]
+    assert [one["sentences"] for one in messages(received)] == [["No rate."]]
 
 
 SECRET = "https://hooks.example.com/T0/SECRET"

@@ -74,13 +74,13 @@ def _nightly(state: StepState, listing: Listing) -> frozenset[Place]:
     They are those that the records of `Listing.nightly_unless` name. They are all places where the records of a parent
     are gone from the landing, as on a machine that goes on from the published file alone: its children need them.
     """
-    source, field, value = listing.nightly_unless or ("", "", None)
     try:
         if listing.name in state.wanted_fields:
             # Kept cells need them anyway, and the batch has what was read.
             state.batch.stored(state.known, listing.name, state.wanted_fields[listing.name])
-        if not source:
+        if listing.nightly_unless is None:
             return frozenset()
+        source, field, value = listing.nightly_unless
         stored = state.batch.stored(state.known, source, state.wanted_fields[source])
     except LandingError:
         # Without these records nobody knows which places they are, so all of them are.

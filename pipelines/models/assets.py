@@ -20,7 +20,6 @@ from pipelines.collection.confirmation_assets import CONFIRMATION_KEY
 from pipelines.collection.progress import Load
 from pipelines.collection.seeds import every_slice
 from pipelines.dagster_metadata import cells_table
-from pipelines.memory import within_memory
 from pipelines.models import checks
 from pipelines.models.build import build, prepare
 from pipelines.models.model import Model
@@ -120,9 +119,7 @@ def model_asset(
                 return rows, results, contents, fetched
 
         with refusing():
-            rows, results, contents, fetched = checks.past_unrunnable(
-                lambda unrunnable: within_memory(partial(made, unrunnable))
-            )
+            rows, results, contents, fetched = checks.past_unrunnable(made)
         # By name: `job_def.nodes` hashes all steps of the job, in each of them.
         steps = context.job_def.graph.node_dict
         load.built(warehouse.run_id, rows, sum(name.startswith(STEP) for name in steps))
@@ -219,7 +216,7 @@ def daily_months_asset(
                 return results, month_metadata(connection, wanted)
 
         with refusing():
-            results, shown = checks.past_unrunnable(lambda unrunnable: within_memory(partial(made, unrunnable)))
+            results, shown = checks.past_unrunnable(made)
         stop_where_blocked(what, _broken(results))
         for month, metadata in shown.items():
             context.add_asset_metadata(metadata, partition_key=month)

@@ -10,12 +10,14 @@ built, and once more by publishing, on the very copy that would be published.
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pipelines.catalogue.registry import listings
 from pipelines.errors import SqlFileError, UnreadableQueryError
+from pipelines.memory import MEMORY, within_memory
 from pipelines.models.model import Model
 from pipelines.models.sql_files import read_header, reads
 from pipelines.settings import WAREHOUSE_FOLDER
@@ -159,18 +161,19 @@ def run(connection: "duckdb.DuckDBPyConnection", check: SqlCheck) -> SqlResult:
     return SqlResult(check, count, tuple(dict(zip(names, row, strict=True)) for row in rows))
 
 
-def past_unrunnable(make: Callable[[Unrunnable], T]) -> T:
+def past_unrunnable(make: Callable[[Unrunnable, int | None], T], limit: int = MEMORY) -> T:
     """What a transaction makes that runs checks, begun again for each check whose query cannot be run.
 
     DuckDB ends a transaction in which a query fails, so what it has built by then is built once more.
 
     Args:
-        make: the transaction; it passes what it is given to `run_checks`.
+        make: the transaction, for what it passes to `run_checks` and a memory limit.
+        limit: as of `within_memory`.
     """
     unrunnable: dict[SqlCheck, str] = {}
     while True:
         try:
-            return make(unrunnable)
+            return within_memory(partial(make, unrunnable), limit)
         except CheckNotRunnableError as error:
             if error.check in unrunnable:
                 raise

@@ -15,7 +15,6 @@ from pipelines.catalogue.registry import listings
 from pipelines.charts import sketches
 from pipelines.collection.progress import PUBLISHING, begin_step
 from pipelines.dagster_metadata import COPY_KEY, PUBLISHED_KEY, rows_table
-from pipelines.memory import within_memory
 from pipelines.models import checks
 from pipelines.models.assets import asset_key, check_result, check_spec
 from pipelines.models.checks import key_checks
@@ -85,10 +84,7 @@ def published_asset(models: Mapping[str, Model], sql_checks: Sequence[checks.Sql
         _require_built(store, models)
         with refusing():
             results = checks.past_unrunnable(
-                lambda unrunnable: within_memory(
-                    partial(_run_own_checks, store, own, warehouse.run_id, settings.config_hash, unrunnable),
-                    RULES_MEMORY,
-                )
+                partial(_run_own_checks, store, own, warehouse.run_id, settings.config_hash), RULES_MEMORY
             )
             version = publish(store, warehouse.run_id, everything, settings.objects, warehouse.require_alone)
         if warning := name_warning(store.database):

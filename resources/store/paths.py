@@ -12,6 +12,9 @@ FORMER_NAME = "cmdb.duckdb"
 """Name of the published file in older releases. It stays a link to the present name for one release; the next release
 removes it."""
 
+VERSIONS = "versions"
+"""Name of the folder of the published files."""
+
 
 @dataclass(frozen=True)
 class Paths:
@@ -51,7 +54,7 @@ class Paths:
     @property
     def versions_folder(self) -> Path:
         """The folder of the published files."""
-        return self.folder / "versions"
+        return self.folder / VERSIONS
 
     @property
     def history_folder(self) -> Path:
