@@ -15,14 +15,15 @@ from types import FrameType
 
 import duckdb
 
-from resources.store.paths import VERSIONS
-
 LOCK_CONFLICT = "Could not set lock on file"
 """The beginning of DuckDB's error where another process has a file open."""
 
 QUERY_INTERRUPTED = "Query interrupted"
 """What DuckDB raises, as a RuntimeError, in place of what a signal's handler raised during a query."""
 
+
+_VERSIONS = "versions"
+"""The folder of the published files (`Paths.versions_folder`)."""
 
 _TORN = ("Corrupt database", "has been invalidated", "Could not read enough bytes")
 _OF_DAMAGE = ("not a valid DuckDB database", "checksum", *_TORN)
@@ -94,7 +95,7 @@ def sentence_of(error: Exception, path: Path) -> WarehouseError | None:
     if code is not None:
         return WarehouseError(f"{path} cannot be used: {os.strerror(code)}. What is published stays as it was.")
     if any(words in text for words in _OF_DAMAGE):
-        if path.parent.name == VERSIONS:
+        if path.parent.name == _VERSIONS:
             return WarehouseError(
                 f"{path}, which was published, is damaged or not a DuckDB file ({first_line(text)}). Nothing was "
                 "changed. Lead readers to another version with `cmdb rollback VERSION`; `cmdb rollback --list` has "

@@ -12,9 +12,6 @@ FORMER_NAME = "cmdb.duckdb"
 """Name of the published file in older releases. It stays a link to the present name for one release; the next release
 removes it."""
 
-VERSIONS = "versions"
-"""Name of the folder of the published files."""
-
 
 @dataclass(frozen=True)
 class Paths:
@@ -54,7 +51,7 @@ class Paths:
     @property
     def versions_folder(self) -> Path:
         """The folder of the published files."""
-        return self.folder / VERSIONS
+        return self.folder / "versions"
 
     @property
     def history_folder(self) -> Path:
