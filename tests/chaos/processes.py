@@ -5,6 +5,7 @@ forked, no process that runs these tests opens a warehouse: it looks into one `a
 """
 
 import contextlib
+import gc
 import importlib
 import io
 import itertools
@@ -115,9 +116,14 @@ def load() -> None:
     """Load the product and what it reads once in a process, so that no process that is forked later has to."""
     from pipelines.definitions import NIGHTLY, build_defs
 
-    for name in ("alerts", "cli.run", "cli.terminal", "report.writing"):
+    for name in ("alerts", "cli.run", "cli.terminal", "event_log", "kept_event_log", "report.writing"):
         importlib.import_module(f"pipelines.{name}")
+    for name in ("execution.submit_asset_runs", "executor.in_process", "instance.factory", "storage.legacy_storage"):
+        importlib.import_module(f"dagster._core.{name}")
     build_defs({}).resolve_job_def(NIGHTLY)
+    # What is there already is no garbage: a collection in a forked process would copy every page of it.
+    gc.collect()
+    gc.freeze()
 
 
 _numbers = itertools.count(1)
