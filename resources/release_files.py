@@ -359,6 +359,7 @@ FILES = (
     "warehouse/migrations/0032_landed_records.sql",
     "warehouse/migrations/0033_identity_of_a_worker.sql",
     "warehouse/migrations/0034_unchanged_since.sql",
+    "warehouse/migrations/0035_witness_from.sql",
     "warehouse/org/account.sql",
     "warehouse/org/account_policy.sql",
     "warehouse/org/account_policy_version.sql",

@@ -420,6 +420,7 @@ def test_seeds_hold_what_their_files_hold_and_name_listings_of_the_catalogue(bla
         "listing": "ec2_instance",
         "is_witness": True,
         "explains_rest": True,
+        "witness_from": None,
     } in found
     assert {row["listing"] for row in found} <= listings().keys()
 

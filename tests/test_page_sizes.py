@@ -11,6 +11,7 @@ from botocore.model import Shape
 
 from pipelines.catalogue.registry import listings
 from resources.aws.listing import Listing
+from resources.aws.paging import TOKEN_FIELDS
 
 
 @functools.cache
@@ -41,6 +42,20 @@ def test_a_page_that_is_too_large_or_too_small_is_seen() -> None:
     assert out_of_bounds(shape, {"MaxResults": 100}) == {}
     assert out_of_bounds(shape, {"MaxResults": 101}) == {"MaxResults": 101}
     assert out_of_bounds(shape, {"MaxResults": 4}) == {"MaxResults": 4}
+
+
+def test_every_listing_whose_response_has_a_token_reads_the_pages_that_follow() -> None:
+    """botocore does not know of every operation that it has pages: a listing may name the token itself."""
+    session = botocore.session.Session()
+    unread = []
+    for listing in listings().values():
+        model = session.get_service_model(listing.service)
+        shape = model.operation_model(listing.operation).output_shape
+        known = session.get_component("data_loader").load_service_model(listing.service, "paginators-1")["pagination"]
+        has_pages = listing.token is not None or listing.operation in known or listing.first_page_only
+        if shape is not None and set(TOKEN_FIELDS) & set(shape.members) and not has_pages:
+            unread.append(listing.name)
+    assert unread == []
 
 
 HIDES = [listing for listing in listings().values() if listing.service == "ec2"]

@@ -133,6 +133,17 @@ def test_what_a_plan_covers_is_a_witness(home: House) -> None:
     assert shown(home)[ACCOUNT, "ec2_instance"] == (("BoxUsage:m5.large", False),)
 
 
+@pytest.mark.parametrize(("service", "cost", "is_witness"), [
+    # To list the buckets of an account that has none costs a request, of this product and of every scanner.
+    ("Amazon Simple Storage Service", "0.0072", False),
+    ("Amazon Simple Storage Service", "0.01", True),
+    ("AWS Lambda", "0.000001", True),
+])  # fmt: skip
+def test_what_requests_alone_may_cost_is_no_witness(home: House, service: str, cost: str, is_witness: bool) -> None:
+    billed(home, [(DAY, "service", ACCOUNT, service, cost)])
+    assert any(BilledItem(service, is_shared=True) in items for items in shown(home).values()) == is_witness
+
+
 def test_a_usage_type_is_explained_to_each_listing_by_that_listing_alone(home: House) -> None:
     billed(home, [(DAY, "usage_type", ACCOUNT, "BoxUsage:m5.large", "1")])
     left = unexplained(shown(home), [(ACCOUNT, "ec2_instance"), (ACCOUNT, "ec2_vpc")])

@@ -119,6 +119,8 @@ LISTINGS: tuple[Listing, ...] = (
         key=("DBShardGroupArn",),
         owner="DBShardGroupArn",
         parameters=RDS_PAGES,
+        # botocore has no paginator of it.
+        token=("Marker", "Marker"),
         each=Each("", of=("rds_db_cluster",), field="DBClusterArn"),
         every=RARELY,
         arn_form="rds:shard-group:",

@@ -31,7 +31,8 @@ LISTINGS: tuple[Listing, ...] = (
         key=("Name",),
         owner="AccessPointArn",
         is_owner_optional=True,
-        parameters=FULL_PAGES,
+        # Without it AWS leaves out those of file systems.
+        parameters={**FULL_PAGES, "DataSourceType": "ALL"},
         account_parameter="AccountId",
         token=TOKEN,
         each=IN_REGIONS_OF_BUCKETS,

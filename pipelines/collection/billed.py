@@ -54,7 +54,7 @@ def _billed(
     services = connection.execute(
         """
         with recent as (
-            select account_id, usage_date, dimension_value
+            select account_id, usage_date, dimension_value, greatest(unblended_cost, amortized_cost) as cost
             from cost.daily
             where slice = 'service' and usage_date >= $since and (unblended_cost > 0 or amortized_cost > 0)
         ),
@@ -64,7 +64,8 @@ def _billed(
         select distinct r.account_id, l.listing, r.dimension_value
         from recent as r
         join service_day using (usage_date)
-        join ref.service_listing as l on r.dimension_value = l.service and l.is_witness
+        join ref.service_listing as l
+            on r.dimension_value = l.service and l.is_witness and r.cost >= coalesce(l.witness_from, 0)
         """,
         {"since": since},
     ).fetchall()

@@ -7,6 +7,7 @@ are found here, so nothing else names them. What a module may have beside these:
 `others(network, account_id, region)`  rows that stand elsewhere and are listed here too; `shown` gets them with `at`,
                                        the account and region that ask.
 `FILTERS`                              parameters of the call that the module takes, with the only value of each.
+`is_hidden(row)`                       whether a request without `FILTERS` leaves the row out.
 `charges(row)`                         what AWS bills the account that a row is of.
 `IS_ONE`                               the response is the only row itself, not a list of rows.
 `WITHIN`                               the member of the answer that holds `RESULT`, where it is not the answer itself.
@@ -107,6 +108,9 @@ class Listings:
             raise AwsError(parent.missing, f"There is no {parent.parameter} {named}.", 404)
         rows = [*one.rows(self._network, *place), *_others(one, self._network, *place)]
         rows = [row for row in rows if parent is None or row[parent.field] == named]
+        if not any(name in call.parameters for name in getattr(one, "FILTERS", {})):
+            is_hidden: Callable[[Row], bool] = getattr(one, "is_hidden", lambda _: False)
+            rows = [row for row in rows if not is_hidden(row)]
         if getattr(one, "IS_ONE", False):
             return {one.RESULT: one.shown({**rows[0], "at": place})}
         page = self._settings.page(call, one.RESULT, rows, lambda row: one.shown({**row, "at": place}))

@@ -1,5 +1,5 @@
--- One row per access point of a bucket: a further address of it, with a policy and a public access block of its own, which nobody
--- may read under the contract. Requested in the regions in which the account has a bucket.
+-- One row per access point of a bucket or a file system: a further address of it, with a policy and a public access block of its own,
+-- which nobody may read under the contract. Requested in the regions in which the account has a bucket.
 -- key: arn
 -- resource: id=access_point_name attributes=network_origin, vpc_id, bucket_name, bucket_account_id, alias
 -- relates: attached_to=AWS::S3::Bucket:bucket_name associated_with=AWS::EC2::VPC:vpc_id
@@ -9,11 +9,11 @@
 -- access_point_name: Name, unique in its account and region.
 -- network_origin: Internet, where requests may come from anywhere, or VPC, where they come from one VPC alone.
 -- vpc_id: The VPC that requests have to come from; NULL where they may come from the internet.
--- bucket_name: Bucket that it leads to.
+-- bucket_name: Bucket that it leads to; NULL for one of a file system.
 -- bucket_account_id: The AWS account that owns the bucket; NULL where AWS does not say.
 -- alias: Name that may stand in place of a bucket's; NULL where it has none.
 -- data_source_type: What the data lies in, where it is no bucket, such as a file system; NULL where AWS does not say.
--- data_source_id: Its id; NULL where AWS does not say.
+-- data_source_id: Its ARN; NULL where AWS does not say.
 -- name: The same as access_point_name, as every item has one.
 select
     coalesce(
@@ -24,7 +24,7 @@ select
     item."Name" as access_point_name,
     item.NetworkOrigin as network_origin,
     item.VpcConfiguration.VpcId as vpc_id,
-    item.Bucket as bucket_name,
+    nullif(item.Bucket, '') as bucket_name,
     item.BucketAccountId as bucket_account_id,
     nullif(item."Alias", '') as alias,
     item.DataSourceType as data_source_type,

@@ -8,11 +8,14 @@
 -- is_witness: Whether usage of the service is a witness that not all of its listings are empty in the account.
 -- explains_rest: Whether its resources explain what is left of a service that is divided into families (ref.usage_family): snapshots
 --    explain no traffic.
+-- witness_from: What a day of it costs at least, in the currency of the bill, where that is a witness; NULL for any amount. To list
+--    the buckets of an account that has none costs a request too, such as each of this product's.
 select
     service,
     listing,
     is_witness,
-    explains_rest
+    explains_rest,
+    witness_from
 from
     read_csv(
         getvariable('ref_folder') || '/service_listing.csv',
@@ -21,6 +24,7 @@ from
             'service': 'VARCHAR',
             'listing': 'VARCHAR',
             'is_witness': 'BOOLEAN',
-            'explains_rest': 'BOOLEAN'
+            'explains_rest': 'BOOLEAN',
+            'witness_from': 'DECIMAL(28, 10)'
         }
     )
