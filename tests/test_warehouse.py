@@ -867,6 +867,31 @@ def test_what_versions_of_duckdb_read_is_compared_value_by_value(store: Store, c
     assert tables.differing(*seen) == differs
 
 
+def test_a_view_in_place_of_a_table_that_a_migration_drops_is_replaced(store: Store, migrations: Path) -> None:
+    """As stage.unchanged_since was built by releases of schema 33."""
+    older = of_schema(store.database, migrations, 33)
+    with older.holding("run-1", "nightly"), older.write() as connection:
+        connection.execute("create or replace view stage.unchanged_since as select 'of the view' as arn")
+        connection.execute("create view stage.reader as select * from stage.unchanged_since")
+    with store.holding("run-2", "nightly"), store.write() as connection:
+        assert connection.execute("select max(number) from audit.schema_migration").fetchall() == [(NEWEST,)]
+        kinds = "select table_type from information_schema.tables where table_name in ('unchanged_since', 'reader')"
+        assert connection.execute(f"{kinds} order by all").fetchall() == [("BASE TABLE",), ("VIEW",)]
+        assert connection.execute("select arn from stage.unchanged_since").fetchall() == []
+
+
+def test_a_view_that_was_in_the_way_stays_where_the_migration_fails(store: Store, migrations: Path) -> None:
+    with store.holding("run-1", "nightly"), store.write() as connection:
+        connection.execute("create view ref.colour as select 'red' as name")
+    add(migrations, "drop table if exists ref.colour;\nselect nothing;")
+    newer = Store(store.database, migrations, store.patience)
+    failed = pytest.raises(WarehouseError, match="failed and was taken back")
+    with newer.holding("run-2", "nightly"), failed, newer.write():
+        pass
+    with store.holding("run-3", "nightly"), store.write() as connection:
+        assert connection.execute("select name from ref.colour").fetchall() == [("red",)]
+
+
 def test_a_broken_migration_leaves_the_file_as_it_was(store: Store, migrations: Path) -> None:
     store.hold("run-1", "nightly")
     write_rows_into_every_table(store)

@@ -16,10 +16,13 @@ from resources.installation import SQL_FOLDER
 from resources.store.errors import WarehouseError, first_line, sentence_of
 from resources.store.paths import Paths
 from resources.store.process import fault_point
+from resources.store.sql import identifier
 
 MIGRATIONS = SQL_FOLDER / "migrations"
 
 _MIGRATION_NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
+
+_DROPPED_IF_THERE = re.compile(r"^drop table if exists (\w+)\.(\w+);", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,7 @@ class Migrator:
             fault_point("migration.begun")
             connection.execute("begin")
             try:
+                _drop_views_in_place_of_tables(connection, migration)
                 connection.execute(migration.sql)
                 connection.execute(
                     "insert into audit.schema_migration (number, name, sha256, applied_at) values (?, ?, ?, now())",
@@ -96,6 +100,20 @@ class Migrator:
                     exit_code=2,
                 ) from error
             fault_point("migration.committed")
+
+
+def _drop_views_in_place_of_tables(connection: duckdb.DuckDBPyConnection, migration: Migration) -> None:
+    """Drop the views that have the name of a table that a migration drops if it is there.
+
+    A model may have been a view in an earlier release. DuckDB refuses `drop table if exists` of a view, and SQL alone
+    has no statement that drops either.
+    """
+    views = connection.execute(
+        "select schema_name, view_name from duckdb_views() where database_name = current_database()"
+    ).fetchall()
+    for schema, name in _DROPPED_IF_THERE.findall(migration.sql):
+        if (schema, name) in views:
+            connection.execute(f"drop view {identifier(schema)}.{identifier(name)}")
 
 
 def _signature(folder: Path) -> tuple[tuple[str, int, int], ...]:
