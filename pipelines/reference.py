@@ -170,13 +170,25 @@ def _wrong_cells(row: Mapping[str, str], file: ReferenceFile) -> Iterator[tuple[
 
 
 def _read(path: Path) -> list[tuple[int, list[str]]]:
-    """The lines of a CSV file with their numbers, the header first; lines without any value are left out."""
+    """The lines of a CSV file with their numbers, the header first; lines without any value are left out.
+
+    Raises:
+        csv.Error: the file is no CSV, or one that DuckDB would read otherwise.
+    """
     found = []
+    ends: set[bool] = set()
+    number = 1
     with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, strict=True)
-        number = 1
-        for cells in reader:
-            if any(cells):
-                found.append((number, cells))
-            number = reader.line_num + 1
+        lines = file.readlines()
+    reader = csv.reader(lines, strict=True)
+    for cells in reader:
+        if any(cells):
+            found.append((number, cells))
+        number = reader.line_num + 1
+        last = lines[reader.line_num - 1]
+        if last.endswith(("\r", "\n")):
+            ends.add(last.endswith("\r"))
+        if len(ends) > 1:
+            # DuckDB loses the first cell after a lone carriage return. It reads LF and CRLF side by side.
+            raise csv.Error(f"up to line {reader.line_num} some lines end with a carriage return alone, others do not")
     return found

@@ -128,8 +128,12 @@ def test_every_file_and_column_is_explained() -> None:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_right_file_is_read_row_for_row(own: Path, tmp_path: Path, name: str) -> None:
-    (own / f"{name}.csv").write_text(header(name) + RIGHT[name], encoding="utf-8")
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_right_file_is_read_row_for_row(own: Path, tmp_path: Path, name: str, end: str) -> None:
+    """Also where a line was added by an editor that ends lines in another way."""
+    text = header(name) + RIGHT[name].replace("\n", end) + "," * (len(FILES[name].header) - 1) + "\n"
+    (own / f"{name}.csv").write_text(text, encoding="utf-8", newline="")
+    assert reference.problems(own) == []
     (written,) = csv.DictReader(io.StringIO(header(name) + RIGHT[name]))
     with begun(tmp_path / "house") as home:
         shipped = read(dataclasses.replace(home, reference=None), name)
@@ -203,6 +207,18 @@ def test_awkward_cells_are_read_as_they_were_checked(own: Path, tmp_path: Path) 
         assert {row["alias"] for row in read(home, "tag_value_alias")} == set(cells)
 
 
+@pytest.mark.parametrize("ends", [("\n", "\r\n"), ("\r\n", "\n"), ("\r", "\r")])
+def test_quoted_line_breaks_are_read_whatever_ends_the_lines(own: Path, tmp_path: Path, ends: tuple[str, str]) -> None:
+    cells = ["two\nlines", "two\r\nlines", "two\rlines", 'a "b", c']
+    lines = [header("tag_value_alias").strip(), *(f'Stage,"{cell.replace(chr(34), chr(34) * 2)}",x' for cell in cells)]
+    text = "".join(line + ends[number % 2] for number, line in enumerate([*lines, "", ",,"]))
+    (own / "tag_value_alias.csv").write_text(text, encoding="utf-8", newline="")
+    assert reference.problems(own) == []
+    with begun(tmp_path / "house") as home:
+        home.reference = own
+        assert {row["alias"] for row in read(home, "tag_value_alias")} == set(cells)
+
+
 # ---------------------------------------------------------------------------------------------- what is refused
 
 WRONG: list[tuple[str, str, str]] = [
@@ -225,12 +241,13 @@ WRONG: list[tuple[str, str, str]] = [
     ("tag_key", "Owner,business_owner,yes,\n", "line 2, column is_cut_by_service: 'yes'"),
     ("approved_service", '"ram\n.amazonaws.com",network,\nx,home,\n', "line 4, column domain: 'home'"),
     ("accepted_finding", '"open,1\n', "this is no CSV with commas and double quotes"),
+    ("accepted_finding", "a,b,c,d,2026-11-01,\r", "up to line 2 some lines end with a carriage return alone"),
 ]
 
 
 @pytest.mark.parametrize(("name", "text", "why"), WRONG)
 def test_a_wrong_cell_is_named_by_file_line_and_column(own: Path, name: str, text: str, why: str) -> None:
-    (own / f"{name}.csv").write_text(header(name) + text, encoding="utf-8")
+    (own / f"{name}.csv").write_text(header(name) + text, encoding="utf-8", newline="")
     (problem,) = reference.problems(own)
     assert f"{own / name}.csv" in problem and why in problem
     with pytest.raises(ReferenceFileError):

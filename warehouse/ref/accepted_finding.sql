@@ -23,6 +23,7 @@ from
         delim = ',',
         quote = '"',
         escape = '"',
+        strict_mode = false,
         columns = {
             'arn': 'VARCHAR',
             'rule': 'VARCHAR',

@@ -28,6 +28,7 @@ from
         delim = ',',
         quote = '"',
         escape = '"',
+        strict_mode = false,
         columns = {
             'account_id': 'VARCHAR',
             'business_service': 'VARCHAR',

@@ -19,6 +19,7 @@ from
         delim = ',',
         quote = '"',
         escape = '"',
+        strict_mode = false,
         filename = true,
         columns = {
             'slice': 'VARCHAR',

@@ -17,6 +17,7 @@ from
         delim = ',',
         quote = '"',
         escape = '"',
+        strict_mode = false,
         columns = { 'service_principal': 'VARCHAR', 'domain': 'VARCHAR', 'purpose': 'VARCHAR' }
     )
 -- A line of nothing but commas keeps a place free.

@@ -24,6 +24,7 @@ from
         delim = ',',
         quote = '"',
         escape = '"',
+        strict_mode = false,
         columns = {
             'scope': 'VARCHAR',
             'budget_name': 'VARCHAR',

@@ -17,6 +17,7 @@ from
         delim = ',',
         quote = '"',
         escape = '"',
+        strict_mode = false,
         columns = { 'account_id': 'VARCHAR', 'left_date': 'DATE', 'note': 'VARCHAR' }
     )
 -- A line of nothing but commas keeps a place free.

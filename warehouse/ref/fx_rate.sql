@@ -22,6 +22,7 @@ with rate_file as (
             delim = ',',
             quote = '"',
             escape = '"',
+            strict_mode = false,
             filename = true,
             columns = {
                 'from_currency': 'VARCHAR',

@@ -22,6 +22,7 @@ with written as (
             delim = ',',
             quote = '"',
             escape = '"',
+            strict_mode = false,
             filename = true,
             columns = {
                 'kpi': 'VARCHAR',

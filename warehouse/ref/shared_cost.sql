@@ -18,6 +18,7 @@ from
         delim = ',',
         quote = '"',
         escape = '"',
+        strict_mode = false,
         columns = {
             'kind': 'VARCHAR',
             'value': 'VARCHAR',

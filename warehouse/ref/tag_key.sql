@@ -19,6 +19,7 @@ from
         delim = ',',
         quote = '"',
         escape = '"',
+        strict_mode = false,
         columns = {
             'tag_key': 'VARCHAR',
             'resource_column': 'VARCHAR',

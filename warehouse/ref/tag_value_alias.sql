@@ -17,6 +17,7 @@ from
         delim = ',',
         quote = '"',
         escape = '"',
+        strict_mode = false,
         columns = { 'tag_key': 'VARCHAR', 'alias': 'VARCHAR', 'tag_value': 'VARCHAR' }
     )
 -- A line of nothing but commas keeps a place free.

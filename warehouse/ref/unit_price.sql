@@ -27,6 +27,7 @@ from
         delim = ',',
         quote = '"',
         escape = '"',
+        strict_mode = false,
         filename = true,
         columns = {
             'service': 'VARCHAR',
