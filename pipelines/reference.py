@@ -126,6 +126,9 @@ def _problems_of(path: Path, file: ReferenceFile) -> list[str]:
     (number, header), *data = lines
     if header != file.header:
         return [f"{path}, line {number}: {_wrong_header(header, file.header)}"]
+    if number != 1:
+        # DuckDB takes the first line for the header, whatever it holds.
+        return [f"{path}, line {number}: the header must be line 1; remove the lines above it."]
     found: list[str] = []
     seen: dict[tuple[str, ...], int] = {}
     for number, cells in data:

@@ -270,6 +270,14 @@ def test_a_wrong_header_is_named(own: Path, first: str, why: str) -> None:
     assert why in problem
 
 
+@pytest.mark.parametrize("above", ["\n", ",,\n", "\r\n\r\n", '"",,\n', "\ufeff\n"])
+def test_a_line_above_the_header_is_refused(own: Path, above: str) -> None:
+    text = above + header("approved_service") + RIGHT["approved_service"]
+    (own / "approved_service.csv").write_text(text, encoding="utf-8", newline="")
+    (problem,) = reference.problems(own)
+    assert f"line {above.count(chr(10)) + 1}: the header must be line 1" in problem
+
+
 def test_a_folder_or_a_name_that_means_nothing_is_refused(own: Path, tmp_path: Path) -> None:
     assert "is no folder: create it with `cmdb reference init" in reference.problems(tmp_path / "gone")[0]
     assert "inside the product's own folder" in reference.problems(SHIPPED_FOLDER)[0]
