@@ -1108,6 +1108,29 @@ def test_a_damaged_working_file_says_so_and_is_kept(store: Store, damage: str) -
     assert store.working.read_bytes() == before
 
 
+@pytest.mark.parametrize("other", ["an earlier state", "another file"])
+def test_a_log_beside_a_file_that_it_does_not_belong_to_is_reported(store: Store, tmp_path: Path, other: str) -> None:
+    """As where the working file alone is restored from a backup after a run was killed."""
+    backup = Store(store.database if other == "an earlier state" else tmp_path / "other" / "cmdb.duckdb")
+    with backup.holding("run-1", "nightly"), backup.write() as connection:
+        connection.execute("insert into audit.run (run_id) values ('of the backup')")
+    restored = backup.working.read_bytes()
+    with store.holding("run-2", "nightly"), store.write() as connection:
+        connection.execute("insert into audit.run (run_id) values ('later')")
+    killed_writer(store)
+    log = Path(f"{store.working}.wal")
+    before = log.read_bytes()
+    store.working.write_bytes(restored)
+    store.hold("run-3", "nightly")
+    for connect in (store.write, store.read):
+        with pytest.raises(WarehouseError, match=r"\.wal is the log of another state.*move the log away"), connect():
+            pass
+    assert (store.working.read_bytes(), log.read_bytes()) == (restored, before)
+    log.rename(tmp_path / "moved.wal")
+    with store.write() as connection:
+        assert connection.execute("select run_id from audit.run").fetchall() == [("of the backup",)]
+
+
 def test_a_lost_working_file_is_made_anew_from_the_published_version(store: Store) -> None:
     store.hold("run-1", "nightly")
     stamp(store, "o-ours")

@@ -105,6 +105,12 @@ def sentence_of(error: Exception, path: Path) -> WarehouseError | None:
             f"{path} is damaged or not a DuckDB file ({first_line(text)}). What is published stays as it "
             "was. Move the damaged file away: where a version is published, the next run starts from that."
         )
+    if "replaying WAL file" in text and "does not match" in text:
+        return WarehouseError(
+            f"{path}.wal is the log of another state of {path}: one of the two was restored or replaced without the "
+            "other. Nothing was changed. Restore both from one backup, or move the log away and lose what it alone "
+            "holds, then run again."
+        )
     if "newer version of DuckDB" in text or "storage version" in text:
         return WarehouseError(
             f"{path} was written for a newer DuckDB than {duckdb.__version__}. Nothing was changed. Install "
