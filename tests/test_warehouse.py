@@ -1179,6 +1179,49 @@ def read_only_folder(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", folder], check=True)
 
 
+@contextmanager
+def without_rights(path: Path) -> Iterator[None]:
+    """A block in which this process may not enter a folder or read a file."""
+    if os.geteuid() != 0:
+        mode = path.stat().st_mode & 0o777
+        path.chmod(0)
+        try:
+            yield
+        finally:
+            path.chmod(mode)
+        return
+    # Rights do not stop root. The folders above are pytest's.
+    for folder in (path, *path.parents)[1:]:
+        if folder.stat().st_uid == 0 and folder.stat().st_mode & 0o777 in (0o700, 0o750):
+            folder.chmod(0o711)
+    path.chmod(0o700)
+    groups = os.getgroups()
+    os.setgroups([])
+    os.setegid(65534)
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+        os.setgroups(groups)
+
+
+@pytest.mark.parametrize("closed", ["folder", "versions", "version"])
+def test_a_reader_without_rights_is_not_advised_to_write(store: Store, closed: str) -> None:
+    with store.holding("run-1", "nightly"):
+        stamp(store, "o-ours")
+        store.publish("run-1", lambda _: None)
+    version = store.database.resolve()
+    with (
+        without_rights({"folder": store.folder, "versions": version.parent, "version": version}[closed]),
+        pytest.raises(WarehouseError, match="cannot be read by this user") as refused,
+        store.published(),
+    ):
+        pass
+    assert "written" not in str(refused.value) and refused.value.exit_code == 2
+
+
 def test_a_read_only_folder_says_what_to_do(read_only_folder: Path) -> None:
     for database in (read_only_folder / "cmdb.duckdb", read_only_folder / "new" / "cmdb.duckdb"):
         with pytest.raises(WarehouseError, match=r"cannot be written. Nothing was changed") as refused:

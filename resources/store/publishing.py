@@ -1,7 +1,6 @@
 """Publishing: copies the working file into a new version for analysts, in full or not at all."""
 
 import glob
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
@@ -200,16 +199,15 @@ class PublishedFile:
 
     def _open(self, writes_to: Path | None, memory: int | None) -> tuple[Path, duckdb.DuckDBPyConnection]:
         for attempt in range(3):
-            serving = self.paths.serving
-            if not os.path.lexists(serving):
-                raise WarehouseError(f"Nothing is published at {self.paths.database} yet. Run `cmdb nightly` first.")
-            path = serving.resolve()
+            path = self._serving_version()
             # Without the lock a run that begins would remove what is spilled.
             spill = self.paths.spill_of_readers if memory is not None and self.lock.is_held() else None
             with explained(path):
                 try:
                     return path, open_read_only(path, spill, writes_to, memory)
-                except duckdb.IOException:
+                except duckdb.IOException as error:
+                    if "Permission denied" in str(error):
+                        raise _unreadable(path) from error
                     # Pruned between resolving and opening the link: the symlink points to a newer version by now.
                     if path.exists() or attempt == 2:
                         if path.exists():
@@ -219,6 +217,19 @@ class PublishedFile:
             f"{self.paths.database} points to {path.name}, which is missing. Choose another version with `cmdb "
             "rollback VERSION`, or run `cmdb nightly`."
         )
+
+    def _serving_version(self) -> Path:
+        """The published version that the link leads to; it may be pruned by now."""
+        try:
+            serving = self.paths.serving
+            serving.lstat()
+            return serving.resolve()
+        except PermissionError as error:
+            raise _unreadable(self.paths.database) from error
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise WarehouseError(
+                f"Nothing is published at {self.paths.database} yet. Run `cmdb nightly` first."
+            ) from error
 
     def schema(self) -> int:
         """Number of the newest migration in the published version."""
@@ -259,3 +270,11 @@ class PublishedFile:
                 f"product knows {known}. Use the newer version of the product, or `cmdb rollback`.",
                 exit_code=2,
             )
+
+
+def _unreadable(path: Path) -> WarehouseError:
+    return WarehouseError(
+        f"{path} cannot be read by this user. Nothing was changed. Put this user into the group of {path.parent}, "
+        "which may read what is published.",
+        exit_code=2,
+    )
