@@ -291,6 +291,34 @@ def test_a_working_file_that_cannot_be_read_is_not_taken_for_health(store: Store
     assert "How the last runs ended is not known." in found["problems"][0]
 
 
+def an_older_release_wrote(store: Store) -> None:
+    """Leave the working file as before an upgrade that brings a migration."""
+    with duckdb.connect(str(store.working)) as connection:
+        connection.execute(
+            "delete from audit.schema_migration where number = (select max(number) from audit.schema_migration)"
+        )
+
+
+@pytest.mark.parametrize(("ago", "exit_code"), [(1, 0), (40, 1)])
+def test_an_upgrade_is_no_fault_until_what_is_published_is_too_old(store: Store, ago: float, exit_code: int) -> None:
+    run(store, "one", "published", ago)
+    an_older_release_wrote(store)
+    found = facts(store)
+    assert (found["exit_code"], found["working_file"]) == (exit_code, "older schema")
+    assert "ended is not known" in found["notes"][0] and "cmdb nightly" in found["notes"][0]
+    assert (found["last_run"]["run_id"], found["blocked"]) == ("one", None)
+    assert not any("schema" in problem for problem in found["problems"])
+
+
+def test_after_an_upgrade_nothing_is_confirmed_before_the_next_run(store: Store) -> None:
+    run(store, "one", "published", 1)
+    an_older_release_wrote(store)
+    done = cmdb_here({"CMDB_DATABASE": str(store.database)}, "confirm")
+    assert done.returncode == 0 and "Nothing was looked up" in done.stdout and "cmdb nightly" in done.stdout
+    done = cmdb_here({"CMDB_DATABASE": str(store.database)}, "confirm", "--json")
+    assert json.loads(done.stdout)["published"] is False and "Nothing was looked up" in done.stdout
+
+
 def test_settings_that_cannot_be_used_are_a_wrong_configuration(store: Store) -> None:
     done = status(store, CMDB_CONCURRENCY="many")
     assert done.returncode == 2

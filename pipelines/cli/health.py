@@ -87,10 +87,10 @@ class Status:
     Attributes:
         working: who holds the warehouse now; None for nobody.
         last_run: the last run that ended.
-        blocked: None where the last run published, or where `working_file` is `in use` or `unreadable`.
+        blocked: None where the last run published, or where `working_file` is neither `read` nor `missing`.
         forecast: what the next run costs; None where the working file could not be read.
         waiting_zeros: zeros that CloudTrail has not confirmed, by account; None where they could not be read.
-        working_file: `read`, `missing`, `in use` by the run that works, or `unreadable`.
+        working_file: `read`, `missing`, `in use` by the run that works, of an `older schema`, or `unreadable`.
         problems: what is wrong, one sentence each; empty when healthy.
         notes: what is no problem, but good to know.
         exit_code: 0 healthy, 1 something is wrong, 2 wrong configuration, or nothing there.
@@ -127,7 +127,7 @@ def read_status(store: "Store", settings: "Settings", max_age: timedelta) -> Sta
     """
     from pipelines.reference import ReferenceFileError
     from resources.release import ProductFileError
-    from resources.store.errors import WarehouseError
+    from resources.store.errors import OlderSchema, WarehouseError
 
     now, limit = datetime.now(UTC), round(max_age.total_seconds())
     problems: list[str] = []
@@ -153,6 +153,10 @@ def read_status(store: "Store", settings: "Settings", max_age: timedelta) -> Sta
     if working_file == "read":
         try:
             runs, waiting = _read_working(store)
+        except OlderSchema as error:
+            # So it is from each upgrade until the next run; the age of what is published is judged all the same.
+            working_file = "older schema"
+            notes.append(f"How runs since the published version ended is not known. {error}")
         except WarehouseError as error:
             working_file = "in use" if store.holder() is not None else "unreadable"
             if working_file == "in use":

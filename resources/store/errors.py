@@ -45,6 +45,10 @@ class LockHeld(WarehouseError):
     """Another run works on this warehouse."""
 
 
+class OlderSchema(WarehouseError):
+    """The working file is of an older release, and the next run brings it up to date."""
+
+
 class StillOpen(WarehouseError):
     """A connection of this process to the working file is in use, so the file cannot be detached."""
 

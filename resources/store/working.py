@@ -11,7 +11,7 @@ import duckdb
 
 from resources.store import rollback_journal
 from resources.store.engine import MOST_KEPT, RETRY_SECONDS, is_limited, let_go_of_blocks, memory_of, use
-from resources.store.errors import StillOpen, WarehouseError, interruptible, own_statements
+from resources.store.errors import OlderSchema, StillOpen, WarehouseError, interruptible, own_statements
 from resources.store.files import private_files
 from resources.store.opening import Opening
 from resources.store.process import PROCESS, Attachment, Door
@@ -70,7 +70,7 @@ class WorkingFile:
 
         Raises:
             WarehouseError: there is no working file yet, another process writes it, or it is damaged or of another
-                schema.
+                schema; `OlderSchema` of an older one.
         """
         with self.door() as door, ExitStack() as stack:
             if self.opening.lock.stays_attached():
@@ -89,7 +89,7 @@ class WorkingFile:
             connection = stack.enter_context(self.attached(writable=False, memory=memory))
             if self.opening.migrator.pending(connection):
                 if not held:
-                    raise WarehouseError(
+                    raise OlderSchema(
                         f"{self._path} has an older schema than this version of the product. The next "
                         "`cmdb nightly` brings it up to date."
                     )
