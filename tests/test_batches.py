@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from scripted_aws import (
     ScriptedAws,
     as_json,
     json_error,
+    query_error,
     reservations,
     scripted,
     static,
@@ -175,6 +177,28 @@ def test_where_all_refuse_it_is_who_asks_that_is_refused(aws: ScriptedAws) -> No
     assert answer.error_message == "not a"
     assert answer.raw_response is not None
     assert len(aws.operations("lambda")) == 3
+
+
+def test_a_role_that_cannot_be_assumed_again_is_no_refusal_of_one(
+    aws: ScriptedAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    role = {"role_arn": f"arn:aws:iam::{ONE}:role/R", "source_profile": "source"}
+    write_profiles(tmp_path, aws.url, {"source": static("044455556666"), "one": role})
+    later = timedelta(0)
+
+    def script(call: Call) -> Reply | None:
+        nonlocal later
+        if call.service == "sts":
+            is_again = call.operation == "AssumeRole" and aws.assumed
+            return query_error("AccessDeniedException", "no", 403) if is_again else None
+        later = timedelta(hours=1)  # the session of the role ends after the first parent
+        return TAGGED
+
+    aws.session_seconds = 800.0  # botocore may renew such a session, and uses it where that fails
+    monkeypatch.setattr("resources.aws.credentials._now", lambda: datetime.now(UTC) + later)
+    aws.script = script
+    answer = tags(EITHER, "a", "b")
+    assert (answer.outcome, answer.error_code, answer.records) == ("denied", "AccessDeniedException", [])
 
 
 URL = listings()["lambda_function_url"]

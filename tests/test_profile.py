@@ -897,6 +897,39 @@ def test_credentials_that_are_not_good_any_more_and_failures_are_no_missing_gran
     assert (answer.outcome, answer.skip_reason, answer.error_code) == (outcome, None, code)
 
 
+@pytest.mark.parametrize("code", ["AccessDenied", "ExpiredToken"])
+def test_a_role_that_cannot_be_assumed_again_is_no_missing_grant(
+    code: str, aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path
+) -> None:
+    of_short_sessions(aws, tmp_path)
+    reach = make_reach("operations")
+    reach.identify("role")
+    aws.script = lambda call: query_error(code, "no", 403)
+    for listing in (AGGREGATOR, replace(AGGREGATOR, skip_codes={code: "not_offered"})):
+        answer = reach.fetch(question(listing, profile="role", account=TWO))
+        assert (answer.outcome, answer.skip_reason, answer.error_code) == ("denied", None, code)
+    assert aws.operations("config") == []
+
+
+def test_a_sign_in_that_ends_during_a_run_is_no_missing_grant(
+    aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path
+) -> None:
+    sso(tmp_path, aws.url, {"accessToken": "secret-1", "expiresAt": "2100-01-01T00:00:00Z"})
+    soon = {
+        "accessKeyId": f"ASIA{ONE}",
+        "secretAccessKey": "s",
+        "sessionToken": "t",
+        "expiration": int((time.time() + 60) * 1000),
+    }
+    aws.script = lambda call: as_json({"roleCredentials": soon}) if "federation" in call.operation else None
+    reach = make_reach("operations")
+    reach.identify("signed-in")
+    ended = Reply("{}", 401, "application/json", headers={"x-amzn-ErrorType": "UnauthorizedException"})
+    aws.script = lambda call: ended if "federation" in call.operation else None
+    answer = reach.fetch(question(AGGREGATOR, profile="signed-in"))
+    assert (answer.outcome, answer.skip_reason, answer.error_code) == ("denied", None, "expired")
+
+
 def test_another_account_than_the_cells_is_not_requested(aws: ScriptedAws, make_reach: MakeReach) -> None:
     answer = make_reach().fetch(question(account=TWO))
     assert answer.outcome == "wrong_account"
@@ -1501,6 +1534,18 @@ def test_a_trail_that_cannot_be_read_is_no_evidence(
     found = trail_of(make_reach(), lookup("one", ONE, REGION, SINCE, {EC2}))
     assert (found.available, found.is_denied) == (False, is_denied)
     assert why in found.reason
+
+
+def test_a_trail_for_which_a_role_cannot_be_assumed_again_is_not_refused(
+    aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path
+) -> None:
+    of_short_sessions(aws, tmp_path)
+    reach = make_reach()
+    reach.identify("role")
+    aws.script = lambda call: query_error("AccessDenied", "no", 403)
+    found = trail_of(reach, lookup("role", TWO, REGION, SINCE, {EC2}))
+    assert (found.available, found.is_denied) == (False, False)
+    assert "AccessDenied" in found.reason
 
 
 def test_a_trail_without_end_is_no_evidence(

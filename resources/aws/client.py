@@ -306,6 +306,9 @@ class AwsClient:
 
     def skip_reason(self, listing: Listing, failure: Failed) -> str | None:
         """The skip reason of a failure; None for a failure that is not a skip."""
+        if isinstance(failure.__cause__, ProfileError):
+            # The profile has no credentials, so AWS refused nothing of this listing.
+            return None
         reason = listing.skip_reason(failure.code, failure.message)
         refused = failure.outcome == "denied" and failure.code not in CREDENTIAL_CODES
         if reason is None and refused and self.is_optional(listing):

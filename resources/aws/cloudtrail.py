@@ -118,7 +118,7 @@ class CloudTrail:
             return found(str(error))
         except Failed as failure:
             reason = f"cloudtrail:LookupEvents failed with {failure.code}: {failure.message}"
-            is_passing = failure.code in CREDENTIAL_CODES
+            is_passing = failure.code in CREDENTIAL_CODES or isinstance(failure.__cause__, ProfileError)
             return found(reason, is_denied=failure.outcome == "denied" and not is_passing)
         except UNREADABLE as error:
             return found(f"CloudTrail's response could not be read ({type(error).__name__}).")

@@ -11,6 +11,7 @@ from botocore.paginate import Paginator
 from resources.aws.errors import Failed
 from resources.aws.listing import Listing
 from resources.aws.messages import CUT_OFF, Request
+from resources.aws.profile_errors import ProfileError
 from resources.aws.records import TOKEN_FIELDS, Pages
 from resources.aws.redaction import redacted
 from resources.aws.retry import Retry, RetryingSender
@@ -68,6 +69,9 @@ class Pager:
                     has_response = True
                     yield redacted(page, listing.redact), model, parameters
             except Failed as failure:
+                # Without credentials nothing was sent for this parent, whatever AWS's code for the profile.
+                if isinstance(failure.__cause__, ProfileError):
+                    raise
                 if failure.code in own_errors:
                     refusals.append((failure, parameters))
                 # A parent that was deleted meanwhile has no records; the responses for the other parents still count.
