@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import pickle
+import subprocess
 import sys
 import threading
 import time
@@ -43,7 +45,7 @@ from resources.aws.client import AwsClient
 from resources.aws.dispatch import look_up_all
 from resources.aws.errors import EXPIRED_CODES, UNKNOWN_KEY_CODES, AwsError, Failed, is_throttle
 from resources.aws.listing import GLOBAL_REGION, Listing
-from resources.aws.messages import OPTIONAL_GRANT, REQUEST_LIMIT, Lookup, Request, Response, TrailEvents
+from resources.aws.messages import OPTIONAL_GRANT, REQUEST_LIMIT, Identity, Lookup, Request, Response, TrailEvents
 from resources.aws.meter import Unmetered
 from resources.aws.profile_errors import ProfileError
 from resources.aws.profiles import AwsConfigError, available_profiles
@@ -586,6 +588,68 @@ def test_a_credential_process_that_fails_later_keeps_its_secrets(
     assert refused(make_reach(), "one").reason == "failed"
     assert "Refreshing temporary credentials failed" in caplog.text
     assert "secret-" not in caplog.text
+
+
+def test_a_credential_process_that_does_not_end_is_killed_with_all_that_it_started(
+    aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("resources.aws.credential_process.PROCESS_SECONDS", 1.0)
+    # As in a scheduled run, wherever the test runs.
+    monkeypatch.setattr(os, "ctermid", lambda: str(tmp_path / "no terminal"))
+    started = tmp_path / "started"
+    process = credential_process(
+        tmp_path,
+        "import pathlib, subprocess, sys\n"
+        "child = subprocess.Popen([sys.executable, '-I', '-S', '-c', 'import time; time.sleep(600)'])\n"
+        f"with open({str(started)!r}, 'a') as file: print(child.pid, file=file)\n"
+        "child.wait()\n",
+    )
+    roles = {f"role-{n}": {"role_arn": f"arn:aws:iam::{n:012}:role/R", "source_profile": "source"} for n in range(40)}
+    write_profiles(tmp_path, aws.url, {"source": process, "one": static(ONE), **roles})
+    found = make_reach().identify_all(["one", *roles])
+    assert isinstance(one := found.pop("one"), Identity)
+    assert one.account_id == ONE
+    assert {str(error) for error in found.values()} == {
+        f"The credential_process of profile {name} did not end in 60 s; it may wait for somebody to type."
+        for name in roles
+    }
+    # It is not waited for once more for each role.
+    (pid,) = started.read_text().split()
+    await_end(int(pid))
+
+
+def await_end(pid: int) -> None:
+    """Wait until a process is gone; whose parent was killed, is cleared away by another soon after."""
+    for _ in range(200):
+        state = subprocess.run(
+            ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
+        ).stdout
+        if not state.strip() or state.startswith("Z"):
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"process {pid} still runs")
+
+
+def test_a_credential_process_does_not_read_the_input_of_the_command(
+    aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path
+) -> None:
+    body = (
+        "import json, sys\n"
+        f"keys = {{'Version': 1, 'AccessKeyId': {key_of(ONE)!r}, 'SecretAccessKey': 's'}}\n"
+        "print(json.dumps(keys if not sys.stdin.read() else {}))\n"
+    )
+    write_profiles(tmp_path, aws.url, {"one": credential_process(tmp_path, body)})
+    reading, writing = os.pipe()
+    os.write(writing, b"a message for the command\n")
+    os.close(writing)
+    own = os.dup(0)
+    os.dup2(reading, 0)
+    try:
+        assert make_reach().identify("one").account_id == ONE
+    finally:
+        os.dup2(own, 0)
+        os.close(own)
+        os.close(reading)
 
 
 def test_a_role_that_wants_an_mfa_code(aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from botocore.credentials import (
     CredentialResolver,
     EnvProvider,
     InstanceMetadataProvider,
+    ProcessProvider,
     ProfileProviderBuilder,
     RefreshableCredentials,
     SharedCredentialProvider,
@@ -33,6 +34,7 @@ from botocore.utils import (
     resolve_imds_endpoint_mode,
 )
 
+from resources.aws.credential_process import CredentialProcesses
 from resources.aws.profile_errors import FAILURES, MfaNeeded, ProfileError, explained, no_credentials, refuse_unknown
 from resources.aws.profiles import AwsConfig, ConfiguredSession, in_home
 from resources.contract import Role
@@ -126,6 +128,12 @@ class _Chain(ProfileProviderBuilder):  # type: ignore[misc]  # botocore publishe
             login_token_cache=JSONFileCache(get_login_token_cache_directory()),
         )
         self._aws_config = config
+        self._processes = CredentialProcesses()
+
+    def _create_process_provider(self, profile_name: str) -> Any:
+        return ProcessProvider(
+            profile_name=profile_name, load_config=lambda: self._aws_config.whole, popen=self._processes
+        )
 
     def _create_shared_credential_provider(self, profile_name: str) -> Any:
         return SharedCredentialProvider(

@@ -84,7 +84,22 @@ class MfaNeeded(Exception):
     """A profile requires an MFA code from a person."""
 
 
-FAILURES = (BotoCoreError, ClientError, ResponseParserError, MfaNeeded, RuntimeError, OSError, *UNREADABLE)
+class ProcessTimedOut(Exception):
+    """A credential_process did not end within `PROCESS_SECONDS`."""
+
+
+PROCESS_SECONDS = 60.0
+
+FAILURES = (
+    BotoCoreError,
+    ClientError,
+    ResponseParserError,
+    MfaNeeded,
+    ProcessTimedOut,
+    RuntimeError,
+    OSError,
+    *UNREADABLE,
+)
 """The exceptions that resolving credentials is known to raise."""
 
 
@@ -106,6 +121,8 @@ class Explanation:
     lacking: str = ""
 
 
+_RUN_BY_HAND = "Run it by hand: `aws configure get credential_process --profile {source}` shows it."
+
 EXPLANATIONS = (
     Explanation((UnauthorizedSSOTokenError,), "The sign-in of profile {profile} has expired.", "expired", "{renew}"),
     Explanation(
@@ -119,6 +136,13 @@ EXPLANATIONS = (
         "Profile {profile} wants an MFA code, which nobody is there to type.",
         "no_credentials",
         "Use SSO, or a role without mfa_serial, for unattended work.",
+    ),
+    Explanation(
+        (ProcessTimedOut,),
+        f"The credential_process of profile {{profile}} did not end in {PROCESS_SECONDS:.0f} s; "
+        "it may wait for somebody to type.",
+        "failed",
+        _RUN_BY_HAND,
     ),
     Explanation(
         (MissingDependencyException,),
@@ -155,7 +179,7 @@ EXPLANATIONS = (
         (CredentialRetrievalError, OSError, ValueError, TypeError, AttributeError, RecursionError),
         "The credential_process of profile {profile} failed ({kind}).",
         "failed",
-        "Run it by hand: `aws configure get credential_process --profile {source}` shows it.",
+        _RUN_BY_HAND,
     ),
     Explanation((RuntimeError,), "The credentials of profile {profile} came expired.", "expired", "{renew}"),
     Explanation(
