@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import pickle
+import re
 import subprocess
 import sys
 import threading
@@ -489,6 +490,24 @@ def test_an_sso_session_that_is_good(aws: ScriptedAws, make_reach: MakeReach, tm
     aws.script = lambda call: given if "federation" in call.operation else None
     assert make_reach().identify("signed-in").account_id == ONE
     assert make_reach().identify("role").account_id == TWO
+
+
+def test_a_renewed_sign_in_is_written_as_other_aws_tools_read_it(
+    aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path
+) -> None:
+    ends = datetime.now(UTC) + timedelta(minutes=5)
+    token = {"accessToken": "old", "expiresAt": f"{ends:%Y-%m-%dT%H:%M:%SZ}", "refreshToken": "r1", "clientId": "c"}
+    registration = {"clientSecret": "s", "registrationExpiresAt": "2100-01-01T00:00:00Z"}
+    sso(tmp_path, aws.url, token | registration)
+    given = throttling_credentials("signed-in", 0)
+    renewed = {"accessToken": "new", "expiresIn": 3600, "refreshToken": "r2", "tokenType": "Bearer"}
+    aws.script = lambda call: as_json(renewed) if call.operation.startswith("/token") else given(call)
+    assert make_reach().identify("signed-in").account_id == ONE
+    (file,) = (tmp_path / ".aws" / "sso" / "cache").iterdir()
+    written = json.loads(file.read_text())
+    assert written["accessToken"] == "new"
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", written["expiresAt"])
+    assert datetime.fromisoformat(written["expiresAt"]) > ends
 
 
 @pytest.mark.parametrize("code", sorted(EXPIRED_CODES))

@@ -5,6 +5,7 @@ exception is `credential_source` of an assumed role, which the profile itself na
 `resources.aws.client` does, and keeps these sessions private.
 """
 
+import json
 import logging
 import threading
 from collections import OrderedDict
@@ -116,6 +117,11 @@ class _SourceProvider:
         return self._sources(self._profile)
 
 
+def _token_json(token: dict[str, Any]) -> str:
+    """A token of SSO as its file has it, for every AWS tool: botocore's cache would write times that end in `UTC`."""
+    return json.dumps(token, default=lambda time: time.strftime("%Y-%m-%dT%H:%M:%SZ"))
+
+
 class _Chain(ProfileProviderBuilder):  # type: ignore[misc]  # botocore publishes no types
     """botocore's credential providers of one profile, over files that are parsed once."""
 
@@ -124,7 +130,7 @@ class _Chain(ProfileProviderBuilder):  # type: ignore[misc]  # botocore publishe
         super().__init__(
             session,
             region_name=region,
-            sso_token_cache=JSONFileCache(str(in_home("~/.aws/sso/cache"))),
+            sso_token_cache=JSONFileCache(str(in_home("~/.aws/sso/cache")), dumps_func=_token_json),
             login_token_cache=JSONFileCache(get_login_token_cache_directory()),
         )
         self._aws_config = config
