@@ -285,7 +285,7 @@ def test_settings_that_cannot_be_used_start_nothing(bound: Bound) -> None:
     [
         pytest.param(LockHeld("Another run works here."), 1, id="the lock"),
         pytest.param(WarehouseError("The folder is not writable.", exit_code=2), 2, id="the folder"),
-        pytest.param(AwsConfigError("The file cannot be read."), 2, id="the config file"),
+        pytest.param(AwsConfigError("The file cannot be read.", "Let it be read."), 2, id="the config file"),
         pytest.param(IdentityRefused("Two profiles are one."), 1, id="an identity"),
         pytest.param(ContractViolation("billing", "ec2:RunInstances", "ec2:RunInstances"), 1, id="the contract"),
         pytest.param(SqlFileError("The file does not parse."), 1, id="a SQL file"),

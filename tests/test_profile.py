@@ -10,6 +10,7 @@ import pickle
 import re
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import defaultdict
@@ -381,6 +382,63 @@ def test_a_malformed_config_file(aws: ScriptedAws, make_reach: MakeReach, tmp_pa
     assert "malformed" in str(refused(make_reach(), "one"))
     with pytest.raises(AwsConfigError, match="malformed"):
         available_profiles()
+
+
+@pytest.fixture
+def open_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder that others may enter, with a config file in it; this process has no rights but those of the others."""
+    is_root = os.geteuid() == 0
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        own = folder / ".aws"
+        own.mkdir()
+        (own / "config").write_text("[profile one]\n")
+        monkeypatch.setenv("AWS_CONFIG_FILE", str(own / "config"))
+        monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(own / "credentials"))
+        yield own
+        if is_root:
+            os.seteuid(0)
+        own.chmod(0o700)
+
+
+def become_another(*unreadable: Path) -> None:
+    """Give up the right to these files and folders."""
+    for path in unreadable:
+        path.chmod(0o000)
+    if os.geteuid() == 0:
+        os.seteuid(65534)
+
+
+@pytest.mark.parametrize("what", ["config", "credentials", ""])
+def test_a_file_without_the_right_to_read_it(what: str, open_folder: Path, make_reach: MakeReach) -> None:
+    (open_folder / "credentials").write_text("[one]\n")
+    become_another(open_folder / what)
+    error = refused(make_reach(), "one")
+    assert (error.reason, str(error)) == (
+        "failed",
+        f"{open_folder / (what or 'config')} cannot be read: Permission denied.",
+    )
+    assert "AWS_CONFIG_FILE" in error.hint
+    with pytest.raises(AwsConfigError, match=r"cannot be read: Permission denied\."):
+        available_profiles()
+
+
+def test_another_users_home_counts_for_nothing_where_the_config_lies_elsewhere(
+    open_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = open_folder / "home"
+    closed.mkdir()
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(closed / ".aws" / "credentials"))
+    become_another(closed)
+    assert available_profiles() == ["one"]
+
+
+def test_a_file_that_is_none_has_no_profile(aws: ScriptedAws, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+    assert available_profiles() == ["one", "two"]
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null/config")
+    assert available_profiles() == []
 
 
 def sso(directory: Path, url: str, token: dict[str, str] | None) -> None:

@@ -294,9 +294,7 @@ def refuse_unknown(profile: str, role: Role, config: AwsConfig) -> None:
     try:
         profiles = config.profiles
     except AwsConfigError as error:
-        raise ProfileError(
-            str(error), "failed", profile, role, "Fix the file; `aws configure list-profiles` shows where it breaks."
-        ) from None
+        raise ProfileError(str(error), "failed", profile, role, error.hint) from None
     if profile in profiles:
         return
     if not config.exists:

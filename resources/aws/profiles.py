@@ -2,6 +2,7 @@
 
 import json
 import os
+import stat
 from collections.abc import Mapping
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
@@ -48,7 +49,19 @@ clients."""
 
 
 class AwsConfigError(Exception):
-    """The AWS config or credentials file exists but cannot be read. The message names the file."""
+    """The AWS config or credentials file exists but cannot be read. The message names the file.
+
+    Attributes:
+        hint: what to do.
+    """
+
+    def __init__(self, sentence: str, hint: str) -> None:
+        super().__init__(sentence, hint)
+        self.sentence = sentence
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return self.sentence
 
 
 @cache
@@ -88,6 +101,14 @@ def _state(file: Path) -> tuple[int, ...]:
     return (found.st_mtime_ns, found.st_size, found.st_ino, found.st_mode)
 
 
+def _no_rights(file: Path, error: OSError) -> AwsConfigError:
+    return AwsConfigError(
+        f"{file} cannot be read: {error.strerror}.",
+        "Let the user of this process read it and enter its folder, or set AWS_CONFIG_FILE and "
+        "AWS_SHARED_CREDENTIALS_FILE to files that it may read.",
+    )
+
+
 class AwsConfig:
     """The AWS config and credentials files, located as every AWS tool locates them, and parsed once."""
 
@@ -113,6 +134,7 @@ class AwsConfig:
         Raises:
             AwsConfigError: one of them cannot be read.
         """
+        self._check_rights()
         try:
             session = botocore.session.Session()
             session.set_config_variable("config_file", str(self.config_file))
@@ -120,9 +142,35 @@ class AwsConfig:
             whole: dict[str, Any] = session.full_config
         except (ConfigParseError, OSError) as error:
             raise AwsConfigError(
-                f"The AWS config cannot be read: {self.config_file} or {self.credentials_file} is malformed."
+                f"The AWS config cannot be read: {self.config_file} or {self.credentials_file} is malformed.",
+                "Fix the file; `aws configure list-profiles` shows where it breaks.",
             ) from error
         return whole
+
+    def _check_rights(self) -> None:
+        """Check that both files can be opened: botocore takes one that cannot for one that is missing or empty.
+
+        Raises:
+            AwsConfigError: one cannot be opened.
+        """
+        has_config = False
+        for file in (self.config_file, self.credentials_file):
+            try:
+                is_file = stat.S_ISREG(file.stat().st_mode)
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except OSError as error:
+                # AWS_CONFIG_FILE may lead elsewhere from a home folder that is another user's, as in a container.
+                if has_config:
+                    continue
+                raise _no_rights(file, error) from error
+            # To open a pipe would wait for whoever writes into it.
+            if is_file:
+                try:
+                    file.open("rb").close()
+                except OSError as error:
+                    raise _no_rights(file, error) from error
+                has_config = True
 
     @property
     def profiles(self) -> dict[str, dict[str, Any]]:
