@@ -550,16 +550,21 @@ def test_an_sso_session_that_is_good(aws: ScriptedAws, make_reach: MakeReach, tm
     assert make_reach().identify("role").account_id == TWO
 
 
+def renewable(aws: ScriptedAws, home: Path, ends: datetime) -> None:
+    """A sign-in that is renewed because it ends soon."""
+    token = {"accessToken": "old", "expiresAt": f"{ends:%Y-%m-%dT%H:%M:%SZ}", "refreshToken": "r1", "clientId": "c"}
+    registration = {"clientSecret": "s", "registrationExpiresAt": "2100-01-01T00:00:00Z"}
+    sso(home, aws.url, token | registration)
+    given = throttling_credentials("signed-in", 0)
+    renewed = {"accessToken": "new", "expiresIn": 3600, "refreshToken": "r2", "tokenType": "Bearer"}
+    aws.script = lambda call: as_json(renewed) if call.operation.startswith("/token") else given(call)
+
+
 def test_a_renewed_sign_in_is_written_as_other_aws_tools_read_it(
     aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path
 ) -> None:
     ends = datetime.now(UTC) + timedelta(minutes=5)
-    token = {"accessToken": "old", "expiresAt": f"{ends:%Y-%m-%dT%H:%M:%SZ}", "refreshToken": "r1", "clientId": "c"}
-    registration = {"clientSecret": "s", "registrationExpiresAt": "2100-01-01T00:00:00Z"}
-    sso(tmp_path, aws.url, token | registration)
-    given = throttling_credentials("signed-in", 0)
-    renewed = {"accessToken": "new", "expiresIn": 3600, "refreshToken": "r2", "tokenType": "Bearer"}
-    aws.script = lambda call: as_json(renewed) if call.operation.startswith("/token") else given(call)
+    renewable(aws, tmp_path, ends)
     assert make_reach().identify("signed-in").account_id == ONE
     (file,) = (tmp_path / ".aws" / "sso" / "cache").iterdir()
     written = json.loads(file.read_text())
@@ -727,6 +732,31 @@ def test_a_credential_process_does_not_read_the_input_of_the_command(
         os.dup2(own, 0)
         os.close(own)
         os.close(reading)
+
+
+def test_a_token_file_that_is_missing_is_named(aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path) -> None:
+    token = tmp_path / "eks" / "token"
+    role = {"role_arn": f"arn:aws:iam::{ONE}:role/R", "web_identity_token_file": str(token)}
+    write_profiles(tmp_path, aws.url, {"web": role, "role": {"role_arn": role["role_arn"], "source_profile": "web"}})
+    for profile in ("web", "role"):
+        error = refused(make_reach(), profile)
+        assert str(token) in str(error)
+        assert "credential_process" not in str(error) + error.hint
+
+
+def test_a_sign_in_that_cannot_be_written_names_its_folder(
+    aws: ScriptedAws, make_reach: MakeReach, open_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = open_folder.parent
+    monkeypatch.setenv("HOME", str(home))
+    renewable(aws, home, datetime.now(UTC) + timedelta(minutes=5))
+    cache = open_folder / "sso" / "cache"
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(home / "config"))
+    cache.chmod(0o555)
+    become_another()
+    error = refused(make_reach(), "signed-in")
+    assert f"'{cache}/" in str(error)
+    assert "credential_process" not in str(error) + error.hint
 
 
 def test_a_role_that_wants_an_mfa_code(aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ def never_said(table: Sequence[Explanation]) -> list[Explanation]:
     """Those whose exceptions all have an earlier sentence."""
     found = []
     for number, entry in enumerate(table):
-        earlier = tuple(kind for other in table[:number] if not other.lacking for kind in other.of)
+        earlier = tuple(kind for other in table[:number] if not other.having for kind in other.of)
         if all(issubclass(kind, earlier) for kind in entry.of):
             found.append(entry)
     return found

@@ -111,14 +111,14 @@ class Explanation:
         of: the exceptions.
         sentence, hint: templates. They may name `{profile}`, the `{source}` at the end of its chain, the
             `{config_file}`, `{error}` and its `{kind}`, the `{network}` failure, and how to `{renew}` the credentials.
-        lacking: a setting; the explanation applies only where no profile of the chain has this setting.
+        having: a setting; the explanation applies only where the profile or the end of its chain has this setting.
     """
 
     of: tuple[type[BaseException], ...]
     sentence: str
     reason: Reason
     hint: str
-    lacking: str = ""
+    having: str = ""
 
 
 _RUN_BY_HAND = "Run it by hand: `aws configure get credential_process --profile {source}` shows it."
@@ -169,17 +169,23 @@ EXPLANATIONS = (
         "Check the network, HTTPS_PROXY, and endpoint_url of the profile.",
     ),
     Explanation(
-        (CredentialRetrievalError,),
-        "The credential_source of profile {profile} has no credentials.",
-        "no_credentials",
-        "Run this where that source exists, or give the profile a source_profile.",
-        lacking="credential_process",
-    ),
-    Explanation(
         (CredentialRetrievalError, OSError, ValueError, TypeError, AttributeError, RecursionError),
         "The credential_process of profile {profile} failed ({kind}).",
         "failed",
         _RUN_BY_HAND,
+        having="credential_process",
+    ),
+    Explanation(
+        (CredentialRetrievalError,),
+        "The credential_source of profile {profile} has no credentials.",
+        "no_credentials",
+        "Run this where that source exists, or give the profile a source_profile.",
+    ),
+    Explanation(
+        (OSError,),
+        "A file that profile {profile} needs cannot be used: {error}.",
+        "failed",
+        "Check that it is there, and that the user of this process may use it.",
     ),
     Explanation((RuntimeError,), "The credentials of profile {profile} came expired.", "expired", "{renew}"),
     Explanation(
@@ -211,7 +217,7 @@ def explained(error: BaseException, profile: str, role: Role, config: AwsConfig)
     found = next(
         entry
         for entry in EXPLANATIONS
-        if isinstance(error, entry.of) and not (entry.lacking and entry.lacking in settings)
+        if isinstance(error, entry.of) and (not entry.having or entry.having in settings)
     )
     kind = type(error).__name__
     words = {
