@@ -672,6 +672,22 @@ def test_a_credential_process_that_fails_later_keeps_its_secrets(
     assert "secret-" not in caplog.text
 
 
+def test_expired_credentials_of_a_process_are_to_be_sought_there(
+    aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path
+) -> None:
+    expiring = "'SessionToken': 't', 'Expiration': '2020-01-01T00:00:00Z'"
+    keys = f"'Version': 1, 'AccessKeyId': {key_of(ONE)!r}, 'SecretAccessKey': 's'"
+    hint = "Run the credential_process by hand: `aws configure get credential_process --profile process` shows it."
+    for members in (f"{keys}, {expiring}", keys):
+        process = credential_process(tmp_path, f"import json; print(json.dumps({{{members}}}))")
+        role = {"role_arn": f"arn:aws:iam::{TWO}:role/R", "source_profile": "process"}
+        write_profiles(tmp_path, aws.url, {"process": process, "role": role})
+        aws.script = lambda call: query_error("ExpiredToken", status=403)
+        for profile in ("process", "role"):
+            error = refused(make_reach(), profile)
+            assert (error.reason, error.hint) == ("expired", hint)
+
+
 def test_a_credential_process_that_does_not_end_is_killed_with_all_that_it_started(
     aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -121,7 +121,7 @@ class Explanation:
     having: str = ""
 
 
-_RUN_BY_HAND = "Run it by hand: `aws configure get credential_process --profile {source}` shows it."
+_RUN_BY_HAND = "Run the credential_process by hand: `aws configure get credential_process --profile {source}` shows it."
 
 EXPLANATIONS = (
     Explanation((UnauthorizedSSOTokenError,), "The sign-in of profile {profile} has expired.", "expired", "{renew}"),
@@ -210,10 +210,15 @@ _NETWORK = {
 def explained(error: BaseException, profile: str, role: Role, config: AwsConfig) -> ProfileError:
     """The `ProfileError` for an exception that botocore raised."""
     source, sign_in = config.signs_in_with(profile)
-    renew = f"Run `{sign_in}`." if sign_in else f"Put fresh credentials into profile {source}."
+    settings = config.chain_settings(profile)
+    if sign_in:
+        renew = f"Run `{sign_in}`."
+    elif "credential_process" in settings:
+        renew = _RUN_BY_HAND.format(source=source)
+    else:
+        renew = f"Put fresh credentials into profile {source}."
     if isinstance(error, ClientError):
         return _explained_response(error, profile, role, renew)
-    settings = config.chain_settings(profile)
     found = next(
         entry
         for entry in EXPLANATIONS
