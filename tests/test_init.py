@@ -222,6 +222,45 @@ def test_what_a_role_lacks_is_named_before_the_first_run(small: Simulator, tmp_p
     assert cmdb_here(environment, "preflight", "--accounts").returncode == 0
 
 
+GOVERNMENT_ROLE = (
+    "[profile m]\nrole_arn = arn:aws-us-gov:iam::011122223333:role/R\nsource_profile = base\n[profile base]\n"
+)
+SOVEREIGN_ROLE = GOVERNMENT_ROLE.replace("aws-us-gov", "aws-eusc")
+
+
+@pytest.mark.parametrize(
+    ("config", "region"),
+    [
+        ("[profile m]\nregion = eu-west-1\nsource_profile = base\n[profile base]\nregion = eu-north-1\n", "eu-west-1"),
+        (f"{GOVERNMENT_ROLE}region = us-gov-east-1\n", "us-gov-east-1"),
+        (GOVERNMENT_ROLE, "us-gov-west-1"),
+        ("[profile m]\nsso_session = corp\n[sso-session corp]\nsso_region = cn-north-1\n", "cn-northwest-1"),
+        ("[profile m]\nsso_region = cn-north-1\n", "cn-northwest-1"),
+        ("[profile m]\nsso_session = corp\n[sso-session corp]\nsso_region = eu-west-1\n", "us-east-1"),
+        ("[profile m]\naws_access_key_id = AKIA011122223333\n", "us-east-1"),
+        ("[profile other]\n", "us-east-1"),
+        (SOVEREIGN_ROLE, ""),
+    ],
+    ids=["own", "source", "role", "session", "sso", "sso in aws", "keys", "no profile", "partition without one"],
+)
+def test_the_home_region_is_one_of_the_partition_of_the_management_profile(
+    config: str, region: str, tmp_path: Path
+) -> None:
+    (tmp_path / "config").write_text(config)
+    with environment_of({"AWS_CONFIG_FILE": str(tmp_path / "config"), "AWS_SHARED_CREDENTIALS_FILE": "/dev/null"}):
+        assert command._region_of("m") == region
+
+
+def test_a_partition_without_a_usual_region_is_not_guessed(tmp_path: Path) -> None:
+    (tmp_path / "config").write_text(SOVEREIGN_ROLE)
+    files = {"AWS_CONFIG_FILE": str(tmp_path / "config"), "AWS_SHARED_CREDENTIALS_FILE": "/dev/null"}
+    named = ("--management", "m", "--operations", "m", "--billing", "m", "--workload", "m", "--yes")
+    with environment_of(files | {"CMDB_SETTINGS": str(tmp_path / "cmdb.env")}):
+        result = CliRunner().invoke(main, ["init", *named])
+    assert (result.exit_code, [path.name for path in tmp_path.iterdir()]) == (2, ["config"])
+    assert "Name the home region with --region." in result.output
+
+
 # --------------------------------------------------------------------------------------------- at a terminal
 
 

@@ -133,8 +133,14 @@ def _complete(settings: dict[str, str], *, asks: bool) -> None:
                 f"Profile of the {role} account ({CONTRACT[role].account})", default=guess
             )
     if REGION not in settings:
-        own = _region_of(settings[CONTRACT["management"].profile_env])
-        settings[REGION] = click.prompt("Home region", default=own) if asks else own
+        manager = settings[CONTRACT["management"].profile_env]
+        own = _region_of(manager)
+        if not (own or asks):
+            raise Misused(
+                f"Profile {manager} names no region, and its partition has no usual one. Nothing was tried. Name the "
+                "home region with --region."
+            )
+        settings[REGION] = click.prompt("Home region", default=own or None) if asks else own
     if WORKLOAD not in settings:
         manager = settings[CONTRACT["management"].profile_env]
         usual = usual_pattern(manager)
@@ -150,9 +156,21 @@ def _complete(settings: dict[str, str], *, asks: bool) -> None:
 
 
 def _region_of(profile: str) -> str:
+    """The region of a profile or of the end of its chain, else the usual one of its partition; empty where none is."""
+    from resources.aws.listing import partition_of
+    from resources.aws.messages import arn_partition
     from resources.aws.profiles import AwsConfig
+    from resources.aws.service_models import GLOBAL_SERVICE_REGIONS
 
-    return str(AwsConfig.now().profiles.get(profile, {}).get("region", "us-east-1"))
+    config = AwsConfig.now()
+    settings = config.chain_settings(profile)
+    if "region" in settings:
+        return str(settings["region"])
+    if "role_arn" in settings:
+        return GLOBAL_SERVICE_REGIONS.get(arn_partition(settings["role_arn"]), "")
+    session = config.whole["sso_sessions"].get(settings.get("sso_session"), {})
+    sso_region = session.get("sso_region") or settings.get("sso_region", "")
+    return GLOBAL_SERVICE_REGIONS.get(partition_of(sso_region), "")
 
 
 def _tried(settings: dict[str, str], *, asks: bool) -> "Forecast":
