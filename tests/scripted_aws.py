@@ -133,7 +133,7 @@ class ScriptedAws:
             def do_POST(self) -> None:
                 owner.answer(self)
 
-            do_GET = do_POST
+            do_GET = do_PUT = do_POST
 
             def log_message(self, format: str, *args: Any) -> None:
                 pass

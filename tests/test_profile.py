@@ -200,6 +200,55 @@ def test_credential_source_may_mean_the_environment(
     assert make_reach().identify("role").account_id == TWO
 
 
+class Metadata:
+    """The metadata service of an instance of account ONE, as a script; it throttles as long as `is_busy`."""
+
+    def __init__(self) -> None:
+        self.requests: list[str] = []
+        self.is_busy = False
+
+    def __call__(self, call: Call) -> Reply | None:
+        if not call.operation.startswith("/latest/"):
+            return None
+        self.requests.append(call.operation)
+        if self.is_busy:
+            return Reply("", 429)
+        until = datetime.now(UTC) + timedelta(hours=6)
+        keys = {"AccessKeyId": f"ASIA{ONE}", "SecretAccessKey": "s", "Token": "t", "Expiration": f"{until:%FT%TZ}"}
+        return Reply({"token": "t", "": "runner", "runner": json.dumps(keys)}[call.operation.rpartition("/")[2]])
+
+
+@pytest.fixture
+def metadata(aws: ScriptedAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Metadata:
+    source = {"credential_source": "Ec2InstanceMetadata"}
+    roles = {f"role-{n}": {"role_arn": f"arn:aws:iam::{n:012}:role/R"} | source for n in range(40)}
+    write_profiles(tmp_path, aws.url, roles)
+    monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", aws.url)
+    aws.script = Metadata()
+    return aws.script
+
+
+def test_many_roles_of_one_instance_request_its_credentials_once(metadata: Metadata, make_reach: MakeReach) -> None:
+    found = make_reach(concurrency=16).identify_all(f"role-{n}" for n in range(40))
+    assert [who.account_id for who in found.values()] == [f"{n:012}" for n in range(40)]  # type: ignore[union-attr]
+    folder = "/latest/meta-data/iam/security-credentials/"
+    assert metadata.requests == ["/latest/api/token", folder, f"{folder}runner"]
+
+
+def test_a_metadata_service_that_throttles_is_tried_again_a_little_later(
+    metadata: Metadata, make_reach: MakeReach, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metadata.is_busy = True
+    reach = make_reach()
+    found = reach.identify_all(f"role-{n}" for n in range(40))
+    assert {type(error) for error in found.values()} == {ProfileError}
+    assert len(metadata.requests) <= 3
+    metadata.is_busy = False
+    monkeypatch.setattr("resources.aws.credentials.ABSENT_SECONDS", 0.0)
+    monkeypatch.setattr("resources.aws.identity.REFUSAL_AGE", timedelta(0))
+    assert reach.identify("role-1").account_id == f"{1:012}"
+
+
 def credential_process(directory: Path, body: str) -> dict[str, str]:
     program = directory / "vault.py"
     program.write_text(body)

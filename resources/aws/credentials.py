@@ -8,6 +8,7 @@ exception is `credential_source` of an assumed role, which the profile itself na
 import json
 import logging
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -41,6 +42,9 @@ from resources.aws.profiles import AwsConfig, ConfiguredSession, in_home
 from resources.contract import Role
 
 _NESTED_CLIENTS_KEPT = 16
+
+ABSENT_SECONDS = 10.0
+"""How long a `credential_source` without credentials is not tried again."""
 
 
 class _NestedClients(ConfiguredSession):
@@ -86,7 +90,10 @@ class _NestedClients(ConfiguredSession):
 
 
 class _Memo:
-    """A cache with one value per key, computed once for all threads; different keys do not block each other."""
+    """A cache with one value per key, computed once for all threads; different keys do not block each other.
+
+    None is not kept.
+    """
 
     def __init__(self, make: Callable[[str], Any]) -> None:
         self._make = make
@@ -98,9 +105,10 @@ class _Memo:
         with self._lock:
             lock = self._locks.setdefault(key, threading.Lock())
         with lock:
-            if key not in self._values:
-                self._values[key] = self._make(key)
-            return self._values[key]
+            value = self._values.get(key)
+            if value is None:
+                value = self._values[key] = self._make(key)
+            return value
 
 
 class _SourceProvider:
@@ -169,6 +177,32 @@ class _Sources(_Chain):
         return [_SourceProvider(self._sources, profile_name)]
 
 
+class _NamedSources(CanonicalNameCredentialSourcer):  # type: ignore[misc]  # botocore publishes no types
+    """The credentials of each `credential_source`, loaded once for all roles: each load takes three requests.
+
+    A machine's metadata service throttles, and botocore takes a throttle for a source that does not exist.
+    """
+
+    def __init__(self, providers: list[Any]) -> None:
+        super().__init__(providers)
+        self._loaded = _Memo(self._load)
+        self._absent_at: dict[str, float] = {}
+
+    def source_credentials(self, source_name: str) -> Any:
+        """Botocore's credentials of a source, which refresh themselves; None where the source has none."""
+        return self._loaded(source_name)
+
+    def _load(self, name: str) -> Any:
+        # The roles wait for each other here, and a service that is not there takes seconds to be missed.
+        absent_at = self._absent_at.get(name)
+        if absent_at is not None and time.monotonic() - absent_at < ABSENT_SECONDS:
+            return None
+        found = super().source_credentials(name)
+        if found is None:
+            self._absent_at[name] = time.monotonic()
+        return found
+
+
 class _Group:
     """The private botocore session of all profiles with equal client settings."""
 
@@ -186,6 +220,7 @@ class _Group:
         register(self.session)
         self._chain = _Chain(self.session, config, region)
         self._sources = _Sources(self.session, config, region)
+        self._named_sources = _NamedSources([EnvProvider(), ContainerProvider(), self._instance_metadata()])
 
     def load(self, profile: str) -> Any:
         """Botocore's credentials of a profile; None where the profile has none."""
@@ -195,9 +230,7 @@ class _Group:
             cache={},
             profile_name=profile,
             prompter=_refuse_to_prompt,
-            credential_sourcer=CanonicalNameCredentialSourcer(
-                [EnvProvider(), ContainerProvider(), self._instance_metadata()]
-            ),
+            credential_sourcer=self._named_sources,
             profile_provider_builder=self._sources,
         )
         chain = self._chain.providers(profile, disable_env_vars=True)
