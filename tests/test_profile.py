@@ -282,6 +282,60 @@ def test_many_roles_of_one_source_resolve_it_once(
     assert made == ["sts", "sts"]
 
 
+def write_hub(aws: ScriptedAws, folder: Path, hub: dict[str, str]) -> list[str]:
+    """40 roles whose source profile is a role of account TWO itself; their names."""
+    roles = {f"role-{n}": {"role_arn": f"arn:aws:iam::{n:012}:role/R", "source_profile": "hub"} for n in range(40)}
+    base = {"role_arn": f"arn:aws:iam::{TWO}:role/Hub", "source_profile": "one"}
+    write_profiles(folder, aws.url, {"one": static(ONE), "hub": base | hub, **roles})
+    return list(roles)
+
+
+def assumed(aws: ScriptedAws) -> list[str]:
+    return [call.parameters["RoleArn"] for call in aws.log if call.operation == "AssumeRole"]
+
+
+def test_a_role_that_is_the_source_of_many_is_assumed_once(
+    aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path
+) -> None:
+    names = write_hub(aws, tmp_path, {})
+    reach = make_reach(concurrency=16)
+    found = reach.identify_all([*names, "hub"])
+    assert [found[name].account_id for name in names] == [f"{n:012}" for n in range(40)]  # type: ignore[union-attr]
+    # Once as a source, and once as a profile of its own.
+    assert assumed(aws).count(f"arn:aws:iam::{TWO}:role/Hub") == 2
+    assert len(assumed(aws)) == 42
+    assert {call.account for call in aws.log if call.operation == "AssumeRole"} == {ONE, TWO}
+
+
+def test_a_role_that_is_the_source_of_many_is_renewed(aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path) -> None:
+    names = write_hub(aws, tmp_path, {})
+    aws.session_seconds = 60.0
+    make_reach().identify_all(names[:3])
+    signers = [call.key for call in aws.log if call.operation == "AssumeRole" and "/R" in call.parameters["RoleArn"]]
+    assert len(set(signers)) == len(signers) == 3
+
+
+def test_a_source_role_that_wants_an_mfa_code_says_so_for_each_of_its_roles(
+    aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path
+) -> None:
+    names = write_hub(aws, tmp_path, {"mfa_serial": "arn:mfa"})
+    errors = make_reach(concurrency=4).identify_all(names)
+    assert {str(error) for error in errors.values()} == {
+        f"Profile {name} wants an MFA code, which nobody is there to type." for name in names
+    }
+
+
+@pytest.mark.parametrize("chain", ["aba", "abcb", "abb", "aa"])
+def test_a_loop_of_roles_is_not_complete(chain: str, aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path) -> None:
+    links = {name: {"role_arn": f"arn:aws:iam::{TWO}:role/R", "source_profile": to} for name, to in pairwise(chain)}
+    write_profiles(tmp_path, aws.url, links)
+    reach = make_reach()
+    for _ in range(2):
+        assert {(error.reason, "infinite" in str(error).lower()) for error in reach.identify_all(links).values()} == {  # type: ignore[union-attr]
+            ("no_credentials", True)
+        }
+
+
 def of_short_sessions(aws: ScriptedAws, folder: Path) -> None:
     """A profile `role` of account TWO whose sessions botocore renews before every request: they are short."""
     of_a_role(aws, folder)

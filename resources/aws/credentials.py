@@ -203,6 +203,27 @@ class _NamedSources(CanonicalNameCredentialSourcer):  # type: ignore[misc]  # bo
         return found
 
 
+class _AssumeRole(AssumeRoleProvider):  # type: ignore[misc]  # botocore publishes no types
+    """botocore's provider of one role. A source profile that is a role itself is assumed once for all its roles.
+
+    Args:
+        of_role: the credentials of a source profile.
+        settings: as of botocore's provider.
+    """
+
+    def __init__(self, config: AwsConfig, profile: str, of_role: _Memo, **settings: Any) -> None:
+        super().__init__(load_config=lambda: config.whole, profile_name=profile, **settings)
+        self._aws_config = config
+        self._own_profile = profile
+        self._of_role = of_role
+
+    def _load_creds_via_assume_role(self, profile_name: str) -> Any:
+        # botocore refuses a loop, and a source that waits for itself would wait without an end.
+        if profile_name == self._own_profile or self._aws_config.has_loop(profile_name):
+            return super()._load_creds_via_assume_role(profile_name)
+        return self._of_role(profile_name)
+
+
 class _Group:
     """The private botocore session of all profiles with equal client settings."""
 
@@ -220,15 +241,17 @@ class _Group:
         register(self.session)
         self._chain = _Chain(self.session, config, region)
         self._sources = _Sources(self.session, config, region)
+        self._source_roles = _Memo(self.load)
         self._named_sources = _NamedSources([EnvProvider(), ContainerProvider(), self._instance_metadata()])
 
     def load(self, profile: str) -> Any:
         """Botocore's credentials of a profile; None where the profile has none."""
-        assume_role = AssumeRoleProvider(
-            load_config=lambda: self._config.whole,
+        assume_role = _AssumeRole(
+            self._config,
+            profile,
+            self._source_roles,
             client_creator=self._client,
             cache={},
-            profile_name=profile,
             prompter=_refuse_to_prompt,
             credential_sourcer=self._named_sources,
             profile_provider_builder=self._sources,

@@ -19,6 +19,7 @@ from botocore.exceptions import (
     LoginError,
     MissingDependencyException,
     PartialCredentialsError,
+    RefreshWithMFAUnsupportedError,
     SSLError,
     SSOError,
     TokenRetrievalError,
@@ -132,7 +133,7 @@ EXPLANATIONS = (
         "{renew}",
     ),
     Explanation(
-        (MfaNeeded,),
+        (MfaNeeded, RefreshWithMFAUnsupportedError),
         "Profile {profile} wants an MFA code, which nobody is there to type.",
         "no_credentials",
         "Use SSO, or a role without mfa_serial, for unattended work.",

@@ -220,6 +220,14 @@ class AwsConfig:
             return profile, f"aws sso login --profile {profile}"
         return profile, ""
 
+    def has_loop(self, profile: str) -> bool:
+        """Whether the `source_profile` chain of a profile comes back to a profile of it."""
+        seen: set[str] = set()
+        while (source := self.profiles.get(profile, {}).get("source_profile")) and profile not in seen:
+            seen.add(profile)
+            profile = source
+        return profile in seen
+
     def chain_settings(self, profile: str) -> Mapping[str, Any]:
         """The settings of a profile, completed by those of the profile at the end of its chain."""
         source, _ = self.signs_in_with(profile)
