@@ -115,13 +115,20 @@ def fill(store: Store, night: int, run_id: str, at: datetime) -> None:
         )
         cells = [(account, states[night]) for account, *states in CELLS.values()]
         bill = ("billing", CELLS["one"][0], "aws-global", "cost_daily:service:2026-03", not second, None, FIRST)
-        put("audit.coverage", *[("workload", account, "eu-west-1", "ec2_x", known) for account, known in cells])
+        # A release in between requests another listing, and an account joined.
+        added = [(CELLS["one"][0], "ec2_y"), ("000000000004", "ec2_x")] if second else []
+        put(
+            "audit.coverage",
+            *[("workload", account, "eu-west-1", "ec2_x", known) for account, known in cells],
+            *[("workload", account, "eu-west-1", listing, True) for account, listing in added],
+        )
         put(
             "audit.expected_cell",
             *[
                 ("workload", account, "eu-west-1", "ec2_x", known, None if known else "denied", FIRST)
                 for account, known in cells
             ],
+            *[("workload", account, "eu-west-1", listing, True, None, FIRST) for account, listing in added],
             bill,
         )
 
@@ -152,6 +159,8 @@ def fill(store: Store, night: int, run_id: str, at: datetime) -> None:
                 item("retired", "one", "not_found"),
                 item("new", "one"),
                 item("seen now", "three"),
+                (*item("of a new listing", "one")[:-1], "ec2_y"),
+                tuple("000000000004" if value == CELLS["one"][0] else value for value in item("joined", "one")),
             )
         else:
             put("cmdb.resource", *both, item("retired", "one"), item("vanished", "one"), item("vanished too", "two"))
@@ -271,6 +280,8 @@ def test_an_item_is_gone_only_where_a_judged_response_lacks_it(found: dict[str, 
         "refused": "unknown since",
         "vanished too": "unknown since",
         "seen now": "known now",
+        "of a new listing": "known now",
+        "joined": "added",
         "lacked": "missing",
         "came back": "returned",
         "made anew": "replaced",
@@ -332,13 +343,15 @@ def test_cost_tells_restated_days_from_new_ones(found: dict[str, Any]) -> None:
 
 
 def test_coverage_names_the_cells_and_the_reason(found: dict[str, Any]) -> None:
-    assert kinds(found, "coverage", "account_id", "reason_after", "reason_before") == {
-        "000000000001 None None": "unknown since",
-        "000000000002 denied None": "unknown since",
-        "000000000003 None denied": "known now",
+    assert kinds(found, "coverage", "account_id", "listing", "reason_after", "reason_before") == {
+        "000000000001 cost_daily:service:2026-03 None None": "unknown since",
+        "000000000002 ec2_x denied None": "unknown since",
+        "000000000003 ec2_x None denied": "known now",
+        "000000000001 ec2_y None None": "expected now",
+        "000000000004 ec2_x None None": "expected now",
     }
     assert found["not_judged"].startswith(
-        "Not judged: 1 of 4 cells in run run-before and 2 of 4 cells in run run-after-."
+        "Not judged: 1 of 4 cells in run run-before and 2 of 6 cells in run run-after-."
     )
 
 
@@ -355,8 +368,8 @@ def test_as_text_it_never_says_that_what_was_not_judged_is_gone(database: Path) 
     assert done.returncode == 0
     lines = done.stdout.splitlines()
     assert (
-        "Items: 2 gone, 1 missing, 1 added, 1 returned, 1 replaced, 1 changed, 2 unknown since, 1 known now. "
-        "9 items before, 8 after."
+        "Items: 2 gone, 1 missing, 2 added, 1 returned, 1 replaced, 1 changed, 2 unknown since, 2 known now. "
+        "9 items before, 10 after."
     ) in lines
     assert [line for line in lines if "refused" in line and ("gone" in line or "none" in line)] == []
     assert any(line.endswith("r-refused in 000000000002 eu-west-1: finding → not judged") for line in lines)

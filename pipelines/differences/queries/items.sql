@@ -16,6 +16,11 @@ with differing as (
     where new.attributes <> old.attributes
 ),
 
+listing_before as (
+    -- Of the months of a listing of the bill each is a listing of its own in the cells.
+    select distinct split_part(listing, ':', 1) as listing from cell_before
+),
+
 paired as (
     select
         coalesce(new.arn, old.arn) as arn,
@@ -28,8 +33,10 @@ paired as (
         coalesce(new.replaced_at <> coalesce(old.replaced_at, '-infinity'::timestamptz), false) as is_another,
         -- An item without a row any more: its cell tells whether that was judged.
         coalesce(new.is_judged, cell_now.is_judged, false) as is_judged,
-        -- A cell that was not expected before is of an account or region that is new: what it holds is added.
-        coalesce(old.is_judged, cell.is_judged, true) as was_judged,
+        -- A cell that was not expected before is of an account or region that is new: what it holds is added. Where
+        -- the whole listing was not, an older release did not request it: what it holds is known now.
+        coalesce(old.is_judged, cell.is_judged, listing_before.listing is not null or new.listing is null)
+            as was_judged,
         new.retired_reason,
         coalesce(new.last_seen_at, old.last_seen_at) as last_seen_at
     from item_before as old
@@ -40,6 +47,7 @@ paired as (
             and new.caller_account_id = cell.account_id
             and new.cell_region = cell.region
             and new.listing = cell.listing
+    left join listing_before on split_part(new.listing, ':', 1) = listing_before.listing
     left join cell_after as cell_now
         on
             old.role = cell_now.role
