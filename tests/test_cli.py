@@ -400,14 +400,18 @@ def test_a_file_of_ones_own_in_the_place_of_the_link_is_not_overwritten(
     assert database.read_bytes() == content
 
 
-def test_a_published_file_of_an_older_schema_is_one_sentence(house: Path, tmp_path: Path) -> None:
-    database = copy_of(house.parent, tmp_path)
-    version = database.resolve()
+def older_schema(version: Path) -> None:
+    """Give a published version the schema that an older release has."""
     version.chmod(0o640)
     with duckdb.connect(str(version)) as connection:
         connection.execute(
             "delete from audit.schema_migration where number = (select max(number) from audit.schema_migration)"
         )
+
+
+def test_a_published_file_of_an_older_schema_is_one_sentence(house: Path, tmp_path: Path) -> None:
+    database = copy_of(house.parent, tmp_path)
+    older_schema(database.resolve())
     for command in (("sql", "select 1"), ("coverage",)):
         one_sentence(cmdb_here({"CMDB_DATABASE": str(database)}, *command), 1, "has schema", "needs", "cmdb nightly")
 
@@ -687,6 +691,21 @@ def test_ask_as_somebody_else_is_refused(organisation: Simulator, tmp_path: Path
 
 
 # ---------------------------------------------------------------------------------------------------- rollback
+
+
+def test_rollback_to_an_older_release_names_what_can_read_it(house: Path, tmp_path: Path) -> None:
+    database = copy_of(house.parent, tmp_path)
+    environment = {"CMDB_DATABASE": str(database)}
+    older_schema(database.resolve())
+    store = Store(database)
+    with store.holding("older", "a test"):
+        store.history.catch_up(1)
+    done = cmdb_here(environment, "rollback", database.resolve().name)
+    run_id = database.resolve().stem.removeprefix("cmdb-")
+    said = one_sentence(done, 0, "need the older release", f"`cmdb sql --as-of {run_id}`")
+    assert "makes the report" not in said
+    one_sentence(cmdb_here(environment, "sql", "select 1"), 1, "has schema")
+    assert cmdb_here(environment, "sql", "--as-of", run_id, "select 1").returncode == 0
 
 
 def test_rollback_gives_analysts_the_version_before(house: Path, tmp_path: Path) -> None:

@@ -52,10 +52,7 @@ def rollback(version: str | None, listing: bool, demo: bool, as_json: bool) -> N
     if as_json:
         print_json(_version_data(now) | {"was": was})
     else:
-        say(
-            f"{store.database} is {now.name} again; it was {was}. The next run publishes as always; "
-            "`cmdb report` makes the report of this version."
-        )
+        say(f"{store.database} is {now.name} again; it was {was}. The next run publishes as always. {_use(store, now)}")
     if lacking:
         raise Refused(f"Readers of the copy still get what they got. {lacking} `cmdb publish-copy` copies {now.name}.")
 
@@ -86,6 +83,22 @@ def _rolled_back(store: "Store", version: str | None, objects: "ObjectStore | No
             except (Overtaken, ObjectStoreError, WarehouseError) as error:
                 lacking = str(error)
         return now, lacking
+
+
+def _use(store: "Store", now: "Version") -> str:
+    """A sentence on what can be done with the version that is read again."""
+    from resources.store.errors import OlderSchema, WarehouseError
+
+    try:
+        store.require_current_schema()
+    except OlderSchema:
+        return (
+            "Until then `cmdb sql`, `cmdb report` and `cmdb mcp` need the older release that made this version, or "
+            f"`cmdb sql --as-of {now.run_id}`."
+        )
+    except WarehouseError as error:
+        return str(error)
+    return "`cmdb report` makes the report of this version."
 
 
 def _version_data(kept: "Version") -> dict[str, Any]:

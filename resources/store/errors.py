@@ -46,7 +46,7 @@ class LockHeld(WarehouseError):
 
 
 class OlderSchema(WarehouseError):
-    """The working file is of an older release, and the next run brings it up to date."""
+    """A file of the warehouse has the schema of an older release; the next run brings it up to date."""
 
 
 class StillOpen(WarehouseError):

@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 
 from resources.store.engine import CATALOG, as_one, close_read_only, open_read_only
-from resources.store.errors import WarehouseError, explained, interruptible, own_statements
+from resources.store.errors import OlderSchema, WarehouseError, explained, interruptible, own_statements
 from resources.store.files import (
     copy,
     make_folder,
@@ -241,7 +241,8 @@ class PublishedFile:
         """`opened`, if the version has the schema of this version of the product.
 
         Raises:
-            WarehouseError: the schemas differ, nothing is published yet, or the version is missing or damaged.
+            WarehouseError: the schemas differ, nothing is published yet, or the version is missing or damaged;
+                `OlderSchema` where it is of an older release.
         """
         with self.opened() as connection:
             self._require_current(len(applied(connection)))
@@ -259,7 +260,7 @@ class PublishedFile:
     def _require_current(self, schema: int) -> None:
         known = len(self.migrator.known())
         if schema < known:
-            raise WarehouseError(
+            raise OlderSchema(
                 f"The published version of {self.paths.database} has schema {schema}, and this version of the "
                 f"product needs {known}. Nothing was changed. Run `cmdb nightly`, which brings it up to date "
                 "and publishes."

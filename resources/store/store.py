@@ -280,5 +280,8 @@ class Store:
         return self._published.schema()
 
     def require_current_schema(self) -> None:
-        """Raise a WarehouseError where the published version has another schema than this version of the product."""
+        """Raise a WarehouseError where the published version has another schema than this version of the product.
+
+        It is an `OlderSchema` where an older release made the version.
+        """
         self._published.require_current_schema()
