@@ -57,8 +57,8 @@ def problems(folder: Path | None) -> list[str]:
             f"{SETTING}={folder} lies inside the product's own folder, which an upgrade replaces: move it outside "
             f"{PRODUCT_FOLDER}.",
         ]
-    for path in sorted(folder.glob("[!.]*.csv")):
-        if path.stem in FILES:
+    for path in sorted(path for path in folder.glob("[!.]*") if path.suffix.lower() == ".csv"):
+        if path.stem in FILES and path.suffix == ".csv":
             found += _problems_of(path, FILES[path.stem])
         else:
             near = difflib.get_close_matches(path.stem, FILES, n=1)

@@ -286,6 +286,10 @@ def test_a_folder_or_a_name_that_means_nothing_is_refused(own: Path, tmp_path: P
     (own / "notes.txt").write_text("ours")
     (problem,) = reference.problems(own)
     assert "budgets.csv: no table is read from a file of this name; rename it to budget.csv" in problem
+    (own / "budgets.csv").rename(own / "budget.CSV")
+    (problem,) = reference.problems(own)
+    assert "budget.CSV: no table is read from a file of this name; rename it to budget.csv" in problem
+    (own / "budget.CSV").rename(own / "budgets.csv")
     (own / "budgets.csv").write_bytes(b"\xff\xfe")
     (own / "budgets.csv").rename(own / "budget.csv")
     assert "no text in UTF-8" in reference.problems(own)[0]

@@ -283,6 +283,17 @@ def test_without_the_working_file_the_published_one_speaks(store: Store) -> None
     assert (found["exit_code"], found["working_file"], found["last_run"]["run_id"]) == (0, "missing", "one")
 
 
+def test_a_file_in_place_of_the_link_is_of_its_newest_run(store: Store) -> None:
+    run(store, "one", "published", 2)
+    content = store.database.read_bytes()
+    run(store, "two", "published", 1)
+    store.database.unlink()
+    store.database.write_bytes(content)
+    found = facts(store)
+    assert found["published"]["run_id"] == "one"
+    assert "Analysts read run one, not the newest that published, run two." in found["notes"]
+
+
 def test_a_working_file_that_cannot_be_read_is_not_taken_for_health(store: Store) -> None:
     run(store, "one", "published", 1)
     store.working.write_bytes(b"no database")

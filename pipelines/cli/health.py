@@ -211,7 +211,11 @@ def _read_published(store: "Store", now: datetime) -> tuple[Published, list[Run]
         runs = _runs(connection)
         newest = newest_trusted_at(connection)
     current = next((version for version in store.versions() if version.is_current), None)
-    version, run_id = (current.name, current.run_id) if current is not None else (store.database.name, "")
+    if current is not None:
+        version, run_id = current.name, current.run_id
+    else:
+        # A file in place of the link: its newest run made it.
+        version, run_id = store.database.name, runs[0].run_id if runs else ""
     own = next((run for run in runs if run.run_id == run_id), runs[0] if runs else None)
     began = own.started_at if own is not None else current.published_at if current is not None else now
     answered_at = newest if newest is not None else began
