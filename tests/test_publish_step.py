@@ -341,6 +341,19 @@ def test_a_file_that_clients_refuse_to_query_is_published_with_a_warning(
     assert world.said == [f"{world.home.store.database.name} is a schema's name."]
 
 
+def test_a_table_whose_file_was_removed_is_named(world: World) -> None:
+    with world.home.store.transaction() as connection:
+        connection.execute("create table org.of_ours as select 1 as a")
+        for relation in ("org.of_ours", "org.dropped"):
+            connection.execute(
+                "insert into audit.relation_build (relation, run_id, built_at) values (?, 'old', '2026-11-01 12:00Z')",
+                [relation],
+            )
+    assert world.step()[1] is None
+    (said,) = world.said
+    assert "No SQL file makes org.of_ours (built 2026-11-01) any more" in said
+
+
 def test_whoever_watches_the_run_sees_that_it_publishes(world: World) -> None:
     heard: list[Note] = []
     with watching(lambda report: None, heard.append):

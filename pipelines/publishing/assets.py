@@ -22,7 +22,7 @@ from pipelines.models.model import Model
 from pipelines.plain_text import plain
 from pipelines.publishing import retention
 from pipelines.publishing.copying import Overtaken, PublishedCopy
-from pipelines.publishing.naming import name_warning
+from pipelines.publishing.naming import left_warning, name_warning
 from pipelines.settings import Settings
 from pipelines.trust import ages, publish_rules
 from pipelines.trust.gate import GATE_TAG, by_listing, open_gate, refuse, refusing
@@ -88,6 +88,8 @@ def published_asset(models: Mapping[str, Model], sql_checks: Sequence[checks.Sql
             )
             version = publish(store, warehouse.run_id, everything, settings.objects, warehouse.require_alone)
         if warning := name_warning(store.database):
+            context.log.warning(warning)
+        if warning := left_warning(store, models):
             context.log.warning(warning)
         contents = _contents(store) | _record(context, store, settings.history_runs)
         counts = _tidy(context, store, warehouse)

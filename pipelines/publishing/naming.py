@@ -1,9 +1,12 @@
-"""Which names the published file may have, so that every DuckDB client can query it."""
+"""Names in what is published: the file's own, which every DuckDB client accepts, and those that no SQL file makes."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from pipelines.models.model import SCHEMAS
+from resources.audit.runs import builds
 from resources.store.paths import FORMER_NAME, PUBLISHED_NAME
+from resources.store.sql import exists
 from resources.store.store import Store
 
 CATALOG_CLASHES = {*SCHEMAS, "information_schema"}
@@ -27,4 +30,28 @@ def name_warning(database: Path) -> str:
     return (
         f"{database} is called like its schema {catalog.lower()}, so the DuckDB command line and Node refuse to query "
         f"that: {hint}."
+    )
+
+
+def left_warning(store: Store, models: Iterable[str]) -> str:
+    """Which tables are published with rows of an earlier run since their file was removed; empty for none.
+
+    They are not dropped: what their history holds could not be built again.
+
+    Args:
+        models: names of what the SQL files make, such as `org.account`.
+    """
+    known = set(models)
+    with store.read() as connection:
+        left = [
+            f"{name} (built {built_at:%Y-%m-%d})"
+            for name, built_at in sorted(builds(connection).items())
+            # Intermediate tables of earlier releases are nothing that analysts look for.
+            if name not in known and not name.startswith("stage.") and exists(connection, *name.split(".", 1))
+        ]
+    if not left:
+        return ""
+    return (
+        f"No SQL file makes {', '.join(left)} any more, and analysts read the rows of then. Bring the file back, or "
+        f"drop the table from {store.working} while no run works."
     )
