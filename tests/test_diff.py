@@ -193,7 +193,9 @@ def fill(store: Store, night: int, run_id: str, at: datetime) -> None:
         groups = [("g-used", one, "eu-west-1"), ("g-shared", one, "eu-west-1")]
         put("cmdb.finding_unused_security_group", *([] if second else groups))
         spends = [("Spend gone", one, "not inventoried"), ("Spend refused", two, "not inventoried")]
-        put("cmdb.finding_spend_without_inventory", *([] if second else spends))
+        # One service has both reasons, in both files: that is no change.
+        both_reasons = [("Spend twice", one, reason) for reason in ("no listing", "not inventoried")]
+        put("cmdb.finding_spend_without_inventory", *both_reasons, *([] if second else spends))
         put("cmdb.finding_vpc_without_flow_log", ("v", one, "eu-west-1", "delivery fails" if second else "no flow log"))
         put(
             "cmdb.finding_unknown",

@@ -523,6 +523,38 @@ def test_a_family_is_explained_by_its_own_listings_and_the_rest_by_what_runs(hom
     assert adds_up(home)
 
 
+def test_a_family_with_resources_vouches_for_no_other_of_its_service(home: House) -> None:
+    item(home, "rds_db_snapshot", "AWS::RDS::DBSnapshot", "s-1")
+    answered(home, "rds_db_snapshot", "found", 1)
+    for listing in ("rds_db_cluster_snapshot", "rds_db_instance_automated_backup", "rds_db_cluster_automated_backup"):
+        answered(home, listing)
+    answered(home, "rds_db_instance")
+    answered(home, "rds_db_cluster")
+    answered(home, "rds_db_proxy", "denied")
+    bill(home, "service", {RDS: "20"})
+    usage = {"RDS:ChargedBackupUsage": "5", "RDS:GP3-Storage": "3", "RDS:ProxyUsage": "11", "SomethingNew": "1"}
+    bill(home, "usage_type", usage)
+    judged = home.rows("select verdict, unblended_cost from stage.inventoried_spend order by verdict")
+    assert [tuple(row.values()) for row in judged] == [
+        ("inventoried", amount("5")),
+        ("not inventoried", amount("4")),
+        ("unknown", amount("11")),
+    ]
+    build(home.store, home.models["cmdb.finding_spend_without_inventory"])
+    found = home.rows("select service, reason, unblended_cost, listings from cmdb.finding_spend_without_inventory")
+    listed = ["rds_db_cluster", "rds_db_instance"]
+    assert [tuple(row.values()) for row in found] == [(RDS, "not inventoried", amount("4"), listed)]
+    (rule,) = [one for one in read_checks() if one.name == "spend_is_inventoried"]
+    with home.store.read() as connection:
+        assert not run(connection, rule).passed
+    build(home.store, home.models["cmdb.health"])
+    (figure,) = home.rows(
+        "select value, at_fault_count, judged_count, unknown_count, at_fault_cost, judged_cost, unknown_cost "
+        "from cmdb.health where kpi = 'uninventoried_spend'"
+    )
+    assert list(figure.values()) == ["55.55", 1, 2, 1, amount("4"), amount("9"), amount("11")]
+
+
 def test_a_row_names_the_first_three_resources_that_explain_it(home: House) -> None:
     for name in ("i-4", "i-2", "i-3", "i-1"):
         item(home, "ec2_instance", "AWS::EC2::Instance", name)

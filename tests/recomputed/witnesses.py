@@ -254,19 +254,15 @@ def explained_spend(world: World) -> Figures:
 
 
 def inventoried(world: World) -> list[dict[str, Any]]:
-    """The same by service, of what resources ought to explain."""
-    places: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+    """The same by service and verdict, of what resources ought to explain."""
+    verdicts = {"resources": "inventoried", "unknown": "unknown", "not_listable": "no listing"}
+    places: dict[tuple[str, str, str], list[dict[str, Any]]] = defaultdict(list)
     for row in explained(world):
-        if row["explanation"] in ("resources", "not_listable", "unexplained", "unknown"):
-            places[row["account_id"], row["service"]].append(row)
+        if row["explanation"] in (*verdicts, "unexplained"):
+            verdict = verdicts.get(row["explanation"], "not inventoried" if row["listings"] else "no listing")
+            places[row["account_id"], row["service"], verdict].append(row)
     found = []
-    for (account, service), rows in places.items():
-        reasons = {row["explanation"] for row in rows}
-        verdict = "not inventoried" if any(row["listings"] for row in rows) else "no listing"
-        if "unknown" in reasons:
-            verdict = "unknown"
-        if "resources" in reasons:
-            verdict = "inventoried"
+    for (account, service, verdict), rows in places.items():
         found.append(
             {
                 "account_id": account,
@@ -297,4 +293,4 @@ def finding_spend_without_inventory(world: World) -> Figures:
         for row in inventoried(world)
         if row["verdict"] in ("not inventoried", "no listing")
     ]
-    return Figures(("account_id", "service"), rows)
+    return Figures(("account_id", "service", "reason"), rows)

@@ -14,7 +14,7 @@
 -- judged_cost: The same of judged_count.
 -- unknown_cost: The same of unknown_count.
 -- currency: Billing currency, ISO 4217; NULL of other figures.
--- unit: resource, relation, account or account and service.
+-- unit: resource, relation, account, or account, service and verdict: what of a service has resources and what has none count apart.
 -- description: What is at fault.
 with as_of as (
     -- A run that learned nothing is a day of its own too.
@@ -230,7 +230,7 @@ judged as (
     select
         'uninventoried_spend' as kpi,
         'organisation' as scope,
-        'account and service' as unit,
+        'account, service and verdict' as unit,
         verdict = 'unknown' as is_unknown,
         verdict in ('not inventoried', 'no listing') as is_at_fault,
         1 as judged_count,
@@ -275,7 +275,7 @@ figure as (
             },
             {
                 'kpi': 'uninventoried_spend',
-                'unit': 'account and service',
+                'unit': 'account, service and verdict',
                 'description': 'Costs money, and its listings show nothing or nothing lists it; by money'
             }
         ],

@@ -45,8 +45,9 @@ select
     service as subject,
     account_id,
     'aws-global' as region,
-    reason as verdict
+    string_agg(reason, ' and ' order by reason) as verdict
 from cmdb.finding_spend_without_inventory
+group by service, account_id
 union all
 select
     'exposure: ' || kind as rule,
