@@ -54,7 +54,7 @@ def test_days_on_which_nothing_cost_anything_are_known_and_of_no_slice_missing(
     unused = [f"{older}-09", f"{older}-10", last]
     small.configure(unused_days=unused)
     assert all(verdict.passed for verdict in collect(blank_home, "night-1", budgets=False).values())
-    blank_home.build("cost.month_coverage", "cost.reconciliation")
+    blank_home.build("cost.month_coverage", "cost.reconciliation", "cost.movement")
     assert blank_home.rows(f"select count(*) as n from cost.daily where usage_date in {tuple(unused)}") == [{"n": 0}]
     of_older = f"from cost.month_coverage where month = '{older}-01'"
     assert blank_home.rows(f"select distinct through_date, days_missing {of_older}") == [
@@ -63,6 +63,11 @@ def test_days_on_which_nothing_cost_anything_are_known_and_of_no_slice_missing(
     assert (
         blank_home.rows("select scope from cost.reconciliation where rule = 'no_day_is_missing' and not passed") == []
     )
+
+    # Each of these months is compared with one that has such days.
+    assert blank_home.rows(f"select distinct days_missing from cost.movement where month >= '{older}-01'") == [
+        {"days_missing": 0}
+    ]
 
     # A day that one slice has is missing of the others; a day that no slice has, but AWS's total of the month.
     missing = "select distinct days_missing from cost.month_coverage where slice = 'service' and month = $month"

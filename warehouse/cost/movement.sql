@@ -19,7 +19,8 @@
 -- reporting_currency: The currency of CMDB_CURRENCY, ISO 4217.
 -- rate: Average of the rates of the month's days that are counted.
 -- previous_rate: Average of the rates of the days of the month before that are counted.
--- days_missing: Days of both months, up to through_date and previous_through_date, of which the slice has no row: the difference may be due to them.
+-- days_missing: Days of both months, up to through_date and previous_through_date, of which the slice has no row and it is not
+--    known that nothing cost anything on them, as in cost.month_coverage: the difference may be due to them.
 -- is_final: True where both months are whole and AWS does not change them any more.
 with bill as (
     select
@@ -143,6 +144,17 @@ present as (
     group by bill_month, slice
 ),
 
+without_cost as (
+    select
+        counted_month.bill_month,
+        counted_month.slice,
+        count(*) as day_count
+    from counted_month
+    inner join stage.day_without_cost as without
+        on counted_month.counted_month = without.month and counted_month.through_date >= without.usage_date
+    group by counted_month.bill_month, counted_month.slice
+),
+
 priced as (
     select
         compared.bill_month,
@@ -211,9 +223,10 @@ select
     effect.previous_rate,
     datediff('day', compared.bill_month, compared.through_date) + 1
     + datediff('day', compared.previous_month, compared.previous_through_date) + 1
-    - present.day_count as days_missing,
+    - present.day_count - coalesce(without_cost.day_count, 0) as days_missing,
     compared.is_final
 from effect
 inner join compared using (bill_month, slice)
 inner join present using (bill_month, slice)
+left join without_cost using (bill_month, slice)
 cross join ref.setting as setting
