@@ -473,6 +473,7 @@ FILES = (
     "warehouse/stage/lambda_function_tag.sql",
     "warehouse/stage/lambda_function_url.sql",
     "warehouse/stage/month_summed.sql",
+    "warehouse/stage/month_without_cost.sql",
     "warehouse/stage/network_acl_range.sql",
     "warehouse/stage/newest_rate.sql",
     "warehouse/stage/observed_relationship.sql",

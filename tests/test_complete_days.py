@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import TYPE_CHECKING
 
 import pytest
-from bills import ACCOUNT, SPOT, billed, days, seed, service
-from given import House, build
+from bills import ACCOUNT, PAYER, SPOT, billed, days, seed, service
+from given import FIRST_NIGHT, Given, House, build
 from test_bill import collect, months
 
 from simulator.client import Simulator
+
+if TYPE_CHECKING:
+    from resources.aws.messages import Outcome
 
 SPEND = [*service("2026-09-01", "2026-11-22", "1000"), ("2026-11-23", "service", ACCOUNT, "A", "300")]
 """A thousand a day, and a tenth of November the 23rd, of which AWS had counted a part when it was asked on the 24th."""
@@ -82,6 +86,46 @@ def test_days_on_which_nothing_cost_anything_are_known_and_of_no_slice_missing(
         )
         assert {"scope": f"service {older}"} in failed
         assert blank_home.rows(missing, {"month": f"{older}-01"})[0]["days_missing"] > 0
+
+
+@pytest.mark.parametrize(
+    ("outcome", "total", "is_known"),
+    [
+        ("empty_verified", "0", True),
+        ("empty_verified", None, True),
+        ("empty_verified", "7", False),
+        ("empty_unconfirmed", "0", False),
+    ],
+)
+def test_a_month_that_was_read_and_is_empty_costs_nothing_and_is_compared(
+    home: House, outcome: Outcome, total: str | None, *, is_known: bool
+) -> None:
+    billed(home, [*service("2026-09-01", "2026-09-30", "100"), *service("2026-11-01", "2026-11-22", "100")])
+    amounts = {name: {"Amount": total, "Unit": "USD"} for name in ("UnblendedCost", "BilledCost")}
+    record = {"TimePeriod": {"Start": "2026-10-01", "End": "2026-11-01"}, "Estimated": False, "Total": amounts}
+    control = [] if total is None else [Given("cost_monthly", [record], account_id=PAYER, role="billing")]
+    empty = Given("cost_daily:service:2026-10", outcome=outcome, account_id=PAYER, role="billing")
+    home.night("night-2", [empty, *control], FIRST_NIGHT)
+    home.build("cost.month_coverage", "cost.movement")
+    found = home.rows(
+        "select through_date, day_count, days_missing, is_final from cost.month_coverage where month = '2026-10-01'"
+    )
+    is_final = total is not None
+    assert [tuple(row.values()) for row in found] == ([("2026-10-31", 31, 0, is_final)] if is_known else [])
+    moved = home.rows(
+        "select month, previous_cost, cost, change, usage_effect, rate_effect, days_missing from cost.movement "
+        "where slice = 'service' order by month"
+    )
+    nothing, september, november = (f"{cost}.0000000000" for cost in (0, 3000, 2200))
+    assert [tuple(row.values()) for row in moved] == (
+        [
+            ("2026-10-01", september, nothing, "-6000.0000000000", "-6000.0000000000", nothing, 0),
+            # October has no rate, since no day of it has a cost.
+            ("2026-11-01", nothing, november, "4400.0000000000", "4400.0000000000", nothing, 0),
+        ]
+        if is_known
+        else []
+    )
 
 
 def test_the_session_of_the_reader_does_not_move_the_last_complete_day(home: House) -> None:

@@ -265,6 +265,26 @@ def test_a_known_day_without_costs_is_not_missing_of_its_month(blank_home: House
     assert found["state"] in ("closed", "estimated")
 
 
+def test_a_month_that_was_read_and_is_empty_is_one_without_cost_and_not_one_that_was_not_read(home: House) -> None:
+    billed(home, [*bill(ACCOUNT, "2026-08-01", "2026-08-31", "100"), *bill(ACCOUNT, "2026-11-01", "2026-11-22", "100")])
+    cells = [
+        Given(f"cost_daily:service:{month}", outcome=outcome, account_id=PAYER, role="billing")
+        for month, outcome in (("2026-09", "empty_verified"), ("2026-10", "empty_unconfirmed"))
+    ]
+    home.night("night-2", cells)
+    found = figure(home, "months")
+    assert [(row["month"], row["state"], row["day_count"], row["cost"]) for row in found] == [
+        ("2026-08-01", "closed", 31, "6200.0000000000"),
+        ("2026-09-01", "no cost", 30, "0.0000000000"),
+        ("2026-10-01", "not read", 0, None),
+        ("2026-11-01", "running", 22, "4400.0000000000"),
+    ]
+    dated = [{**row, "month": dt.date.fromisoformat(row["month"])} for row in found]
+    assert [one for one in banner(months=dated) if "2026" in one] == [
+        "October 2026: not read; it is not in any figure."
+    ]
+
+
 def test_without_a_bill_the_budgets_that_aws_keeps_are_shown_all_the_same(home: House) -> None:
     budget = aws_budget("kept", "MONTHLY", "3000", "100")
     home.night("night-1", [Given("budget", [budget], account_id=PAYER)])

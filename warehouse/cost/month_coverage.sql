@@ -9,7 +9,8 @@
 -- through_date: Last complete day (UTC) that the slice holds of the month; NULL where no day is complete.
 -- day_count: Days from first_date to through_date that have a row, or on which nothing cost anything.
 -- days_missing: Days from first_date to through_date of which that is not known; what is summed over them may be too small. A
---    day without rows in any slice is known where the others add up to AWS's total of the month.
+--    day without rows in any slice is known where the others add up to AWS's total of the month, and where the whole month was
+--    read and is empty.
 -- is_estimated: True while AWS may still change an amount of the month.
 -- is_final: True where every day of the month is complete and there, and AWS does not change any amount of it.
 -- bill_domain: Whose bill it is, by the newest pre-flight before each row was collected, as in audit.bill: own, transferred,
@@ -50,27 +51,60 @@ counted as (
     group by slice, bill_month
 ),
 
+span as (
+    select
+        slice,
+        min(bill_month) as first_month,
+        max(bill_month) as newest_month
+    from counted
+    group by slice
+),
+
+-- A month that was read and holds nothing is one of each slice that has months before and after it.
+empty_month as (
+    select
+        span.slice,
+        empty.month as bill_month,
+        empty.month as first_date,
+        null::date as through_date,
+        0 as day_count,
+        empty.is_estimated,
+        coalesce(payer.domain, 'unknown') as bill_domain,
+        payer.payer_account_id,
+        false as is_stale,
+        empty.collected_at
+    from stage.month_without_cost as empty
+    inner join span on empty.month > span.first_month and empty.month < span.newest_month
+    asof left join audit.bill as payer on empty.collected_at >= payer.checked_at
+),
+
+held as (
+    select * from counted
+    union all
+    select * from empty_month
+),
+
 without_cost as (
     select
-        counted.slice,
-        counted.bill_month,
+        held.slice,
+        held.bill_month,
         max(without.usage_date) as last_date,
         count(*) as day_count
-    from counted
+    from held
     inner join stage.day_without_cost as without
         on
-            counted.bill_month = without.month
-            and (counted.collected_at at time zone 'UTC')::date - 2 >= without.usage_date
-    group by counted.slice, counted.bill_month
+            held.bill_month = without.month
+            and (held.collected_at at time zone 'UTC')::date - 2 >= without.usage_date
+    group by held.slice, held.bill_month
 ),
 
 known as (
     select
-        counted.* replace (
-            greatest(counted.through_date, without_cost.last_date) as through_date,
-            counted.day_count + coalesce(without_cost.day_count, 0) as day_count
+        held.* replace (
+            greatest(held.through_date, without_cost.last_date) as through_date,
+            held.day_count + coalesce(without_cost.day_count, 0) as day_count
         )
-    from counted
+    from held
     left join without_cost using (slice, bill_month)
 ),
 

@@ -14,11 +14,12 @@
 -- reporting_cost: Unblended cost of the month, in the reporting currency; NULL where a day has no rate.
 -- previous_reporting_cost: Unblended cost of the month before, in the reporting currency; NULL where a day has no rate.
 -- change: reporting_cost less previous_reporting_cost.
--- usage_effect: What the difference in the billing currency is worth at the previous month's average rate, in the reporting currency.
+-- usage_effect: What the difference in the billing currency is worth at the previous month's average rate, in the reporting
+--    currency; the whole change where that month has no day of cost and so no rate.
 -- rate_effect: What is left of the change: the exchange rate's doing, in the reporting currency.
 -- reporting_currency: The currency of CMDB_CURRENCY, ISO 4217.
--- rate: Average of the rates of the month's days that are counted.
--- previous_rate: Average of the rates of the days of the month before that are counted.
+-- rate: Average of the rates of the month's days that are counted; NULL where none of them has a cost.
+-- previous_rate: Average of the rates of the days of the month before that are counted; NULL where none of them has a cost.
 -- days_missing: Days of both months, up to through_date and previous_through_date, of which the slice has no row and it is not
 --    known that nothing cost anything on them, as in cost.month_coverage: the difference may be due to them.
 -- is_final: True where both months are whole and AWS does not change them any more.
@@ -197,7 +198,10 @@ effect as (
         if(
             summed.lacks_rate,
             null,
-            (summed.cost - summed.previous_cost)::decimal(28, 10) * priced.previous_rate
+            coalesce(
+                (summed.cost - summed.previous_cost)::decimal(28, 10) * priced.previous_rate,
+                summed.reporting_cost - summed.previous_reporting_cost
+            )
         )
         ::decimal(28, 10) as usage_effect
     from summed

@@ -1,5 +1,6 @@
 -- Days of the bill on which nothing cost anything, as that of a new or small organisation has them: no slice has a row of the
--- day, and the other days add up to AWS's own total of the month. Not part of the public interface; read cost.month_coverage.
+-- day, and the other days add up to AWS's own total of the month, or the whole month was read and is empty. Not part of the
+-- public interface; read cost.month_coverage.
 -- materialized: view
 -- key: usage_date
 -- usage_date: Day of use (UTC).
@@ -28,3 +29,8 @@ select
     of_month.month
 from of_month
 anti join cost.daily as cost using (usage_date)
+union all
+select
+    unnest(generate_series(empty.month, last_day(empty.month), interval 1 day))::date as usage_date,
+    empty.month
+from stage.month_without_cost as empty
