@@ -6,7 +6,7 @@ import json
 import stat
 import threading
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -279,7 +279,7 @@ def test_anomalies_that_are_found_hide_no_slice_that_was_not_judged() -> None:
     assert only.startswith("Anomaly, running: ")
 
 
-def mover(cut: str, is_whole: bool, month: date, through: date) -> dict[str, Any]:
+def mover(cut: str, is_whole: bool, month: date, through: date, before: date | None = None) -> dict[str, Any]:
     return {
         "cut": cut,
         "name": cut,
@@ -287,6 +287,7 @@ def mover(cut: str, is_whole: bool, month: date, through: date) -> dict[str, Any
         "is_whole": is_whole,
         "month": month,
         "through_date": through,
+        "previous_through_date": before or month - timedelta(days=1),
         "cost": Decimal(1000),
         "change": Decimal(20),
         "currency": "NZD",
@@ -296,7 +297,7 @@ def mover(cut: str, is_whole: bool, month: date, through: date) -> dict[str, Any
 
 def test_before_a_day_of_the_month_is_complete_the_last_whole_one_is_named() -> None:
     whole = mover("bill", True, date(2026, 11, 1), date(2026, 11, 30))
-    running = mover("bill", False, date(2026, 12, 1), date(2026, 12, 3))
+    running = mover("bill", False, date(2026, 12, 1), date(2026, 12, 3), date(2026, 11, 3))
     none = {name: figure(name) for name in ("scope", "unreached", "months")}
     (first, _) = digest._spent(none | {"movers": figure("movers", whole)})
     assert first == "Spent: 1,000 NZD from 2026-11-01 through 2026-11-30, +20 against the month before."
@@ -306,6 +307,16 @@ def test_before_a_day_of_the_month_is_complete_the_last_whole_one_is_named() -> 
     )
     (first, _) = digest._spent(none | {"movers": figure("movers", whole | {"days_missing": 2})})
     assert first.endswith("+20 against the month before; 2 days have no row of the bill.")
+
+
+def test_a_month_before_that_was_shorter_is_named_with_its_days() -> None:
+    none = {name: figure(name) for name in ("scope", "unreached", "months")}
+    running = mover("bill", False, date(2026, 3, 1), date(2026, 3, 30), date(2026, 2, 28))
+    (first, _) = digest._spent(none | {"movers": figure("movers", running)})
+    assert first == (
+        "Spent: 1,000 NZD from 2026-03-01 through 2026-03-30, +20 against the month before, "
+        "30 days against 28 days of February."
+    )
 
 
 def test_what_was_spent_is_said_also_without_a_month_to_compare_it_with() -> None:

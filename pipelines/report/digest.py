@@ -96,7 +96,7 @@ def _spent(figures: Mapping[str, Figure]) -> Iterator[str]:
     missing = _days_missing(bill["days_missing"])
     yield (
         f"Spent: {_amount(bill['cost'])} {bill['currency']} from {bill['month']} through {bill['through_date']}, "
-        f"{_change(bill)} against the {'same days of the ' if of_months.running else ''}month before{missing}."
+        f"{_change(bill)} against {month.against}{missing}."
     )
     moved = [f"{_name(rows[index])} {_change(rows[index])}" for index in month.most]
     yield f"Moved most: {', '.join(moved) or 'nothing'}."

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines.report.figures import Figure
+from pipelines.report.text import counted
 
 LARGE_PCT = 1
 """From which part of the spend, in percent, an account that nobody collects is named in the summary."""
@@ -21,10 +22,12 @@ class Moved:
 
     Attributes:
         bill: the whole bill.
+        against: what it is compared with, in words.
         most: of accounts, of services and of each tag key the value that moved most, where it moved at all.
     """
 
     bill: int
+    against: str
     most: tuple[int, ...]
 
 
@@ -69,7 +72,22 @@ def _moved(movers: Figure, *, is_whole: bool) -> Moved | None:
     bill = next((index for index, row in rows if row["cut"] == "bill"), None)
     if bill is None:
         return None
-    return Moved(bill, tuple(index for index, row in rows if row["cut"] != "bill" and _is_named(row)))
+    return Moved(
+        bill,
+        _against(movers.rows[bill]),
+        tuple(index for index, row in rows if row["cut"] != "bill" and _is_named(row)),
+    )
+
+
+def _against(bill: Mapping[str, Any]) -> str:
+    """The month before, and how much of it where the running month has other days than it."""
+    if bill["is_whole"]:
+        return "the month before"
+    before = bill["previous_through_date"]
+    days = (bill["through_date"] - bill["month"]).days + 1
+    if days == before.day:
+        return "the same days of the month before"
+    return f"the month before, {counted(days, 'day')} against {counted(before.day, 'day')} of {before:%B}"
 
 
 def _is_named(row: Mapping[str, Any]) -> bool:
