@@ -323,8 +323,9 @@ def test_what_was_spent_is_said_also_without_a_month_to_compare_it_with() -> Non
     none = {name: figure(name) for name in ("scope", "unreached", "movers")}
     month = {
         "month": date(2026, 11, 1),
+        "first_date": date(2026, 11, 1),
         "through_date": date(2026, 11, 26),
-        "day_count": 26,
+        "days_missing": 0,
         "state": "running",
         "cost": Decimal(700),
         "currency": "NZD",
@@ -332,11 +333,14 @@ def test_what_was_spent_is_said_also_without_a_month_to_compare_it_with() -> Non
     unread = month | {"month": date(2026, 12, 1), "through_date": None, "cost": None}
     (only,) = digest._spent(none | {"months": figure("months", month, unread)})
     assert only == ("Spent: 700 NZD from 2026-11-01 through 2026-11-26; there is no month before it to compare with.")
-    (only,) = digest._spent(none | {"months": figure("months", month | {"day_count": 20, "state": "stale"})})
+    (only,) = digest._spent(none | {"months": figure("months", month | {"days_missing": 6, "state": "stale"})})
     assert only == (
         "Spent: 700 NZD from 2026-11-01 through 2026-11-26, as an earlier run knew it; 6 days have no row of the bill; "
         "there is no month before it to compare with."
     )
+    # A bill that begins within the month lacks no day before it began.
+    (only,) = digest._spent(none | {"months": figure("months", month | {"first_date": date(2026, 11, 10)})})
+    assert only == ("Spent: 700 NZD from 2026-11-10 through 2026-11-26; there is no month before it to compare with.")
     (only,) = digest._spent(none | {"months": figure("months", unread)})
     assert only == "Spent: unknown, since no day of the bill is complete."
 

@@ -106,10 +106,10 @@ def _spent_alone(row: Mapping[str, Any] | None) -> str:
     """What the newest month cost, where no month before it is known."""
     if row is None:
         return "Spent: unknown, since no day of the bill is complete."
-    missing = _days_missing((row["through_date"] - row["month"]).days + 1 - row["day_count"])
+    missing = _days_missing(row["days_missing"])
     stale = ", as an earlier run knew it" if row["state"] == "stale" else ""
     return (
-        f"Spent: {_amount(row['cost'])} {row['currency']} from {row['month']} through {row['through_date']}{stale}"
+        f"Spent: {_amount(row['cost'])} {row['currency']} from {row['first_date']} through {row['through_date']}{stale}"
         f"{missing}; there is no month before it to compare with."
     )
 

@@ -3,6 +3,7 @@
 with coverage as (
     select
         month,
+        first_date,
         through_date,
         day_count,
         days_missing
@@ -76,7 +77,9 @@ select
         else 'closed'
     end as state,
     coalesce(billed.day_count, 0) as day_count,
+    coverage.first_date,
     billed.through_date,
+    coverage.days_missing,
     billed.billed_cost,
     billed.billing_currency,
     billed.cost,
