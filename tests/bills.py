@@ -6,8 +6,11 @@ import dataclasses
 import datetime as dt
 import re
 from collections.abc import Iterable
+from decimal import Decimal
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
+
+from given import Given
 
 from resources.audit.cells import renew_coverage
 from resources.store.sql import literal
@@ -92,6 +95,28 @@ def billed(home: House, lines: Iterable[Line], *, open_from: str = "2026-11-01",
                 {"payer": PAYER, "listing": listing, "asked": asked},
             )
         renew_coverage(connection)
+
+
+def totals(home: House, lines: Iterable[Line]) -> None:
+    """Let AWS's totals of the months be what the slice service adds up to, so that days without lines cost nothing."""
+    at = dt.datetime.fromisoformat(ASKED)
+    months: dict[str, Decimal] = {}
+    for day, cut, _, _, amount in lines:
+        if cut == "service":
+            months[day[:7]] = months.get(day[:7], Decimal(0)) + Decimal(amount)
+    records = []
+    for month, total in months.items():
+        first = dt.date.fromisoformat(f"{month}-01")
+        end = min((first + dt.timedelta(days=31)).replace(day=1), at.date())
+        cost = {"Amount": str(total), "Unit": "USD"}
+        records.append(
+            {
+                "TimePeriod": {"Start": first.isoformat(), "End": end.isoformat()},
+                "Estimated": end == at.date(),
+                "Total": {"UnblendedCost": cost, "BilledCost": cost},
+            }
+        )
+    home.night("night-totals", [Given("cost_monthly", records, account_id=PAYER, role="billing")], at)
 
 
 def days(first: str, last: str) -> list[str]:

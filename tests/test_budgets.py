@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bills import ACCOUNT, ASKED, OTHER, PAYER, SPOT, aws_budget, billed, days, seed, service
+from bills import ACCOUNT, ASKED, OTHER, PAYER, SPOT, aws_budget, billed, days, seed, service, totals
 from given import FIRST_NIGHT, Given, House, build, hours
 
 from pipelines import report
@@ -442,6 +442,23 @@ def test_a_day_that_is_missing_makes_no_green_and_hides_no_red(home: House) -> N
         "k": (1, None),
     }
     assert found["one"]["unknown_reason"] == "days of the bill are missing"
+
+
+@pytest.mark.parametrize("unused", [["2026-11-09"], ["2026-11-04", "2026-11-11"]], ids=["one day", "a weekday twice"])
+def test_a_day_that_is_known_to_cost_nothing_is_not_missing(home: House, unused: list[str]) -> None:
+    seed(home, "ref.budget", [("k", "one", "2026-11-01", "600", "USD"), ("k", "two", "2026-11-01", "500", "USD")])
+    lines = [line for line in spenders(one="10", two="7") if line[0] not in unused]
+    billed(home, lines)
+    totals(home, lines)
+    found = standing(home)
+    spent = Decimal(10) * (22 - len(unused))
+    # Of the eight days to come one is a Wednesday: the median of four of which two cost nothing is half.
+    forecast = spent + 10 * 8 - (5 if len(unused) == 2 else 0)
+    assert (Decimal(found["one"]["actual_amount"]), Decimal(found["one"]["forecast_amount"])) == (spent, forecast)
+    assert {
+        name: (row["days_missing"], row["verdict"], row["unknown_reason"]) for name, row in found.items() if name != "k"
+    } == {"one": (0, "green", None), "two": (0, "green", None)}
+    assert found["k"]["days_missing"] == 0
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from bills import ACCOUNT, OTHER, PAYER, SPOT, Line, aws_budget, billed, days, seed
+from bills import ACCOUNT, OTHER, PAYER, SPOT, Line, aws_budget, billed, days, seed, totals
 from given import Given, House, insert
 from test_bill import collect, months
 
@@ -158,6 +158,21 @@ def test_the_range_of_the_forecast_is_how_far_it_was_off_before(home: House) -> 
     assert found["forecast"] == "6000.0000000000"
     assert found["lowest"] == "6000.0000000000"
     assert found["highest"] == "6800.0000000000"
+
+
+@pytest.mark.parametrize("is_known", [True, False], ids=["known", "missing"])
+def test_a_day_that_is_known_to_cost_nothing_counts_in_the_forecast(home: House, is_known: bool) -> None:
+    # One day of the weeks before the day of the forecast, and one of the rest of an earlier month.
+    unused = ("2026-11-10", "2026-06-25")
+    lines = [line for line in bill(ACCOUNT, "2026-01-01", "2026-11-22", "100") if line[0] not in unused]
+    billed(home, lines, open_from="2026-10-01")
+    if is_known:
+        totals(home, lines)
+    (found,) = figure(home, "forecast_range")
+    expected = ("5800.0000000000", "5600.0000000000", "5800.0000000000", 9)
+    assert tuple(found[name] for name in ("forecast", "lowest", "highest", "month_count")) == (
+        expected if is_known else (None, None, None, 7)
+    )
 
 
 def test_there_is_no_range_where_too_few_months_can_be_tried(home: House) -> None:

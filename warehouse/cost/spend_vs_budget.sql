@@ -9,7 +9,7 @@
 -- period_start: First day of the period that is running: a month, but for AWS budgets of another length.
 -- period_end: Day after the last of that period.
 -- last_complete_date: Last day that is counted: the last complete one of the bill, by cost.month_coverage; of AWS's budgets the day before AWS was asked, for AWS counts by itself.
--- days_missing: Days from period_start to last_complete_date of which the bill has no row; NULL where AWS counts.
+-- days_missing: Days from period_start to last_complete_date of which nothing is known: without a row of the bill, and not known to have cost nothing; NULL where AWS counts.
 -- period_to_date: What was spent since period_start, in the reporting currency: of ref.budget's scopes day by day at each day's rate, of AWS's budgets at spend_rate; NULL where it is not known.
 -- month_to_date: period_to_date where the period is a month, else NULL.
 -- budget: What may be spent in the period, in the reporting currency; NULL where there is no budget, no limit or no rate.

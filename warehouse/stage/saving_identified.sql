@@ -25,19 +25,31 @@ bill as (
         and usage_billed.usage_date <= through.last_date
 ),
 
+-- Days on which nothing cost anything have no row, and lower what is paid all the same.
+known as (
+    select count(*) as day_count
+    from (
+        select usage_date
+        from bill
+        union
+        select without.usage_date
+        from stage.day_without_cost as without
+        cross join through
+        where without.usage_date > through.last_date - 7 and without.usage_date <= through.last_date
+    ) as known_day
+),
+
 -- A week of complete days, as a rate per month.
 paid as (
     select
-        account_id,
-        region,
-        "usage",
-        (
-            greatest(sum(unblended_cost), 0)::double
-            / (select count(distinct held.usage_date) from bill as held)
-            * 365 / 12
-        )::decimal(28, 10) as amount
+        bill.account_id,
+        bill.region,
+        bill."usage",
+        (greatest(sum(bill.unblended_cost), 0)::double / any_value(known.day_count) * 365 / 12)
+        ::decimal(28, 10) as amount
     from bill
-    group by account_id, region, "usage"
+    cross join known
+    group by bill.account_id, bill.region, bill."usage"
 ),
 
 billed_account as (

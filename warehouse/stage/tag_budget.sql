@@ -6,7 +6,7 @@
 -- budget_name: The value of the tag, (shared) or (unallocated), as in stage.budget_spend.
 -- period_start: First day of the month of last_complete_date.
 -- last_complete_date: Last day that is counted.
--- days_missing: Days from period_start on without a row of the bill; NULL where nothing was read.
+-- days_missing: Days from period_start on of which nothing is known: without a row of the bill, and not in stage.day_without_cost; NULL where nothing was read.
 -- unknown_reason: Why what is shown may be wrong; NULL where nothing is unknown.
 -- is_stale: True where the slice of the tag was not read up to the month of the bill that runs, or the newest response about a day of it, or of the month before, is not trusted; NULL where it was never read.
 -- fetched_at: When AWS gave the newest row of that slice, UTC; NULL where it was never read.
@@ -126,11 +126,20 @@ day as (
     where is_read
 ),
 
+-- Of a day on which nothing cost anything the bill has no row.
 day_read as (
-    select distinct
+    select
         scope,
         usage_date
     from stage.budget_spend
+    union
+    select
+        scope.scope,
+        without.usage_date
+    from scope
+    inner join stage.day_without_cost as without
+        on without.usage_date between scope.data_from and scope.last_complete_date
+    where scope.is_read
 ),
 
 missing as (

@@ -16,6 +16,19 @@ bill as (
     cross join newest
     where cost.usage_date <= newest.through_date
     group by cost.usage_date
+
+    union all
+
+    -- Where no day of the month is missing, a day without rows is one on which nothing cost anything.
+    select
+        day.usage_date::date as usage_date,
+        0 as cost
+    from cost.month_coverage as coverage
+    cross join unnest(
+        generate_series(coverage.first_date, coverage.through_date, interval 1 day)
+    ) as day (usage_date)
+    anti join cost.by_service as cost on day.usage_date = cost.usage_date
+    where coverage.slice = 'service' and coverage.days_missing = 0
 ),
 
 month as (
