@@ -322,6 +322,28 @@ def test_a_seeded_budget_in_dollars_and_one_in_the_reporting_currency_are_each_j
     assert (found["k"]["budget_currency"], found["k"]["limit_amount"]) == ("NZD", "10600.0000000000")
 
 
+@pytest.mark.parametrize("has_rate", [True, False])
+def test_a_budget_in_a_currency_that_nothing_is_billed_in_needs_its_rate(home: House, has_rate: bool) -> None:
+    euro = [("EUR", "NZD", "spot", day, rate) for day, rate in (("2026-10-01", "4"), ("2026-11-22", "2"))]
+    # Of a day that is not complete.
+    euro.append(("EUR", "NZD", "spot", "2026-11-23", "8"))
+    seed(home, "ref.fx_rate", [(*SPOT, "2020-01-01", "2"), *(euro if has_rate else euro[2:])])
+    own = [("k", "euros", "2026-11-01", "200", "EUR"), ("k", "dollars", "2026-11-01", "600", "USD")]
+    seed(home, "ref.budget", own)
+    billed(home, spenders(euros="5", dollars="10"))
+    found = standing(home)
+    columns = ("actual_amount", "budget", "budget_rate_kind", "verdict", "unknown_reason")
+    shown = {name: tuple(row[column] for column in columns) for name, row in found.items()}
+    assert shown.pop("dollars") == ("220.0000000000", "1200.0000000000", "spot", "green", None)
+    reason = "the currency of the budget has no exchange rate"
+    with_rate = {
+        "euros": ("110.0000000000", "400.0000000000", "spot", "green", None),
+        "k": ("660.0000000000", "1600.0000000000", "spot", "green", None),
+    }
+    without_rate = {"euros": (None, None, None, None, reason), "k": ("660.0000000000", None, "spot", None, reason)}
+    assert shown == (with_rate if has_rate else without_rate)
+
+
 def test_a_years_spend_is_shown_at_the_rates_of_its_days(home: House) -> None:
     seed(home, "ref.fx_rate", [(*SPOT, "2020-01-01", "1"), (*SPOT, "2026-11-01", "3")])
     billed(home, [*service("2026-03-31", "2026-10-31", "1"), *service("2026-11-01", "2026-11-22", "10")])

@@ -1,5 +1,6 @@
 -- By which rate budgets are shown in the reporting currency: of the kind budget where there is one at the month's start, else
--- that of the last complete day of the bill. Not part of the public interface; read cost.spend_vs_budget.
+-- that of the last complete day of the bill, which for a currency that nothing is billed in is the latest spot rate. Not part of
+-- the public interface; read cost.spend_vs_budget.
 -- materialized: view
 -- key: currency
 -- currency: The currency that is converted, ISO 4217.
@@ -46,6 +47,17 @@ known as (
         rate,
         rate_kind as kind
     from rate_now
+    union all
+    select
+        spot.from_currency as currency,
+        max_by(spot.rate, spot.valid_from) as rate,
+        'spot' as kind
+    from ref.fx_rate as spot
+    cross join last_complete
+    inner join ref.setting as setting on spot.to_currency = setting.reporting_currency
+    anti join rate_now on spot.from_currency = rate_now.currency
+    where spot.kind = 'spot' and spot.valid_from <= last_complete.last_complete_date
+    group by spot.from_currency
 ),
 
 chosen as (

@@ -238,6 +238,11 @@ select
         when not scope.is_read then 'the bill by this tag was not read'
         when not scope.is_used then 'no cost carries this tag: it is not activated, or not used'
         when to_date.reporting_cost is null then 'a day has no exchange rate'
+        when
+            budgeted.limit_amount is not null
+            and budgeted.budget_rate is null
+            and budgeted.budget_currency <> scope.spend_currency
+            then 'the currency of the budget has no exchange rate'
         when scope.is_behind then 'the bill by this tag was not read up to the running month'
         when missing.days_missing > 0 then 'days of the bill are missing'
         when without_forecast.scope is not null then 'fewer than four days of a weekday to come were read'
