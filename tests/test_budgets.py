@@ -344,6 +344,41 @@ def test_a_budget_in_a_currency_that_nothing_is_billed_in_needs_its_rate(home: H
     assert shown == (with_rate if has_rate else without_rate)
 
 
+def test_a_budget_under_another_spelling_is_one_of_the_value_that_counts(home: House) -> None:
+    seed(home, "ref.tag_value_alias", [("k", "One", "one"), ("k", "Two", "two"), ("k", "Three", "three")])
+    own = [
+        ("One ", "2026-11-01", "250", "USD"),
+        ("Two", "2026-11-01", "200", "USD"),
+        ("two", "2026-11-01", "50", "USD"),
+        # Three hundred of the reporting currency.
+        ("Three", "2026-11-01", "100", "USD"),
+        ("three", "2026-11-01", "100", "NZD"),
+        ("Three", "2026-10-01", "100", "NZD"),
+    ]
+    seed(home, "ref.budget", [("k", *line) for line in own])
+    billed(home, spenders(one="10", two="10", Two="1", three="10"))
+    found = standing(home)
+    columns = ("actual_amount", "limit_amount", "budget_currency", "budget", "verdict")
+    assert {name: tuple(row[column] for column in columns) for name, row in found.items()} == {
+        "one": ("220.0000000000", "250.0000000000", "USD", "500.0000000000", "amber"),
+        "two": ("242.0000000000", "250.0000000000", "USD", "500.0000000000", "amber"),
+        "three": ("440.0000000000", "300.0000000000", "NZD", "300.0000000000", "red"),
+        "k": ("1364.0000000000", "1300.0000000000", "NZD", "1300.0000000000", "red"),
+    }
+    assert without_budget(home) == []
+
+
+def test_budgets_of_two_spellings_of_which_one_has_no_rate_are_not_judged(home: House) -> None:
+    seed(home, "ref.tag_value_alias", [("k", "One", "one")])
+    seed(home, "ref.budget", [("k", "One", "2026-11-01", "9", "EUR"), ("k", "one", "2026-11-01", "9", "NZD")])
+    billed(home, spenders(one="10"))
+    reason = "the currency of the budget has no exchange rate"
+    assert {name: (row["verdict"], row["unknown_reason"]) for name, row in standing(home).items()} == {
+        "one": (None, reason),
+        "k": (None, reason),
+    }
+
+
 def test_a_years_spend_is_shown_at_the_rates_of_its_days(home: House) -> None:
     seed(home, "ref.fx_rate", [(*SPOT, "2020-01-01", "1"), (*SPOT, "2026-11-01", "3")])
     billed(home, [*service("2026-03-31", "2026-10-31", "1"), *service("2026-11-01", "2026-11-22", "10")])

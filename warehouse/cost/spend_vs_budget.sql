@@ -60,7 +60,7 @@ with as_of as (
 value_row as (
     select
         budget.*,
-        budget.limit_amount is not null as is_budgeted,
+        budget.budget_currency is not null as is_budgeted,
         case
             when budget.budget_currency = budget.spend_currency then budget.billed_to_date
             when budget.budget_currency = setting.reporting_currency then budget.reporting_to_date

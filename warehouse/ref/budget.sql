@@ -2,7 +2,7 @@
 -- folder (CMDB_REFERENCE), owned by finance; without that file there is no budget.
 -- key: scope, budget_name, month
 -- scope: The tag key whose values have budgets, such as bc:cost-centre.
--- budget_name: The value of the tag, such as a cost centre; canonical as in ref.tag_value_alias.
+-- budget_name: The value of the tag, such as a cost centre; another spelling of ref.tag_value_alias is added to the value that it means.
 -- month: First day of the month.
 -- amount: What may be spent in the month, in the currency beside it.
 -- currency: Currency of the amount, ISO 4217.

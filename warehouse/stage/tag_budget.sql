@@ -10,8 +10,8 @@
 -- unknown_reason: Why what is shown may be wrong; NULL where nothing is unknown.
 -- is_stale: True where the slice of the tag was not read up to the month of the bill that runs, or the newest response about a day of it, or of the month before, is not trusted; NULL where it was never read.
 -- fetched_at: When AWS gave the newest row of that slice, UTC; NULL where it was never read.
--- budget_currency: Currency of the budget, ISO 4217; NULL where there is none.
--- limit_amount: What may be spent in the month, in budget_currency.
+-- budget_currency: Currency of the budget, ISO 4217, or the reporting currency where spellings have several; NULL where there is none.
+-- limit_amount: What may be spent in the month, in budget_currency; of other spellings in ref.tag_value_alias together.
 -- budget: The same in the reporting currency; NULL where there is no rate.
 -- budget_rate: Rate of it.
 -- budget_rate_kind: Kind of that rate.
@@ -69,28 +69,52 @@ scope as (
     group by named.scope
 ),
 
-budgeted as (
+-- As the cost of a value counts under the spelling that counts, so does its budget.
+named_budget as (
     select
         ref_budget.scope,
-        ref_budget.budget_name,
-        ref_budget.amount as limit_amount,
-        ref_budget.currency as budget_currency,
-        (ref_budget.amount * rate.rate)::decimal(28, 10) as budget,
-        rate.rate as budget_rate,
-        rate.rate_kind as budget_rate_kind
+        coalesce(alias.tag_value, trim(ref_budget.budget_name)) as budget_name,
+        ref_budget.month,
+        ref_budget.amount,
+        ref_budget.currency
     from ref.budget as ref_budget
-    inner join scope on ref_budget.scope = scope.scope and ref_budget.month = scope.period_start
-    left join stage.budget_rate as rate on ref_budget.currency = rate.currency
+    left join ref.tag_value_alias as alias
+        on ref_budget.scope = alias.tag_key and trim(ref_budget.budget_name) = alias.alias
+),
+
+-- Budgets of several spellings in several currencies can only be added in the reporting currency.
+budgeted as (
+    select
+        named_budget.scope,
+        named_budget.budget_name,
+        if(count(*) = count(rate.rate), sum((named_budget.amount * rate.rate)::decimal(28, 10)), null)
+        ::decimal(28, 10) as budget,
+        if(count(distinct named_budget.currency) = 1, sum(named_budget.amount), budget)::decimal(28, 10)
+            as limit_amount,
+        if(
+            count(distinct named_budget.currency) = 1,
+            any_value(named_budget.currency),
+            any_value(setting.reporting_currency)
+        ) as budget_currency,
+        if(count(distinct named_budget.currency) = 1, any_value(rate.rate), 1)::decimal(18, 10)
+            as budget_rate,
+        if(count(distinct named_budget.currency) = 1, any_value(rate.rate_kind), 'same_currency')
+            as budget_rate_kind
+    from named_budget
+    inner join scope on named_budget.scope = scope.scope and named_budget.month = scope.period_start
+    cross join ref.setting as setting
+    left join stage.budget_rate as rate on named_budget.currency = rate.currency
+    group by named_budget.scope, named_budget.budget_name
 ),
 
 -- A budget that was forgotten is shown as long as it stood in the last month that had any.
 budgeted_before as (
     select
-        ref_budget.scope,
-        ref_budget.budget_name
-    from ref.budget as ref_budget
-    inner join scope on ref_budget.scope = scope.scope and ref_budget.month < scope.period_start
-    qualify ref_budget.month = max(ref_budget.month) over (partition by ref_budget.scope)
+        named_budget.scope,
+        named_budget.budget_name
+    from named_budget
+    inner join scope on named_budget.scope = scope.scope and named_budget.month < scope.period_start
+    qualify named_budget.month = max(named_budget.month) over (partition by named_budget.scope)
 ),
 
 part as (
@@ -239,9 +263,9 @@ select
         when not scope.is_used then 'no cost carries this tag: it is not activated, or not used'
         when to_date.reporting_cost is null then 'a day has no exchange rate'
         when
-            budgeted.limit_amount is not null
-            and budgeted.budget_rate is null
-            and budgeted.budget_currency <> scope.spend_currency
+            budgeted.budget_currency is not null
+            and budgeted.budget is null
+            and (budgeted.limit_amount is null or budgeted.budget_currency <> scope.spend_currency)
             then 'the currency of the budget has no exchange rate'
         when scope.is_behind then 'the bill by this tag was not read up to the running month'
         when missing.days_missing > 0 then 'days of the bill are missing'
