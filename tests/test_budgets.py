@@ -473,6 +473,28 @@ def test_a_total_whose_spend_is_all_budgeted_can_be_green(home: House) -> None:
     assert without_budget(home) == []
 
 
+@pytest.mark.parametrize(
+    ("others", "left", "verdict", "shares"),
+    [
+        ({"untagged": "-3"}, "-132.0000000000", "green", (None, None)),
+        ({"untagged": "-3", "stray": "3"}, "0.0000000000", "partly budgeted", (100.0, 0.0)),
+        ({"untagged": "-3", "stray": "1"}, "-88.0000000000", "partly budgeted", (None, None)),
+        # Less than nothing has no parts.
+        ({"untagged": "-15"}, "-660.0000000000", "green", (None, None)),
+        ({"untagged": "5"}, "220.0000000000", "partly budgeted", (50.0, 50.0)),
+    ],
+)
+def test_credits_without_a_budget_are_no_spend_and_hide_none(
+    home: House, others: dict[str, str], left: str, verdict: str, shares: tuple[float | None, float | None]
+) -> None:
+    seed(home, "ref.budget", [("k", "one", "2026-11-01", "600", "NZD")])
+    billed(home, spenders(one="5", **others))
+    found = standing(home)["k"]
+    assert (found["unbudgeted_to_date"], found["verdict"]) == (left, verdict)
+    (row,) = home.rows((QUERIES / "spend_total.sql").read_text())
+    assert (row["budgeted_pct"], row["unbudgeted_pct"]) == shares
+
+
 def test_no_value_is_green_under_a_tag_that_was_not_read_or_that_no_cost_carries(home: House) -> None:
     seed(home, "ref.budget", [("k", "one", "2026-11-01", "600", "NZD"), ("other", "two", "2026-11-01", "1", "NZD")])
     billed(home, spenders(untagged="3"))

@@ -280,6 +280,19 @@ def test_the_range_of_the_forecast_gives_the_reason_that_applies(
     assert sentence in shown and "On the same day of" not in shown
 
 
+def test_a_credit_without_a_budget_is_no_spend_that_may_be_too_much(
+    figures: Figures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page, "pictures", lambda _: {})
+    whole = figures["spend_total"].rows[0] | {"budget": Decimal(1), "budgeted_pct": None, "unbudgeted_pct": None}
+    rows = tuple(whole | {"tag_key": key, "unbudgeted_to_date": Decimal(left)} for key, left in (("a", -7), ("b", 31)))
+    found = {**figures, "spend_total": replace(figures["spend_total"], rows=rows)}
+    shown = page.render(found, figures["run"].rows[0]["finished_at"])
+    (question,) = re.findall(r"Whether (.*?) of this month’s bill is too much: no budget of (\w+)", shown, re.DOTALL)
+    assert "31" in question[0] and "%" not in question[0] and question[1] == "b"
+    assert "of the bill is held against none" not in shown and shown.count(">held against none<") == 2
+
+
 # ------------------------------------------------------------------------------------------------ the maps
 
 

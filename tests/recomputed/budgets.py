@@ -57,7 +57,7 @@ def budget_alert(world: World) -> Figures:
     return Figures(("budget_name", "kind", "comparison", "threshold", "threshold_type"), rows)
 
 
-def verdict(row: dict[str, Any]) -> str | None:
+def verdict(row: dict[str, Any], *, has_unbudgeted: bool = False) -> str | None:
     """Red, amber, green or none: by what is spent, then by what is expected, and green only where all is known."""
     if row["limit_amount"] is None:
         return "no budget"
@@ -67,7 +67,7 @@ def verdict(row: dict[str, Any]) -> str | None:
         return "amber"
     if row["forecast_amount"] is None or row["unknown_reason"]:
         return None
-    return "partly budgeted" if row.get("unbudgeted_to_date") else "green"
+    return "partly budgeted" if has_unbudgeted else "green"
 
 
 def _pace(row: dict[str, Any], elapsed: int, length: int) -> Decimal | None:
@@ -129,6 +129,8 @@ def of_tags(world: World, key: str) -> list[Row]:
         "unbudgeted_to_date": added([row for row in rows if row["limit_amount"] is None], "period_to_date"),
         "unknown_reason": None,
     }
+    # The credits of one value pay nothing of what another spends.
+    spends = any(row["limit_amount"] is None and row["period_to_date"] > 0 for row in rows)
     length, elapsed = (last - first).days + 1, (through - first).days + 1
     return [
         {
@@ -139,7 +141,7 @@ def of_tags(world: World, key: str) -> list[Row]:
             "days_missing": 0,
             "month_to_date": row["period_to_date"],
             "forecast_source": "run_rate",
-            "verdict": verdict(row),
+            "verdict": verdict(row, has_unbudgeted=row is total and spends),
             "pace_pct": _pace(row, elapsed, length),
         }
         for row in [*rows, total]

@@ -22,7 +22,7 @@
 -- variance: forecast less budget: above zero is too much. Of a total, of the values that have a budget.
 -- usage_effect: What of variance is due to use: the forecast in the billing currency at the budget's rate, less budget; NULL without a rate of the kind budget.
 -- rate_effect: What is left of variance: the exchange rate's doing, in the reporting currency.
--- verdict: red when more than the budget is spent, amber when the forecast is above it, else green; partly budgeted for a total that would be green but for spend without a budget; no budget; NULL where it cannot be judged.
+-- verdict: red when more than the budget is spent, amber when the forecast is above it, else green; partly budgeted for a total that would be green but for values that spend without a budget, whatever credits the others have; no budget; NULL where it cannot be judged.
 -- unknown_reason: Why it cannot be judged, or why spend may be higher than it is told; NULL where nothing is unknown.
 -- unbudgeted_to_date: Of a total, what period_to_date holds of values without a budget, in the reporting currency.
 -- budget_currency: Currency of the budget, in which the verdict is passed, ISO 4217; NULL where there is none. Of budgets of several currencies together the reporting currency.
@@ -106,6 +106,9 @@ total_row as (
         if(count(*) = count(value_row.reporting_to_date), coalesce(sum(value_row.reporting_to_date) filter (
             where not value_row.is_budgeted
         ), 0), null)::decimal(28, 10) as unbudgeted_to_date,
+        -- The credits of one value pay nothing of what another spends.
+        coalesce(bool_or(not value_row.is_budgeted and value_row.reporting_to_date > 0), false)
+            as has_unbudgeted,
         if(
             bool_or(value_row.is_budgeted and value_row.actual_amount is null),
             null,
@@ -146,6 +149,7 @@ tag_row as (
         reporting_to_date,
         reporting_forecast,
         null::decimal(28, 10) as unbudgeted_to_date,
+        false as has_unbudgeted,
         actual_amount,
         forecast_amount,
         billed_forecast,
@@ -176,6 +180,7 @@ tag_row as (
         total_row.reporting_to_date,
         total_row.reporting_forecast,
         total_row.unbudgeted_to_date,
+        total_row.has_unbudgeted,
         if(total_row.has_one_currency, total_row.actual_amount, total_row.budgeted_to_date) as actual_amount,
         if(total_row.has_one_currency, total_row.forecast_amount, total_row.budgeted_forecast)
             as forecast_amount,
@@ -204,6 +209,7 @@ budget_row as (
         tag_row.budgeted_forecast,
         tag_row.billed_forecast,
         tag_row.unbudgeted_to_date,
+        tag_row.has_unbudgeted,
         tag_row.spend_currency,
         tag_row.budget_currency,
         tag_row.limit_amount,
@@ -314,7 +320,7 @@ judged as (
             when measured.actual_amount > measured.limit_amount then 'red'
             when measured.forecast_amount > measured.limit_amount then 'amber'
             when measured.unknown_reason is not null or measured.forecast_amount is null then null
-            when measured.unbudgeted_to_date <> 0 then 'partly budgeted'
+            when measured.has_unbudgeted then 'partly budgeted'
             else 'green'
         end as verdict,
         measured.unknown_reason,

@@ -1,5 +1,6 @@
 -- The whole bill of the running month through its last complete day, and how much of it has a budget of a tag key: what was spent
--- of these budgets, and what is forecast of them, in the reporting currency. Each amount is unblended, as AWS bills it.
+-- of these budgets, and what is forecast of them, in the reporting currency. Each amount is unblended, as AWS bills it. Where
+-- credits make one of the two parts less than nothing, neither is a percentage of the bill.
 select
     budget_name as tag_key,
     as_of_date,
@@ -9,8 +10,12 @@ select
     period_to_date,
     (period_to_date - unbudgeted_to_date)::decimal(28, 10) as budgeted_to_date,
     unbudgeted_to_date,
-    100 * (period_to_date - unbudgeted_to_date) / nullif(period_to_date, 0) as budgeted_pct,
-    100 * unbudgeted_to_date / nullif(period_to_date, 0) as unbudgeted_pct,
+    if(
+        unbudgeted_to_date between 0 and period_to_date,
+        100 * unbudgeted_to_date / nullif(period_to_date, 0),
+        null
+    ) as unbudgeted_pct,
+    100 - unbudgeted_pct as budgeted_pct,
     budget,
     currency,
     pace_pct,
