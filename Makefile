@@ -36,7 +36,7 @@ units:
 
 test: setup-test
 	@$(MAKE) --no-print-directory --jobs 2 $(WHOLE) $(CHECKS) collected
-	.venv/bin/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	.venv/bin/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # What does not fit into the time of `make test`: the simulated organisation itself, the report in a browser,
 # every way of starting work past the gate, every lie, sixty accounts and their bill, hostile input, the bench.

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import test_replaced
-from bills import SPOT, billed, days, seed, totals
+from bills import SPOT, billed, seed, service, totals
 from given import FIRST_NIGHT, WORKLOAD, Given, House, build
 from test_decommission import cost, instance, last_part, measured_instance, snapshot, volume
 
@@ -137,7 +137,7 @@ def test_no_more_is_identified_than_the_account_pays_for_the_usage_type(home: Ho
 def test_days_that_are_known_to_cost_nothing_count_in_what_the_account_pays(home: House) -> None:
     unused = ["2026-11-19", "2026-11-20"]
     spent = {SNAPSHOT: [("2026-01-01", "0.7"), (unused[0], "0"), ("2026-11-21", "0.7")]}
-    lines = [(day, "service", WORKLOAD, "EC2", "0.7") for day in days("2026-11-01", "2026-11-23") if day not in unused]
+    lines = [line for line in service("2026-11-01", "2026-11-23", "0.7") if line[0] not in unused]
     billed(home, lines)
     totals(home, lines)
     night(home, FIRST_NIGHT, spent, snapshots=[snapshot("snap-1", VolumeSize=1000)], built=())

@@ -24,9 +24,10 @@ bill as (
         day.usage_date::date as usage_date,
         0 as cost
     from cost.month_coverage as coverage
-    cross join unnest(
-        generate_series(coverage.first_date, coverage.through_date, interval 1 day)
-    ) as day (usage_date)
+    cross join
+        unnest(
+            generate_series(coverage.first_date, coverage.through_date, interval 1 day)
+        ) as day (usage_date)
     anti join cost.by_service as cost on day.usage_date = cost.usage_date
     where coverage.slice = 'service' and coverage.days_missing = 0
 ),
