@@ -168,7 +168,7 @@ def _region_of(profile: str) -> str:
         return str(settings["region"])
     if "role_arn" in settings:
         return GLOBAL_SERVICE_REGIONS.get(arn_partition(settings["role_arn"]), "")
-    session = config.whole["sso_sessions"].get(settings.get("sso_session"), {})
+    session = config.whole.get("sso_sessions", {}).get(settings.get("sso_session"), {})
     sso_region = session.get("sso_region") or settings.get("sso_region", "")
     return GLOBAL_SERVICE_REGIONS.get(partition_of(sso_region), "")
 

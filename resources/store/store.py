@@ -280,8 +280,5 @@ class Store:
         return self._published.schema()
 
     def require_current_schema(self) -> None:
-        """Raise a WarehouseError where the published version has another schema than this version of the product.
-
-        It is an `OlderSchema` where an older release made the version.
-        """
+        """Raise a WarehouseError where the published version has another schema; an `OlderSchema` for an older one."""
         self._published.require_current_schema()
