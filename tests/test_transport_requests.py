@@ -313,4 +313,8 @@ def test_the_parameter_that_says_where_a_page_begins_is_known(service: str) -> N
 
 def test_the_parameter_that_a_listing_states_for_a_page_is_known() -> None:
     tokens = {listing.token[0] for listing in listings().values() if listing.token is not None}
-    assert {token: is_page_token(token) for token in tokens} == {"NextToken": True, "NextPageToken": True, "Marker": True}
+    assert {token: is_page_token(token) for token in tokens} == {
+        "NextToken": True,
+        "NextPageToken": True,
+        "Marker": True,
+    }
