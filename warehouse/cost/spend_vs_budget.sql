@@ -90,7 +90,9 @@ total_row as (
         count(distinct value_row.budget_currency) = 1 as has_one_currency,
         any_value(value_row.budget_currency) as value_currency,
         if(
-            bool_or(value_row.is_budgeted and value_row.limit_amount is null), null, sum(value_row.limit_amount)
+            bool_or(value_row.is_budgeted and value_row.limit_amount is null),
+            null,
+            sum(value_row.limit_amount)
         )::decimal(28, 10) as limit_amount,
         if(bool_or(value_row.is_budgeted and value_row.budget is null), null, sum(value_row.budget))
         ::decimal(28, 10) as budget,
