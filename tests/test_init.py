@@ -251,6 +251,16 @@ def test_the_home_region_is_one_of_the_partition_of_the_management_profile(
         assert command._region_of("m") == region
 
 
+def test_profiles_without_a_config_file_have_the_usual_region(tmp_path: Path) -> None:
+    (tmp_path / "credentials").write_text("[m]\naws_access_key_id = a\naws_secret_access_key = b\n")
+    files = {
+        "AWS_CONFIG_FILE": str(tmp_path / "config"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "credentials"),
+    }
+    with environment_of(files):
+        assert command._region_of("m") == "us-east-1"
+
+
 def test_a_partition_without_a_usual_region_is_not_guessed(tmp_path: Path) -> None:
     (tmp_path / "config").write_text(SOVEREIGN_ROLE)
     files = {"AWS_CONFIG_FILE": str(tmp_path / "config"), "AWS_SHARED_CREDENTIALS_FILE": "/dev/null"}

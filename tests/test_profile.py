@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -200,6 +200,11 @@ def test_credential_source_may_mean_the_environment(
     assert make_reach().identify("role").account_id == TWO
 
 
+def accounts_of(found: Iterable[Identity | ProfileError]) -> list[str]:
+    """The accounts of identities; an error has none."""
+    return [one.account_id for one in found if isinstance(one, Identity)]
+
+
 class Metadata:
     """The metadata service of an instance of account ONE, as a script; it throttles as long as `is_busy`."""
 
@@ -230,7 +235,7 @@ def metadata(aws: ScriptedAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def test_many_roles_of_one_instance_request_its_credentials_once(metadata: Metadata, make_reach: MakeReach) -> None:
     found = make_reach(concurrency=16).identify_all(f"role-{n}" for n in range(40))
-    assert [who.account_id for who in found.values()] == [f"{n:012}" for n in range(40)]  # type: ignore[union-attr]
+    assert accounts_of(found.values()) == [f"{n:012}" for n in range(40)]
     folder = "/latest/meta-data/iam/security-credentials/"
     assert metadata.requests == ["/latest/api/token", folder, f"{folder}runner"]
 
@@ -300,7 +305,7 @@ def test_a_role_that_is_the_source_of_many_is_assumed_once(
     names = write_hub(aws, tmp_path, {})
     reach = make_reach(concurrency=16)
     found = reach.identify_all([*names, "hub"])
-    assert [found[name].account_id for name in names] == [f"{n:012}" for n in range(40)]  # type: ignore[union-attr]
+    assert accounts_of(found[name] for name in names) == [f"{n:012}" for n in range(40)]
     # Once as a source, and once as a profile of its own.
     assert assumed(aws).count(f"arn:aws:iam::{TWO}:role/Hub") == 2
     assert len(assumed(aws)) == 42
@@ -331,9 +336,9 @@ def test_a_loop_of_roles_is_not_complete(chain: str, aws: ScriptedAws, make_reac
     write_profiles(tmp_path, aws.url, links)
     reach = make_reach()
     for _ in range(2):
-        assert {(error.reason, "infinite" in str(error).lower()) for error in reach.identify_all(links).values()} == {  # type: ignore[union-attr]
-            ("no_credentials", True)
-        }
+        for error in reach.identify_all(links).values():
+            assert isinstance(error, ProfileError)
+            assert (error.reason, "infinite" in str(error).lower()) == ("no_credentials", True)
 
 
 def of_short_sessions(aws: ScriptedAws, folder: Path) -> None:
@@ -537,6 +542,17 @@ def test_another_users_home_counts_for_nothing_where_the_config_lies_elsewhere(
     assert available_profiles() == ["one"]
 
 
+def test_another_users_home_counts_for_nothing_where_the_credentials_lie_elsewhere(
+    open_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = open_folder / "home"
+    closed.mkdir()
+    (open_folder / "credentials").write_text("[two]\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(closed / ".aws" / "config"))
+    become_another(closed)
+    assert available_profiles() == ["two"]
+
+
 def test_a_file_that_is_none_has_no_profile(aws: ScriptedAws, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
     assert available_profiles() == ["one", "two"]
@@ -588,12 +604,7 @@ THROTTLED_CREDENTIALS = {
 
 def throttling_credentials(profile: str, times: int) -> Callable[[Call], Reply | None]:
     left = times
-    good = {
-        "accessKeyId": f"ASIA{ONE}",
-        "secretAccessKey": "s",
-        "sessionToken": "t",
-        "expiration": int((time.time() + 3600) * 1000),
-    }
+    good = role_credentials(3600)
 
     def script(call: Call) -> Reply | None:
         nonlocal left
@@ -601,9 +612,20 @@ def throttling_credentials(profile: str, times: int) -> Callable[[Call], Reply |
         if left and (call.operation == "AssumeRole" if profile == "role" else is_sso):
             left -= 1
             return THROTTLED_CREDENTIALS[profile]
-        return as_json({"roleCredentials": good}) if is_sso else None
+        return good if is_sso else None
 
     return script
+
+
+def role_credentials(seconds: float) -> Reply:
+    """What a sign-in gives for account ONE, valid for so long."""
+    keys = {
+        "accessKeyId": f"ASIA{ONE}",
+        "secretAccessKey": "s",
+        "sessionToken": "t",
+        "expiration": int((time.time() + seconds) * 1000),
+    }
+    return as_json({"roleCredentials": keys})
 
 
 @pytest.fixture
@@ -641,13 +663,7 @@ def test_credentials_that_are_throttled_for_ever_end_as_such(
 
 def test_an_sso_session_that_is_good(aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path) -> None:
     sso(tmp_path, aws.url, {"accessToken": "secret-1", "expiresAt": "2100-01-01T00:00:00Z"})
-    keys = {
-        "accessKeyId": f"ASIA{ONE}",
-        "secretAccessKey": "s",
-        "sessionToken": "t",
-        "expiration": int((time.time() + 3600) * 1000),
-    }
-    given = Reply(json.dumps({"roleCredentials": keys}), content_type="application/json")
+    given = role_credentials(3600)
     aws.script = lambda call: given if "federation" in call.operation else None
     assert make_reach().identify("signed-in").account_id == ONE
     assert make_reach().identify("role").account_id == TWO
@@ -806,7 +822,9 @@ def test_a_credential_process_that_does_not_end_is_killed_with_all_that_it_start
         "child.wait()\n",
     )
     roles = {f"role-{n}": {"role_arn": f"arn:aws:iam::{n:012}:role/R", "source_profile": "source"} for n in range(40)}
-    write_profiles(tmp_path, aws.url, {"source": process, "one": static(ONE), **roles})
+    # Profiles with clients of their own have the command too.
+    others = {"direct": process, "patient": process | {"max_attempts": "7"}}
+    write_profiles(tmp_path, aws.url, {"source": process, "one": static(ONE), **roles, **others})
     found = make_reach().identify_all(["one", *roles])
     assert isinstance(one := found.pop("one"), Identity)
     assert one.account_id == ONE
@@ -814,7 +832,8 @@ def test_a_credential_process_that_does_not_end_is_killed_with_all_that_it_start
         f"The credential_process of profile {name} did not end in 60 s; it may wait for somebody to type."
         for name in roles
     }
-    # It is not waited for once more for each role.
+    # It is not waited for once more for each role or client.
+    assert {type(error) for error in make_reach().identify_all(others).values()} == {ProfileError}
     (pid,) = started.read_text().split()
     await_end(int(pid))
 
@@ -1205,13 +1224,8 @@ def test_a_sign_in_that_ends_during_a_run_is_no_missing_grant(
     aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path
 ) -> None:
     sso(tmp_path, aws.url, {"accessToken": "secret-1", "expiresAt": "2100-01-01T00:00:00Z"})
-    soon = {
-        "accessKeyId": f"ASIA{ONE}",
-        "secretAccessKey": "s",
-        "sessionToken": "t",
-        "expiration": int((time.time() + 60) * 1000),
-    }
-    aws.script = lambda call: as_json({"roleCredentials": soon}) if "federation" in call.operation else None
+    soon = role_credentials(60)
+    aws.script = lambda call: soon if "federation" in call.operation else None
     reach = make_reach("operations")
     reach.identify("signed-in")
     ended = Reply("{}", 401, "application/json", headers={"x-amzn-ErrorType": "UnauthorizedException"})

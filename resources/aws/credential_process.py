@@ -27,7 +27,7 @@ class EndedProcess:
         return self.output
 
 
-class CredentialProcesses:
+class _CredentialProcesses:
     """Runs processes for botocore's `ProcessProvider`, which takes it for `Popen`. Thread-safe.
 
     A process has no input: that of `cmdb mcp` belongs to its client, and processes of several profiles run at once.
@@ -61,6 +61,10 @@ class CredentialProcesses:
             _kill(process, is_alone=is_alone)
             raise
         return EndedProcess(process.returncode, output)
+
+
+CREDENTIAL_PROCESSES = _CredentialProcesses()
+"""Those of this process: profiles of several roles and client settings may have the same command."""
 
 
 def _has_terminal() -> bool:

@@ -36,7 +36,7 @@ from botocore.utils import (
     resolve_imds_endpoint_mode,
 )
 
-from resources.aws.credential_process import CredentialProcesses
+from resources.aws.credential_process import CREDENTIAL_PROCESSES
 from resources.aws.profile_errors import FAILURES, MfaNeeded, ProfileError, explained, no_credentials, refuse_unknown
 from resources.aws.profiles import AwsConfig, ConfiguredSession, in_home
 from resources.contract import Role
@@ -127,7 +127,7 @@ class _SourceProvider:
 
 def _token_json(token: dict[str, Any]) -> str:
     """A token of SSO as its file has it, for every AWS tool: botocore's cache would write times that end in `UTC`."""
-    return json.dumps(token, default=lambda time: time.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    return json.dumps(token, default=lambda moment: moment.strftime("%Y-%m-%dT%H:%M:%SZ"))
 
 
 class _Chain(ProfileProviderBuilder):  # type: ignore[misc]  # botocore publishes no types
@@ -142,11 +142,10 @@ class _Chain(ProfileProviderBuilder):  # type: ignore[misc]  # botocore publishe
             login_token_cache=JSONFileCache(get_login_token_cache_directory()),
         )
         self._aws_config = config
-        self._processes = CredentialProcesses()
 
     def _create_process_provider(self, profile_name: str) -> Any:
         return ProcessProvider(
-            profile_name=profile_name, load_config=lambda: self._aws_config.whole, popen=self._processes
+            profile_name=profile_name, load_config=lambda: self._aws_config.whole, popen=CREDENTIAL_PROCESSES
         )
 
     def _create_shared_credential_provider(self, profile_name: str) -> Any:

@@ -151,26 +151,28 @@ class AwsConfig:
         """Check that both files can be opened: botocore takes one that cannot for one that is missing or empty.
 
         Raises:
-            AwsConfigError: one cannot be opened.
+            AwsConfigError: one cannot be opened, or lies in a folder that may not be entered and there is no other.
         """
-        has_config = False
+        closed: AwsConfigError | None = None
+        has_file = False
         for file in (self.config_file, self.credentials_file):
             try:
                 is_file = stat.S_ISREG(file.stat().st_mode)
             except (FileNotFoundError, NotADirectoryError):
                 continue
             except OSError as error:
-                # AWS_CONFIG_FILE may lead elsewhere from a home folder that is another user's, as in a container.
-                if has_config:
-                    continue
-                raise _no_rights(file, error) from error
+                # The other file's variable may lead elsewhere from a home that is another user's, as in a container.
+                closed = closed or _no_rights(file, error)
+                continue
             # To open a pipe would wait for whoever writes into it.
             if is_file:
                 try:
                     file.open("rb").close()
                 except OSError as error:
                     raise _no_rights(file, error) from error
-                has_config = True
+                has_file = True
+        if closed is not None and not has_file:
+            raise closed
 
     @property
     def profiles(self) -> dict[str, dict[str, Any]]:
@@ -209,10 +211,7 @@ class AwsConfig:
 
     def signs_in_with(self, profile: str) -> tuple[str, str]:
         """The profile at the end of the `source_profile` chain, and the command that signs it in."""
-        seen: set[str] = set()
-        while (source := self.profiles.get(profile, {}).get("source_profile")) and profile not in seen:
-            seen.add(profile)
-            profile = source
+        profile, _ = self._end_of_chain(profile)
         settings = self.profiles.get(profile, {})
         if "login_session" in settings:
             return profile, f"aws login --profile {profile}"
@@ -222,11 +221,16 @@ class AwsConfig:
 
     def has_loop(self, profile: str) -> bool:
         """Whether the `source_profile` chain of a profile comes back to a profile of it."""
+        _, is_loop = self._end_of_chain(profile)
+        return is_loop
+
+    def _end_of_chain(self, profile: str) -> tuple[str, bool]:
+        """The profile at which a `source_profile` chain ends, and whether that is one which it passed before."""
         seen: set[str] = set()
         while (source := self.profiles.get(profile, {}).get("source_profile")) and profile not in seen:
             seen.add(profile)
             profile = source
-        return profile in seen
+        return profile, profile in seen
 
     def chain_settings(self, profile: str) -> Mapping[str, Any]:
         """The settings of a profile, completed by those of the profile at the end of its chain."""
