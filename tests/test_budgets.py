@@ -370,13 +370,29 @@ def test_a_budget_under_another_spelling_is_one_of_the_value_that_counts(home: H
 
 def test_budgets_of_two_spellings_of_which_one_has_no_rate_are_not_judged(home: House) -> None:
     seed(home, "ref.tag_value_alias", [("k", "One", "one")])
-    seed(home, "ref.budget", [("k", "One", "2026-11-01", "9", "EUR"), ("k", "one", "2026-11-01", "9", "NZD")])
-    billed(home, spenders(one="10"))
+    seed(home, "ref.budget", [
+        ("k", "One", "2026-11-01", "9", "EUR"), ("k", "one", "2026-11-01", "9", "NZD"),
+        ("k", "two", "2026-11-01", "300", "NZD"),
+    ])  # fmt: skip
+    billed(home, spenders(one="20", two="1"))
     reason = "the currency of the budget has no exchange rate"
     assert {name: (row["verdict"], row["unknown_reason"]) for name, row in standing(home).items()} == {
         "one": (None, reason),
+        "two": ("green", None),
+        # What one of its budgets is, is not known: the sum of the others is no limit of both.
         "k": (None, reason),
     }
+
+
+def test_the_last_complete_day_may_have_cost_nothing(home: House) -> None:
+    seed(home, "ref.fx_rate", [(*SPOT, "2020-01-01", "2")])
+    lines = service("2026-10-01", "2026-11-21", "10")
+    billed(home, lines)
+    totals(home, lines)
+    found = aws_budgets(home, "2026-11-24T14:00:00Z", ("month", "MONTHLY", "1000", "210", "280"))["month"]
+    covered = home.rows("select through_date from cost.month_coverage where slice = 'service' and month = '2026-11-01'")
+    assert (covered, found["verdict"]) == ([{"through_date": "2026-11-22"}], "green")
+    assert (found["rate"], found["rate_kind"], found["aws_forecast"]) == ("2.0000000000", "spot", "560.0000000000")
 
 
 def test_a_years_spend_is_shown_at_the_rates_of_its_days(home: House) -> None:

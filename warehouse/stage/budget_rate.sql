@@ -1,12 +1,12 @@
 -- By which rate budgets are shown in the reporting currency: of the kind budget where there is one at the month's start, else
--- that of the last complete day of the bill, which for a currency that nothing is billed in is the latest spot rate. Not part of
--- the public interface; read cost.spend_vs_budget.
+-- that of the last complete day of the bill that has a cost, which for a currency that nothing is billed in is the latest spot
+-- rate. Not part of the public interface; read cost.spend_vs_budget.
 -- materialized: view
 -- key: currency
 -- currency: The currency that is converted, ISO 4217.
 -- rate: Units of the reporting currency for one of it.
--- rate_kind: same_currency, budget, or the kind of the last complete day's rate.
--- day_rate: Rate of the last complete day; NULL for a currency that nothing is billed in.
+-- rate_kind: same_currency, budget, or the kind of that day's rate.
+-- day_rate: Rate of that day; NULL for a currency that nothing is billed in.
 -- day_rate_kind: Kind of that rate.
 -- day_rate_date: The first day that it holds for; NULL where nothing is converted.
 with last_complete as (
@@ -22,42 +22,41 @@ rate_now as (
         exchange.rate_kind,
         exchange.rate_date
     from cost.exchange_rate as exchange
-    inner join last_complete on exchange.usage_date = last_complete.last_complete_date
+    inner join last_complete on exchange.usage_date <= last_complete.last_complete_date
+    -- The last complete day may have cost nothing, and then it has no rate.
+    qualify exchange.usage_date = max(exchange.usage_date) over ()
 ),
 
 known as (
     select
         reporting_currency as currency,
         1::decimal(18, 10) as rate,
-        'same_currency' as kind
+        'same_currency' as kind,
+        1 as preference
     from ref.setting
     union all
     select
         rate.from_currency as currency,
         max_by(rate.rate, rate.valid_from) as rate,
-        'budget' as kind
+        rate.kind,
+        case rate.kind when 'budget' then 2 else 4 end as preference
     from ref.fx_rate as rate
     cross join last_complete
     inner join ref.setting as setting on rate.to_currency = setting.reporting_currency
-    where rate.kind = 'budget' and rate.valid_from <= date_trunc('month', last_complete.last_complete_date)
-    group by rate.from_currency
+    where
+        rate.kind in ('budget', 'spot')
+        and rate.valid_from <= case rate.kind
+            when 'budget' then date_trunc('month', last_complete.last_complete_date)
+            else last_complete.last_complete_date
+        end
+    group by rate.from_currency, rate.kind
     union all
     select
         currency,
         rate,
-        rate_kind as kind
+        rate_kind as kind,
+        3 as preference
     from rate_now
-    union all
-    select
-        spot.from_currency as currency,
-        max_by(spot.rate, spot.valid_from) as rate,
-        'spot' as kind
-    from ref.fx_rate as spot
-    cross join last_complete
-    inner join ref.setting as setting on spot.to_currency = setting.reporting_currency
-    anti join rate_now on spot.from_currency = rate_now.currency
-    where spot.kind = 'spot' and spot.valid_from <= last_complete.last_complete_date
-    group by spot.from_currency
 ),
 
 chosen as (
@@ -65,7 +64,7 @@ chosen as (
     from known
     qualify row_number() over (
             partition by currency
-            order by coalesce(list_position(['same_currency', 'budget'], kind), 3) asc
+            order by preference asc
         ) = 1
 )
 

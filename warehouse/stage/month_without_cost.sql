@@ -1,5 +1,5 @@
 -- Months between the first and the newest of the bill that were read when they were over, and hold nothing: the response was
--- empty, it is trusted, no slice has a row, and AWS's own total is not above zero. Not part of the public interface; read
+-- empty, it is trusted, no slice has a row, and AWS's own total is zero or not known. Not part of the public interface; read
 -- cost.month_coverage.
 -- materialized: view
 -- key: month
