@@ -698,10 +698,12 @@ def test_rollback_to_an_older_release_names_what_can_read_it(house: Path, tmp_pa
     environment = {"CMDB_DATABASE": str(database)}
     older_schema(database.resolve())
     store = Store(database)
+    run_id = database.resolve().stem.removeprefix("cmdb-")
+    done = cmdb_here(environment, "rollback", database.resolve().name)
+    assert "--as-of" not in one_sentence(done, 0, "need the older release that made this version.")
     with store.holding("older", "a test"):
         store.history.catch_up(1)
     done = cmdb_here(environment, "rollback", database.resolve().name)
-    run_id = database.resolve().stem.removeprefix("cmdb-")
     said = one_sentence(done, 0, "need the older release", f"`cmdb sql --as-of {run_id}`")
     assert "makes the report" not in said
     one_sentence(cmdb_here(environment, "sql", "select 1"), 1, "has schema")

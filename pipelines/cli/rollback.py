@@ -92,10 +92,9 @@ def _use(store: "Store", now: "Version") -> str:
     try:
         store.require_current_schema()
     except OlderSchema:
-        return (
-            "Until then `cmdb sql`, `cmdb report` and `cmdb mcp` need the older release that made this version, or "
-            f"`cmdb sql --as-of {now.run_id}`."
-        )
+        need = "Until then `cmdb sql`, `cmdb report` and `cmdb mcp` need the older release that made this version"
+        has_history = any(kept.run_id == now.run_id for kept in store.history.publications())
+        return f"{need}, or `cmdb sql --as-of {now.run_id}`." if has_history else f"{need}."
     except WarehouseError as error:
         return str(error)
     return "`cmdb report` makes the report of this version."
