@@ -406,7 +406,8 @@ def test_a_page_without_a_doubt_says_so(figures: Figures, ended_at: datetime) ->
 
 
 def test_a_month_that_was_not_read_is_named_in_the_chart_where_its_bar_would_be(figures: Figures) -> None:
-    newest = figures["months"].rows[-1]
+    # On the first days of a month the newest that has complete days is over.
+    newest = {**figures["months"].rows[-1], "state": "running"}
     before = {**newest, "month": date(2025, 1, 1), "state": "not read", "cost": None, "day_count": 0}
     drawn = pages.pictures(other(figures, "months", before, newest))
     assert ">not read<" in drawn["accounts"]
