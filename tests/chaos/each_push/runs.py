@@ -106,23 +106,6 @@ def persistent() -> None:
 SHARED = ("aws.rds_db_major_engine_version", "cost.extended_support_forecast")
 """Tables of what each account lists alike: where one is not trusted, the rows of another are kept."""
 
-FROZEN = (
-    *tolerated(
-        of("region_closed", "frozen", about=1),
-        of("denied_listing", "frozen", about=3),
-        of("garbage_forever", "frozen", about=4),
-        # This account has no parents of what the first one is asked for beside.
-        replace(of("denied", "frozen", about=5, doubts=denied((*REGIONAL, "ec2_region", "s3_bucket"))), differs=SHARED),
-    ),
-)
-"""No more than one cell in four of any listing."""
-
-UNREACHED = (
-    of("misrouted_workload", "frozen"),
-    *(of(f"no_trail_{role}", "frozen") for role in ("billing", "management", "operations")),
-)
-"""An account that no profile reaches any more, and zeros of the central roles, which stay as they were."""
-
 SURVIVED = (
     *(
         replace(of(name, "survived"), prepare=persistent)
@@ -132,6 +115,24 @@ SURVIVED = (
 )
 """Whatever passes when it is requested again."""
 
+FROZEN = (
+    *tolerated(
+        of("region_closed", "frozen", about=1),
+        of("denied_listing", "frozen", about=3),
+        of("garbage_forever", "frozen", about=4),
+        # This account has no parents of what the first one is asked for beside.
+        replace(of("denied", "frozen", about=5, doubts=denied((*REGIONAL, "ec2_region", "s3_bucket"))), differs=SHARED),
+    ),
+    *SURVIVED,
+)
+"""No more than one cell in four of any listing, and beside them what passes: every other row is tonight's."""
+
+UNREACHED = (
+    of("misrouted_workload", "frozen"),
+    *(of(f"no_trail_{role}", "frozen") for role in ("billing", "management", "operations")),
+)
+"""An account that no profile reaches any more, and zeros of the central roles, which stay as they were."""
+
 MISSING = (of("truncated", "missing"),)
 
 DOUBTED = (
@@ -139,5 +140,5 @@ DOUBTED = (
     of("hidden_denial_operations", "doubted", late=True),
 )
 
-PUBLISHED: tuple[Run, ...] = (SURVIVED, FROZEN, UNREACHED, MISSING, DOUBTED)
+PUBLISHED: tuple[Run, ...] = (FROZEN, UNREACHED, MISSING, DOUBTED)
 """Runs that publish what there is, as far as it can be known."""
