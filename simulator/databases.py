@@ -42,7 +42,12 @@ STRANGER = "999988887777"
 """An account outside the organisation, which may restore some snapshots."""
 
 STOPPED = dt.date(2025, 3, 1)
-CERTIFICATE_ENDS = dt.datetime(2027, 1, 31, 23, tzinfo=dt.UTC)
+CERTIFICATE = {"CAIdentifier": "rds-ca-rsa2048-g1", "ValidTill": dt.datetime(2027, 1, 31, 23, tzinfo=dt.UTC)}
+"""RDS renews it by itself before it ends."""
+
+OLD_CERTIFICATE = {"CAIdentifier": "rds-ca-2019", "ValidTill": dt.datetime(2024, 8, 22, 17, 8, 50, tzinfo=dt.UTC)}
+"""Of an authority that has ended, which RDS does not list any more."""
+
 
 UNVERSIONED = frozenset({"neptune", "docdb"})
 """Engines that answer here too, and of which RDS lists no major versions."""
@@ -520,6 +525,7 @@ class Databases:
     def _shown_instance(self, database: Database) -> Output:
         subnet_group, groups = self._subnet_group(database.account_id, database.region)
         suffix = digest("endpoint", database.account_id, database.region)[:12]
+        certificate = OLD_CERTIFICATE if database.name == "legacy-erp" else CERTIFICATE
         return {
             "DBInstanceIdentifier": database.name,
             "DBInstanceArn": database.arn,
@@ -550,8 +556,8 @@ class Databases:
             **({"KmsKeyId": self._key(database)} if database.is_encrypted else {}),
             **({"DBClusterIdentifier": database.cluster} if database.cluster else {}),
             "DeletionProtection": database.is_protected,
-            "CACertificateIdentifier": "rds-ca-rsa2048-g1",
-            "CertificateDetails": {"CAIdentifier": "rds-ca-rsa2048-g1", "ValidTill": CERTIFICATE_ENDS},
+            "CACertificateIdentifier": certificate["CAIdentifier"],
+            "CertificateDetails": certificate,
             "EngineLifecycleSupport": "open-source-rds-extended-support",
             "TagList": _pairs(database.tags),
         }

@@ -98,12 +98,35 @@ def test_a_version_without_a_reported_date_keeps_the_seeds(home: House) -> None:
     assert shown(home, *cells)["standard_support_until"] == "2026-07-31"
 
 
-def test_a_certificate_ends_for_the_database_that_has_it(home: House) -> None:
-    ends = {"CAIdentifier": "rds-ca-rsa2048-g1", "ValidTill": f"{NIGHT + dt.timedelta(days=3)}T23:00:00+00:00"}
-    row = shown(
-        home, Given("rds_db_instance", [database("postgres", "17.2", CertificateDetails=ends)]), kind="certificate"
-    )
-    assert (row["state"], row["days_left"], row["version"]) == ("ends soon", 3, "rds-ca-rsa2048-g1")
+def authority(name: str, left: int) -> Given:
+    """The certificate authorities as RDS lists them."""
+    dates = {"ValidFrom": "2021-05-24T00:00:00+00:00", "ValidTill": f"{NIGHT + dt.timedelta(days=left)}T23:00:00+00:00"}
+    return Given("rds_certificate", [{"CertificateIdentifier": name, "CertificateType": "CA", **dates}])
+
+
+RENEWED, OLD = "rds-ca-rsa2048-g1", "rds-ca-2019"
+
+
+@pytest.mark.parametrize(
+    ("name", "authority_left", "state", "left", "source"),
+    [
+        pytest.param(RENEWED, 9000, "supported", 9000, "rds:DescribeCertificates", id="RDS renews it"),
+        pytest.param(RENEWED, 90, "ends soon", 90, "rds:DescribeCertificates", id="its authority ends"),
+        pytest.param(RENEWED, None, "unknown", None, None, id="nobody listed its authority"),
+        pytest.param(OLD, None, "ends soon", 3, "rds:DescribeDBInstances", id="nobody renews it"),
+        pytest.param(OLD, 9000, "ends soon", 3, "rds:DescribeDBInstances", id="it ends before its authority"),
+        pytest.param(OLD, -1, "ended", -1, "rds:DescribeCertificates", id="it ends after its authority"),
+    ],
+)
+def test_a_certificate_ends_with_its_authority_where_rds_renews_it(
+    home: House, name: str, authority_left: int | None, state: str, left: int | None, source: str | None
+) -> None:
+    ends = {"CAIdentifier": name, "ValidTill": f"{NIGHT + dt.timedelta(days=3)}T23:00:00+00:00"}
+    cells = [Given("rds_db_instance", [database("postgres", "17.2", CertificateDetails=ends)])]
+    if authority_left is not None:
+        cells.append(authority(name, authority_left))
+    row = shown(home, *cells, kind="certificate")
+    assert (row["state"], row["days_left"], row["version"], row["source"]) == (state, left, name, source)
 
 
 def test_an_old_generation_has_no_date_and_is_not_called_supported(home: House) -> None:

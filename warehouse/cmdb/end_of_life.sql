@@ -5,7 +5,7 @@
 -- has ended. AWS publishes no end of old generations of instances. What extended support costs is in
 -- cost.extended_support, and what it will cost in cost.extended_support_forecast.
 -- materialized: view
--- rests_on: without=rds_db_major_engine_version, ec2_instance_image, lambda_function_tag because a date that is not known is NULL and the state unknown, and tags say nothing of support
+-- rests_on: without=rds_certificate, rds_db_major_engine_version, ec2_instance_image, lambda_function_tag because a date that is not known is NULL and the state unknown, and tags say nothing of support
 -- key: arn, kind
 -- arn: The item.
 -- kind: engine, certificate, runtime, generation or image.
@@ -18,8 +18,9 @@
 -- version: Version that it runs, such as 15.4; runtime, certificate authority, instance type or id of the image.
 -- major_version: The version that the dates are of, such as 15; NULL where no date is known, and for what has none.
 -- state: supported, ends soon (in 180 days or fewer), extended support, ended, old generation or unknown. A deregistered image has ended.
--- standard_support_until: Last day of standard support or of the certificate, the date of a runtime's or an image's deprecation; NULL where
---    it is not known.
+-- standard_support_until: Last day of standard support, the date of a runtime's or an image's deprecation, the last day of the authority of
+--    a certificate, or of the certificate where that is before and RDS does not renew it by itself, as it does for authorities whose
+--    names end in -g1; NULL where it is not known.
 -- extended_support_until: Last day of extended support; NULL where there is none or it is not known.
 -- days_left: Days from as_of_date to standard_support_until, negative after it; NULL where that is not known.
 -- has_extended_support: True where RDS goes over to extended support, and charges for it, by itself; NULL where it does not report that.
@@ -134,6 +135,24 @@ dated as (
     group by item.arn, item.kind
 ),
 
+-- RDS renews certificates of an authority such as rds-ca-rsa2048-g1 before they end, so that only the authority's end counts.
+certified as (
+    select
+        database.*,
+        (authority.valid_until at time zone 'UTC')::date as authority_until,
+        case
+            when not regexp_matches(database.ca_certificate, '-g[0-9]+$')
+                then (database.certificate_valid_until at time zone 'UTC')::date
+        end as own_until
+    from aws.rds_db_instance as database
+    left join aws.rds_certificate as authority
+        on
+            database.account_id = authority.account_id
+            and database.region = authority.region
+            and database.ca_certificate = authority.certificate_name
+    where database.ca_certificate is not null
+),
+
 judged as (
     select
         item.*,
@@ -156,10 +175,12 @@ judged as (
         name,
         collected_at,
         is_stale,
-        (certificate_valid_until at time zone 'UTC')::date as standard_support_until,
-        'rds:DescribeDBInstances' as source
-    from aws.rds_db_instance
-    where ca_certificate is not null
+        least(authority_until, own_until) as standard_support_until,
+        case
+            when own_until <= coalesce(authority_until, own_until) then 'rds:DescribeDBInstances'
+            when authority_until is not null then 'rds:DescribeCertificates'
+        end as source
+    from certified
 ),
 
 launched as (
