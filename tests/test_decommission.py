@@ -629,6 +629,30 @@ def test_unattached_begins_anew_after_days_on_which_nobody_could_look(home: Hous
     assert later == ("candidate", "2027-01-04T14:00:00Z")
 
 
+@pytest.mark.parametrize(
+    ("status", "verdict", "resolution", "reason"),
+    [
+        ("backing-up", "candidate", None, None),
+        ("modifying", "candidate", None, None),
+        ("storage-optimization", "candidate", None, None),
+        ("deleting", "unknown", None, "it is being deleted"),
+        ("stopping", "candidate", "changed", None),
+        ("stopped", "candidate", "changed", None),
+    ],
+)
+def test_an_idle_database_is_not_used_again_because_of_what_rds_does_to_it(
+    home: House, status: str, verdict: str, resolution: str | None, reason: str | None
+) -> None:
+    label = "AWS/RDS|DBInstanceIdentifier|lonely|DatabaseConnections"
+    for night, at in (("available", FIRST_NIGHT), (status, FIRST_NIGHT + timedelta(days=1))):
+        listed = [database("lonely", DBInstanceStatus=night)]
+        idle = list(metric(at, label, {"Maximum": 0}, samples=1440))
+        home.night(f"night-{at:%d}", [Given("rds_db_instance", listed), Given("cloudwatch_metric", idle)], at)
+        home.build("cmdb.decommission_signal")
+    (row,) = home.rows("select * from cmdb.decommission_signal where rule = 'database_without_connections'")
+    assert (row["verdict"], row["resolution"], row["unknown_reason"]) == (verdict, resolution, reason)
+
+
 def test_a_bucket_that_nobody_asked_about_is_no_finding_and_no_gap(seen: Seen) -> None:
     assert seen.of("b-elsewhere", "empty_bucket") is None
 

@@ -186,13 +186,16 @@ select
     database.collected_at,
     database.is_stale,
     case
-        when database.status <> 'available' then false
+        when database.status in ('creating', 'stopped', 'stopping') then false
+        when database.status = 'deleting' then null
+        -- While it is backed up or changed, it runs.
         when database.collected_at - database.created_at < to_days(rule.min_days) then false
         when not coalesce(place.is_known, false) then null
         when connection.used_days > 0 then false
         when connection.known_days >= rule.min_days then true
     end as is_flagged,
     case
+        when database.status = 'deleting' then 'it is being deleted'
         when coalesce(place.is_known, false)
             then 'CloudWatch has ' || coalesce(connection.known_days, 0) || ' whole days of data, and '
                 || rule.min_days || ' are needed'
