@@ -248,17 +248,42 @@ def test_snapshots_that_a_policy_keeps_are_no_candidates(home: House, other: Rec
     assert savings(home).keys() == {"snap-hand"}
 
 
-def test_members_of_an_auto_scaling_group_are_no_candidates(home: House) -> None:
-    group = [{"Key": "aws:autoscaling:groupName", "Value": "web"}]
+@pytest.mark.parametrize(
+    "other",
+    [
+        *(
+            pytest.param({"Tags": [{"Key": key, "Value": "one"}]}, id=key)
+            for key in (
+                "aws:autoscaling:groupName",
+                "aws:ec2:fleet-id",
+                "aws:ec2spot:fleet-request-id",
+                "aws:elasticmapreduce:job-flow-id",
+            )
+        ),
+        pytest.param({"Operator": {"Managed": True, "Principal": "eks.amazonaws.com"}}, id="its operator"),
+    ],
+)
+def test_what_a_service_makes_and_deletes_is_no_candidate(home: House, other: Record) -> None:
     names = ("i-member", "i-alone")
+
+    def disk(name: str, of: str, *, ends_with_it: bool) -> Record:
+        attachments = [{"InstanceId": of, "DeleteOnTermination": ends_with_it}]
+        return volume(name, "gp2", Attachments=attachments, State="in-use")
+
+    disks = [
+        disk("vol-root", "i-member", ends_with_it=True),
+        disk("vol-own", "i-member", ends_with_it=False),
+        disk("vol-alone", "i-alone", ends_with_it=True),
+    ]
     night(
         home,
         FIRST_NIGHT,
         {},
-        instances=[instance("i-member", Tags=group), instance("i-alone"), instance("i-old", "m4.large", Tags=group)],
+        instances=[instance("i-member", **other), instance("i-alone"), instance("i-old", "m4.large", **other)],
+        volumes=[*disks, volume("vol-member", "gp2", at=("i-else",), **other)],
         more=[Given("cloudwatch_metric", [row for name in names for row in measured_instance(FIRST_NIGHT, name)])],
     )
-    assert savings(home).keys() == {"i-alone"}
+    assert savings(home).keys() == {"i-alone", "vol-own", "vol-alone"}
 
 
 # -------------------------------------------------------------------------------------------------- realised

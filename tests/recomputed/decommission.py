@@ -15,7 +15,14 @@ from recomputed.world import World, reference
 
 Record = Mapping[str, Any]
 
-KEPT = ("aws:dlm:", "aws:backup:", "aws:autoscaling:groupName")
+KEPT = (
+    "aws:dlm:",
+    "aws:backup:",
+    "aws:autoscaling:groupName",
+    "aws:ec2:fleet-id",
+    "aws:ec2spot:fleet-request-id",
+    "aws:elasticmapreduce:job-flow-id",
+)
 """Tags of what a service makes and deletes by itself begin so."""
 
 MONTH = Decimal(730)
@@ -235,13 +242,26 @@ def _sends(world: World, arn: str) -> bool:
     return states.get(arn, "running") in ("running", "available")
 
 
+def _kept(world: World) -> set[str]:
+    """ARNs of what a service makes and deletes by itself, with the volumes that go with its instances."""
+    kept = {item.arn for item in items(world) if any(name.startswith(KEPT) for name in item.tags or {})}
+    volumes = list(listed(world, "ec2_volume"))
+    for kind, records in (("instance", listed(world, "ec2_instance")), ("volume", volumes)):
+        for account, region, record in records:
+            if record.get("Operator", {}).get("Managed"):
+                kept.add(_arn(region, account, kind, record[f"{kind.title()}Id"]))
+    for account, region, record in volumes:
+        for one in record["Attachments"]:
+            if one["DeleteOnTermination"] and _arn(region, account, "instance", one["InstanceId"]) in kept:
+                kept.add(_arn(region, account, "volume", record["VolumeId"]))
+    return kept
+
+
 def findings(world: World) -> list[Finding]:
     """What every rule says, but for what a service makes and deletes by itself."""
-    tags = {item.arn: item.tags or {} for item in items(world)}
+    kept = _kept(world)
     every = (of_volumes, of_addresses, of_instances, of_snapshots, of_databases, of_database_snapshots, of_functions)
-    return [
-        one for rule in every for one in rule(world) if not any(name.startswith(KEPT) for name in tags.get(one.arn, {}))
-    ]
+    return [one for rule in every for one in rule(world) if one.arn not in kept]
 
 
 # ------------------------------------------------------------------------------------------------------- by price

@@ -1,6 +1,7 @@
 -- What each rule of ref.decommission_rule finds in the newest run for each resource that it judges: so, not so,
--- or not known, and the sizes that a saving is reckoned from. What a lifecycle policy, AWS Backup or an auto-scaling group
--- makes and deletes by itself is never found: somebody would have to change the policy, not the resource. A new rule is one more select in stage.decommission_compute
+-- or not known, and the sizes that a saving is reckoned from. What a lifecycle policy, AWS Backup, an auto-scaling group, a fleet, EMR
+-- or another service of AWS makes and deletes by itself is never found, nor the volumes that are deleted with its instances: somebody
+-- would have to change the policy, not the resource. A new rule is one more select in stage.decommission_compute
 -- or stage.decommission_managed. Not part of the public interface; read cmdb.decommission_signal.
 -- materialized: full
 -- key: arn, rule
@@ -30,8 +31,46 @@ kept_by_a_service as (
             map_keys(tags),
             lambda tag: starts_with(tag, 'aws:dlm:')
             or starts_with(tag, 'aws:backup:')
-            or tag = 'aws:autoscaling:groupName'
+            or tag in (
+                'aws:autoscaling:groupName',
+                'aws:ec2:fleet-id',
+                'aws:ec2spot:fleet-request-id',
+                'aws:elasticmapreduce:job-flow-id'
+            )
         )) > 0
+    union
+    select arn
+    from aws.ec2_instance
+    where managed_by is not null
+    union
+    select arn
+    from aws.ec2_volume
+    where managed_by is not null
+),
+
+attached as (
+    select
+        arn,
+        account_id,
+        region,
+        unnest(attachments) as attachment
+    from aws.ec2_volume
+),
+
+-- A volume that outlives such an instance is its owner's.
+kept as (
+    select arn
+    from kept_by_a_service
+    union
+    select attached.arn
+    from attached
+    inner join aws.ec2_instance as instance
+        on
+            attached.account_id = instance.account_id
+            and attached.region = instance.region
+            and attached.attachment.instance_id = instance.instance_id
+    inner join kept_by_a_service as service on instance.arn = service.arn
+    where attached.attachment.is_deleted_on_termination
 ),
 
 reported as (
@@ -41,7 +80,7 @@ reported as (
         or coalesce(judged.evidence ->> 'description' like '%created by the AWS Backup service%', false)
             as is_kept
     from judged
-    left join kept_by_a_service as kept on judged.arn = kept.arn
+    left join kept on judged.arn = kept.arn
 )
 
 select
