@@ -179,6 +179,7 @@ EACH_PUSH = {
     "test_docs.py::test_every_question_is_answered_by_the_published_file": 12,
     "test_docs.py::test_every_table_and_column_that_a_page_names_exists": 12,
     "test_end_of_life.py::test_a_certificate_ends_with_its_authority_where_rds_renews_it": 2,
+    "test_end_of_life.py::test_a_member_of_a_cluster_has_extended_support_where_its_cluster_has": 1,
     "test_end_of_life.py::test_a_runtime_whose_date_is_not_known_is_unknown": 1,
     "test_end_of_life.py::test_an_engine_has_the_dates_of_its_major_version": 1,
     "test_end_of_life.py::test_an_image_ends_for_every_instance_of_it": 2,

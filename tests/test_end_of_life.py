@@ -286,3 +286,29 @@ def test_aurora_mysql_has_no_third_year(home: House) -> None:
 )
 def test_what_is_not_charged_is_not_forecast(home: House, record: dict[str, Any]) -> None:
     assert forecast(home, record) == []
+
+
+@pytest.mark.parametrize(
+    ("of_cluster", "of_member", "has_it"),
+    [
+        pytest.param("-disabled", None, False, id="turned off, of which its members report nothing"),
+        pytest.param("-disabled", "", False, id="turned off, whatever its members report"),
+        pytest.param("", None, True, id="turned on"),
+        pytest.param(None, "", True, id="its cluster reports nothing"),
+    ],
+)
+def test_a_member_of_a_cluster_has_extended_support_where_its_cluster_has(
+    home: House, of_cluster: str | None, of_member: str | None, has_it: bool
+) -> None:
+    def support(suffix: str | None) -> dict[str, str]:
+        return {} if suffix is None else {"EngineLifecycleSupport": f"open-source-rds-extended-support{suffix}"}
+
+    engine = {"Engine": "aurora-mysql", "EngineVersion": "5.7.mysql_aurora.2.11"}
+    arn = "arn:aws:rds:ap-southeast-2:012345678901:cluster:ledger"
+    cluster = {"DBClusterArn": arn, "DBClusterIdentifier": "ledger", "DbClusterResourceId": "cluster-1", **engine}
+    member = database(*engine.values(), DBClusterIdentifier="ledger", **support(of_member))
+    forecasts = forecast(home, member, Given("rds_db_cluster", [cluster | support(of_cluster)]))
+    assert [row["arn"] for row in forecasts] == ([ARN] if has_it else [])
+    reported = home.rows("select arn, has_extended_support from cmdb.end_of_life where kind = 'engine'")
+    of_both = {row["arn"]: row["has_extended_support"] for row in reported}
+    assert of_both == {ARN: has_it, arn: None if of_cluster is None else has_it}

@@ -23,7 +23,8 @@
 --    names end in -g1; NULL where it is not known.
 -- extended_support_until: Last day of extended support; NULL where there is none or it is not known.
 -- days_left: Days from as_of_date to standard_support_until, negative after it; NULL where that is not known.
--- has_extended_support: True where RDS goes over to extended support, and charges for it, by itself; NULL where it does not report that.
+-- has_extended_support: True where RDS goes over to extended support, and charges for it, by itself, of a member where it does of its cluster; NULL
+--    where it does not report that.
 -- successor: Family of instances that takes its place; NULL but for a generation.
 -- as_of_date: Day, UTC, on which the item was collected, and for which the state is.
 -- source: Where the dates come from.
@@ -81,22 +82,30 @@ item as (
     select
         'engine' as kind,
         'AWS::RDS::DBInstance' as resource_type,
-        engine as product,
-        engine_version as version,
-        engine_lifecycle_support = 'open-source-rds-extended-support' as has_extended_support,
-        arn,
-        account_id,
-        region,
-        name,
-        collected_at,
-        is_stale
-    from aws.rds_db_instance
+        database.engine as product,
+        database.engine_version as version,
+        -- Of a member the setting of its cluster counts.
+        coalesce(cluster.engine_lifecycle_support, database.engine_lifecycle_support)
+        = 'open-source-rds-extended-support' as has_extended_support,
+        database.arn,
+        database.account_id,
+        database.region,
+        database.name,
+        database.collected_at,
+        database.is_stale
+    from aws.rds_db_instance as database
+    left join aws.rds_db_cluster as cluster
+        on
+            database.account_id = cluster.account_id
+            and database.region = cluster.region
+            and database.cluster_name = cluster.name
     union all by name
     select
         'engine' as kind,
         'AWS::RDS::DBCluster' as resource_type,
         engine as product,
         engine_version as version,
+        engine_lifecycle_support = 'open-source-rds-extended-support' as has_extended_support,
         arn,
         account_id,
         region,
