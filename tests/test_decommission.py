@@ -181,8 +181,10 @@ def metrics(at: datetime) -> list[Record]:
     ]
 
 
+OUTPOST = {"OutpostArn": f"arn:aws:outposts:{REGION}:{WORKLOAD}:outpost/op-1"}
 VOLUMES = [
     volume("vol-idle"),
+    volume("vol-outpost", **OUTPOST),
     volume("vol-taken"),
     volume("vol-both", "gp2"),
     volume("vol-odd", "io9"),
@@ -487,6 +489,7 @@ CANDIDATES: dict[tuple[str, str], str | None] = {
     ("vol-both", "unattached_volume"): "12",
     ("vol-both", "gp2_volume"): "2.4",
     ("vol-odd", "unattached_volume"): None,
+    ("vol-outpost", "unattached_volume"): None,
     # beside its 10 GiB a thousand operations and 100 MiB/s more than are free
     ("vol-fast", "unattached_volume"): "11.76",
     # as much throughput on gp3 is not free
@@ -570,6 +573,51 @@ def test_a_basis_names_what_it_was_reckoned_from(seen: Seen) -> None:
     assert "(default price)" in basis("lonely", "database_without_connections")
     assert basis("i-unsized", "stopped_instance") == "not estimated: 1 of its disks are not known"
     assert basis("i-windows", "old_generation").endswith("on-demand Linux instances alone")
+
+
+BY_OUTPOST = "not estimated: it is paid for with its Outpost"
+BY_HARDWARE = "not estimated: ref.unit_price holds no prices of dedicated hardware"
+
+
+@pytest.mark.parametrize(
+    ("where", "of_instance", "of_disk"),
+    [
+        pytest.param({"Placement": {"Tenancy": "host", "HostId": "h-1"}}, BY_HARDWARE, None, id="dedicated host"),
+        pytest.param({"Placement": {"Tenancy": "dedicated"}}, BY_HARDWARE, None, id="dedicated instance"),
+        pytest.param(OUTPOST, BY_OUTPOST, BY_OUTPOST, id="Outpost"),
+        pytest.param({"Placement": {"Tenancy": "default"}}, None, None, id="shared hardware"),
+    ],
+)
+def test_what_list_prices_are_not_of_has_no_saving(
+    home: House, where: Record, of_instance: str | None, of_disk: str | None
+) -> None:
+    stopped = {"state": "stopped", "StateTransitionReason": "User initiated (2026-09-01 10:00:00 GMT)"}
+    instances = [
+        instance("i-idle", disks=("vol-idle",), **where),
+        instance("i-old", "m4.large", **where),
+        instance("i-stopped", disks=("vol-stopped",), **stopped, **where),
+    ]
+    lies = where if where is OUTPOST else {}
+    volumes = [volume("vol-idle", at=("i-idle",), **lies), volume("vol-stopped", at=("i-stopped",), **lies)]
+    volumes += [volume("vol-gp2", "gp2", **lies)]
+    snapshots = Given("ec2_snapshot", [snapshot("snap-old", **lies)])
+    measured = Given("cloudwatch_metric", list(measured_instance(FIRST_NIGHT, "i-idle")))
+    listed = [Given("ec2_instance", instances), Given("ec2_volume", volumes), Given("ec2_image"), snapshots, measured]
+    home.night("night-1", listed)
+    home.build("cmdb.decommission_signal")
+    found = home.rows("select * from cmdb.decommission_signal where verdict = 'candidate'")
+    rows = {(last_part(row["arn"]), row["rule"]): row for row in found}
+    wanted = {
+        ("i-idle", "idle_instance"): of_instance,
+        ("i-old", "old_generation"): of_instance,
+        ("i-stopped", "stopped_instance"): of_disk,
+        ("vol-gp2", "gp2_volume"): of_disk,
+        ("snap-old", "old_snapshot"): of_disk,
+    }
+    assert rows.keys() == wanted.keys()
+    for key, basis in wanted.items():
+        assert (rows[key]["estimated_monthly_saving"] is None) == (basis is not None), key
+        assert basis is None or rows[key]["estimate_basis"] == basis
 
 
 def test_what_cannot_be_known_is_unknown_with_the_reason_and_without_a_saving(seen: Seen) -> None:

@@ -33,14 +33,18 @@ instance as (
         coalesce(disk.disk_parts, []) as disk_parts,
         -- What was known of its disks before a response failed, still is.
         case
+            when item.outpost_arn is not null then 'it is paid for with its Outpost'
             when coalesce(disk.disk_count, 0) >= len(item.volume_ids) then null
             when not coalesce(place.is_known, false) then 'the sizes of its disks could not be listed'
             else len(item.volume_ids)
                 - coalesce(disk.disk_count, 0)
                 || ' of its disks are not known'
         end as disk_gap,
-        -- A licence, or a market of its own, has another price.
+        -- A licence, hardware or a market of its own has another price.
         case
+            when item.outpost_arn is not null then 'it is paid for with its Outpost'
+            when coalesce(item.tenancy, 'default') <> 'default'
+                then 'ref.unit_price holds no prices of dedicated hardware'
             when coalesce(item.platform_details, 'Linux/UNIX') = 'Linux/UNIX' and item.lifecycle is null
                 then null
             else 'ref.unit_price holds prices of on-demand Linux instances alone'
@@ -142,7 +146,7 @@ select -- noqa: AM07
         'is_beginning_seen': history.is_beginning_seen
     }) as evidence,
     volume.parts,
-    null as size_gap
+    volume.price_gap as size_gap
 from stage.volume_usage as volume
 inner join ref.decommission_rule as rule
     on rule.rule = 'unattached_volume' and rule.resource_type = 'AWS::EC2::Volume'
@@ -191,7 +195,8 @@ select
             ],
             lambda part: part.quantity <> 0 -- noqa: RF01
         )
-    ) as parts
+    ) as parts,
+    volume.price_gap as size_gap
 from stage.volume_usage as volume
 inner join ref.decommission_rule as rule
     on rule.rule = 'gp2_volume' and rule.resource_type = 'AWS::EC2::Volume'
@@ -409,7 +414,8 @@ select
                 snapshot.full_snapshot_size_bytes::decimal(28, 4) / 1073741824, snapshot.volume_size_gb
             )::decimal(18, 4)
         }
-    ] as parts
+    ] as parts,
+    case when snapshot.outpost_arn is not null then 'it is paid for with its Outpost' end as size_gap
 from aws.ec2_snapshot as snapshot
 inner join ref.decommission_rule as rule
     on rule.rule = 'old_snapshot' and rule.resource_type = 'AWS::EC2::Snapshot'

@@ -15,6 +15,7 @@
 -- is_multi_attach: Whether several instances may have it.
 -- instance_ids: Ids of the instances that have it.
 -- parts: What is billed of it: arn, service and usage as in ref.unit_price, quantity a month.
+-- price_gap: Why list prices are not what it costs; NULL where they are.
 select
     arn,
     account_id,
@@ -28,6 +29,7 @@ select
     iops,
     is_multi_attach,
     instance_ids,
+    case when outpost_arn is not null then 'it is paid for with its Outpost' end as price_gap,
     list_filter(
         [
             {
