@@ -1223,7 +1223,9 @@ OPT_IN = cell("denied", error_code="OptInRequired", error_message="You are not s
 EXPIRED = cell("denied", error_code="ExpiredToken", error_message="It has expired.")
 CLOCK = cell("failed", error_code="RequestExpired", error_message="The clock of this machine is wrong.")
 BROKEN = cell("failed", error_code="Timeout", error_message="It took too long.")
+OF_TOKEN = cell("denied", error_code="AuthFailure", error_message="AWS was not able to validate the credentials")
 REMEDIES = {
+    "does not accept the session's token": "token",
     "No policy of the organisation": "policies",
     "`cmdb policy workload` prints the policy": "grant",
     "signs in again": "session",
@@ -1243,6 +1245,16 @@ REMEDIES = {
         pytest.param([EXPIRED], {"session"}, id="the session ended"),
         pytest.param([OPT_IN, EXPIRED], {"session"}, id="the session ended after another refusal"),
         pytest.param([BROKEN, EXPIRED], {"session"}, id="the session ended after a failure"),
+        pytest.param([OF_TOKEN], {"token"}, id="the region refuses the session's token"),
+        pytest.param(
+            [OF_TOKEN, replace(OF_TOKEN, error_code="UnrecognizedClientException", region="af-south-1")],
+            {"token"},
+            id="two regions refuse it",
+        ),
+        pytest.param([replace(OF_TOKEN, error_code="InvalidClientTokenId")], {"token"}, id="by another code"),
+        pytest.param([replace(OF_TOKEN, outcome="failed", error_code="InvalidToken")], {"token"}, id="by that of S3"),
+        pytest.param([OF_TOKEN, BARE], {"token", "policies"}, id="the token here, a grant there"),
+        pytest.param([OF_TOKEN, EXPIRED], {"token", "session"}, id="the token here, the session there"),
         pytest.param([CLOCK], {"again"}, id="the clock is wrong, and the session goes on"),
     ],
 )

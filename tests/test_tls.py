@@ -365,6 +365,20 @@ def test_a_proxy_is_requested_as_botocore_requests_it(
     assert ":no@" not in str(answer.error_message)
 
 
+@pytest.mark.parametrize("place", ["environment", "profile"])
+def test_sessions_are_of_sts_in_the_home_region_whatever_is_set(place: str, listeners: Any, world: Enter) -> None:
+    """Regions that are opted into refuse tokens of the global endpoint, which `legacy` requests."""
+    proxy = listeners(Proxy(status=b"403 No"))
+    environment = {"HTTPS_PROXY": proxy.url, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"}
+    legacy = {"environment": "AWS_STS_REGIONAL_ENDPOINTS", "profile": "sts_regional_endpoints"}[place]
+    profile: dict[str, str] = {}
+    (environment if place == "environment" else profile)[legacy] = "legacy"
+    for role in ({}, {"role_arn": f"arn:aws:iam::{OWN}:role/R", "source_profile": "w"}):
+        world("https://aws.test", environment, profile | role)
+        assert asked().outcome == "failed"
+    assert {head.split()[1] for head in proxy.heads} == {b"sts.us-east-1.amazonaws.com:443"}
+
+
 def test_a_proxy_that_speaks_tls_itself_is_left_to_botocore(
     authorities: Authorities, listeners: Any, world: Enter
 ) -> None:

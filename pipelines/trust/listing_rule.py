@@ -26,7 +26,7 @@ from pipelines.trust.outcomes import (
     WAITING_SKIPS,
 )
 from resources.audit.cells import CellState
-from resources.aws.errors import EXPIRED_CODES
+from resources.aws.errors import EXPIRED_CODES, REGION_TOKEN_CODES
 from resources.aws.messages import OPTIONAL_GRANT
 from resources.check_result import CheckResult
 
@@ -259,11 +259,19 @@ def _hint(cells: Sequence[CellState]) -> str:
     AWS's message about the session does not say how to begin it anew. Cells that a known policy denies were skipped
     before and are not among `cells`.
     """
+    refused = [cell for cell in cells if cell.error_code in REGION_TOKEN_CODES]
+    if refused:
+        # No grant mends these, so the hint of the others is of the others alone.
+        others = [cell for cell in cells if cell.error_code not in REGION_TOKEN_CODES]
+        return (
+            f" {_regions(refused)}: the region does not accept the session's token, and no permission is missing. "
+            "Regions that were opted into refuse tokens of STS's global endpoint: let what issues the token use a "
+            f"regional one, or name the other regions in CMDB_REGIONS.{_hint(others)}"
+        )
     denied = [cell for cell in cells if cell.outcome == "denied"]
     named = [cell for cell in denied if "service control policy" in (cell.error_message or "")]
     if named:
-        regions = ", ".join(sorted({cell.region for cell in named})[:5])
-        return f" A service control policy denies {regions}: name the regions that are allowed in CMDB_REGIONS."
+        return f" A service control policy denies {_regions(named)}: name the regions that are allowed in CMDB_REGIONS."
     if denied and all(is_bare(cell.error_code, cell.error_message) for cell in denied):
         return (
             " No policy of the organisation that the management role listed denies it: grant it to the role "
@@ -272,6 +280,11 @@ def _hint(cells: Sequence[CellState]) -> str:
     if any(cell.error_code in EXPIRED_CODES for cell in denied):
         return " `cmdb preflight` says how the profile signs in again; then run `cmdb nightly --only-untrusted`."
     return ""
+
+
+def _regions(cells: Iterable[CellState]) -> str:
+    """The first five regions of the cells."""
+    return ", ".join(sorted({cell.region for cell in cells})[:5])
 
 
 def _tolerance_hint(failed: Sequence[CellState], requested_count: int) -> str:

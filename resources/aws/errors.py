@@ -22,6 +22,9 @@ UNKNOWN_KEY_CODES = frozenset(
     }
 )
 
+REGION_TOKEN_CODES = frozenset({"AuthFailure", "InvalidClientTokenId", "InvalidToken", "UnrecognizedClientException"})
+"""Codes by which a region refuses a session token that is valid elsewhere."""
+
 THROTTLE_CODES = frozenset(
     {
         "BandwidthLimitExceeded",

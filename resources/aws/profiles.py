@@ -246,6 +246,8 @@ class ConfiguredSession(botocore.session.Session):  # type: ignore[misc]  # boto
         super().__init__(profile=profile)
         self.register_component("data_loader", config.loader)
         self.set_config_variable("region", region)
+        # Tokens of STS's global endpoint, which `legacy` leads to, are refused by regions that are opted into.
+        self.set_config_variable("sts_regional_endpoints", "regional")
         self.set_default_client_config(client_config)
 
     @property
