@@ -9,6 +9,7 @@ from pydantic import PrivateAttr
 from resources.audit import paid_requests
 from resources.audit.runs import begin_run, finish_run, record_paid_requests
 from resources.coordinator_lock import CoordinatorLock
+from resources.store.readable import require_readable
 from resources.store.store import Store
 
 
@@ -78,10 +79,12 @@ class Warehouse(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagster's
 
         Raises:
             LockHeld: another run works on this warehouse; the message names it.
-            WarehouseError: the working file cannot be used; the message says why and what to do.
+            WarehouseError: the working file cannot be used, or another user closed what earlier runs left; the
+                message says why and what to do.
         """
         store = self.store
         if not self._begun:
+            require_readable(Path(self.database))
             store.hold(self._run_id, what, stays_attached=True)
             if lock is not None:
                 try:

@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import os
+import pwd
 import re
 import shutil
 import signal
@@ -28,7 +29,9 @@ from resources.store import lock, rollback_journal
 from resources.store.engine import STORAGE_VERSION
 from resources.store.errors import LockHeld, WarehouseError
 from resources.store.migrations import MIGRATIONS, Migrator
+from resources.store.readable import require_readable
 from resources.store.store import Store
+from resources.warehouse import Warehouse
 from simulator.client import Simulator
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -1205,6 +1208,39 @@ def without_rights(path: Path) -> Iterator[None]:
         os.seteuid(0)
         os.setegid(0)
         os.setgroups(groups)
+
+
+@pytest.mark.parametrize("closed", ["version", "landing"])
+def test_what_a_run_of_another_user_left_closed_stops_a_run_before_it_requests_anything(
+    store: Store, closed: str
+) -> None:
+    with store.holding("run-1", "nightly"):
+        stamp(store, "o-ours")
+        store.publish("run-1", lambda _: None)
+    for run in ("run-0", "run-1"):
+        (store.landing / run).mkdir(mode=0o755)
+    (store.landing / ".left-by-a-killed-run").mkdir(mode=0)
+    path = {"version": store.database.resolve(), "landing": store.landing / "run-1"}[closed]
+    for folder in (store.folder, store.versions_folder, store.landing):
+        folder.chmod(0o755)
+    store.database.resolve().chmod(0o444)
+    bound = Warehouse(database=str(store.database))
+    before = store.lock_file.stat()
+    with without_rights(path):
+        with pytest.raises(WarehouseError) as refused:
+            bound.begin("nightly")
+        assert refused.value.exit_code == 2
+        said = str(refused.value)
+    assert said.startswith(f"{path} ") and "cannot be read by this user. Nothing was requested. `ch" in said
+    if os.geteuid() == 0:
+        assert f"{path} belongs to root and" in said
+        assert f"`chown -R {pwd.getpwuid(65534).pw_name} {store.folder}`, and start every run as one user." in said
+    assert store.lock_file.stat().st_mtime == before.st_mtime
+    require_readable(store.database)
+
+
+def test_a_warehouse_of_which_nothing_exists_yet_is_readable(store: Store) -> None:
+    require_readable(store.database)
 
 
 @pytest.mark.parametrize("closed", ["folder", "versions", "version"])
