@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from botocore.exceptions import ProxyConnectionError
+from botocore.httpsession import mask_proxy_url
 from botocore.parsers import ResponseParserError
 
 from resources.aws.messages import Outcome
@@ -124,6 +126,21 @@ class Failed(Exception):
         self.code = code
         self.message = message
         self.raw = raw
+
+
+class TunnelRefused(ProxyConnectionError):  # type: ignore[misc]  # botocore publishes no types
+    """The proxy responds, and refuses the way to one host: others may be allowed."""
+
+    fmt = "The proxy {proxy_url} refuses a tunnel to {host}: {error}"
+
+
+def proxy_error(proxy: str, host: str, error: Exception) -> Exception:
+    """The botocore exception for a connection to a host that failed at the proxy."""
+    # The standard library has no exception of its own for it.
+    _, is_refusal, status = str(error).partition("Tunnel connection failed: ")
+    if is_refusal:
+        return TunnelRefused(proxy_url=mask_proxy_url(proxy), host=host, error=status)
+    return ProxyConnectionError(proxy_url=mask_proxy_url(proxy), error=error)  # type: ignore[no-any-return]
 
 
 def is_throttle(response: Mapping[str, Any]) -> bool:

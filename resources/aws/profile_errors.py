@@ -4,6 +4,8 @@ No sentence quotes the output of a credential_process, nor a secret.
 """
 
 import difflib
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -28,7 +30,7 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 
 from resources.aws.clock import SET_THE_CLOCK, clock_error
-from resources.aws.errors import EXPIRED_CODES, UNKNOWN_KEY_CODES, UNREADABLE, is_throttle
+from resources.aws.errors import EXPIRED_CODES, UNKNOWN_KEY_CODES, UNREADABLE, TunnelRefused, is_throttle
 from resources.aws.profiles import AwsConfig, AwsConfigError
 from resources.aws.redaction import without_secrets
 from resources.contract import CONTRACT, Role
@@ -164,6 +166,12 @@ EXPLANATIONS = (
         "Check endpoint_url, or set ca_bundle in the profile (AWS_CA_BUNDLE) to your proxy's CA.",
     ),
     Explanation(
+        (TunnelRefused,),
+        "AWS cannot be reached with profile {profile}: {network}.",
+        "unreachable",
+        "Let the proxy allow that host, check the user in HTTPS_PROXY, or name the host in NO_PROXY.",
+    ),
+    Explanation(
         (ConnectionError, HTTPClientError),
         "AWS cannot be reached with profile {profile}: {network}.",
         "unreachable",
@@ -198,14 +206,16 @@ EXPLANATIONS = (
 )
 """The first match applies. The order matters: some of these exceptions are subclasses of others."""
 
-_NETWORK = {
+_NETWORK: Mapping[str, str] = {
     "EndpointConnectionError": "nothing responds at the endpoint",
     "ProxyConnectionError": "the proxy does not respond",
+    "TunnelRefused": "the proxy refuses a tunnel to {host}: {error}",
     "ConnectTimeoutError": "the endpoint did not respond in time",
     "ReadTimeoutError": "the endpoint did not respond in time",
     "ConnectionClosedError": "the connection was closed",
     "UnclearResponse": "what came back may belong to another request",
 }
+"""Of exceptions of the network, what happened. A text may name what the exception was made with."""
 
 
 def explained(error: BaseException, profile: str, role: Role, config: AwsConfig) -> ProfileError:
@@ -232,7 +242,7 @@ def explained(error: BaseException, profile: str, role: Role, config: AwsConfig)
         "config_file": config.config_file,
         "error": error,
         "kind": kind,
-        "network": _NETWORK.get(kind, kind),
+        "network": _NETWORK.get(kind, kind).format_map(defaultdict(str, getattr(error, "kwargs", {}))),
         "renew": renew,
     }
     return ProfileError(found.sentence.format(**words), found.reason, profile, role, found.hint.format(**words))

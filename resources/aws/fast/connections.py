@@ -25,13 +25,13 @@ from botocore.exceptions import (
     ConnectTimeoutError,
     EndpointConnectionError,
     HTTPClientError,
-    ProxyConnectionError,
     ReadTimeoutError,
     SSLError,
 )
-from botocore.httpsession import ProxyConfiguration, create_urllib3_context, get_cert_path, mask_proxy_url
+from botocore.httpsession import ProxyConfiguration, create_urllib3_context, get_cert_path
 from botocore.utils import get_environ_proxies
 
+from resources.aws.errors import proxy_error
 from resources.aws.fast.http_response import HttpResponse, UnclearEnd, read_response
 from resources.aws.fast.request_ids import RequestIds, UnclearResponse
 
@@ -332,7 +332,7 @@ def _connect(connection: _Connection, place: _Place, settings: Settings, url: st
         connection.open(settings.connect_seconds)
     except (OSError, http.client.HTTPException) as error:
         if place.proxy is not None:
-            raise ProxyConnectionError(proxy_url=mask_proxy_url(place.proxy), error=error) from error
+            raise proxy_error(place.proxy, place.host, error) from error
         if isinstance(error, TimeoutError):
             raise ConnectTimeoutError(endpoint_url=url, error=error) from error
         raise EndpointConnectionError(endpoint_url=url, error=error) from error
