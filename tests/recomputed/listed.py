@@ -82,6 +82,7 @@ CALLS: dict[str, tuple[str, str, str, Mapping[str, Any]]] = {
     "rds_db_proxy": ("rds", "describe_db_proxies", "DBProxies[]", {}),
     "rds_reserved_db_instance": ("rds", "describe_reserved_db_instances", "ReservedDBInstances[]", {}),
     "rds_db_major_engine_version": ("rds", "describe_db_major_engine_versions", "DBMajorEngineVersions[]", {}),
+    "rds_certificate": ("rds", "describe_certificates", "Certificates[]", {}),
     "lambda_function": ("lambda", "list_functions", "Functions[]", {}),
     "s3_bucket": ("s3", "list_buckets", "Buckets[]", {}),
 }
