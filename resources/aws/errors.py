@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from botocore.exceptions import ProxyConnectionError
-from botocore.httpsession import mask_proxy_url
 from botocore.parsers import ResponseParserError
 
 from resources.aws.messages import Outcome
@@ -135,12 +134,15 @@ class TunnelRefused(ProxyConnectionError):  # type: ignore[misc]  # botocore pub
 
 
 def proxy_error(proxy: str, host: str, error: Exception) -> Exception:
-    """The botocore exception for a connection to a host that failed at the proxy."""
+    """The botocore exception for a connection to a host that failed at the proxy.
+
+    Args:
+        proxy: its URL, without a password.
+    """
     # The standard library has no exception of its own for it.
     _, is_refusal, status = str(error).partition("Tunnel connection failed: ")
-    if is_refusal:
-        return TunnelRefused(proxy_url=mask_proxy_url(proxy), host=host, error=status)
-    return ProxyConnectionError(proxy_url=mask_proxy_url(proxy), error=error)  # type: ignore[no-any-return]
+    found: Exception = ProxyConnectionError(proxy_url=proxy, error=error)
+    return TunnelRefused(proxy_url=proxy, host=host, error=status) if is_refusal else found
 
 
 def is_throttle(response: Mapping[str, Any]) -> bool:

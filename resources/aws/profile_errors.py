@@ -4,8 +4,6 @@ No sentence quotes the output of a credential_process, nor a secret.
 """
 
 import difflib
-from collections import defaultdict
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -206,7 +204,7 @@ EXPLANATIONS = (
 )
 """The first match applies. The order matters: some of these exceptions are subclasses of others."""
 
-_NETWORK: Mapping[str, str] = {
+_NETWORK = {
     "EndpointConnectionError": "nothing responds at the endpoint",
     "ProxyConnectionError": "the proxy does not respond",
     "TunnelRefused": "the proxy refuses a tunnel to {host}: {error}",
@@ -242,7 +240,7 @@ def explained(error: BaseException, profile: str, role: Role, config: AwsConfig)
         "config_file": config.config_file,
         "error": error,
         "kind": kind,
-        "network": _NETWORK.get(kind, kind).format_map(defaultdict(str, getattr(error, "kwargs", {}))),
+        "network": _NETWORK.get(kind, kind).format(**getattr(error, "kwargs", {})),
         "renew": renew,
     }
     return ProfileError(found.sentence.format(**words), found.reason, profile, role, found.hint.format(**words))

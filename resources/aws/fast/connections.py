@@ -28,7 +28,7 @@ from botocore.exceptions import (
     ReadTimeoutError,
     SSLError,
 )
-from botocore.httpsession import ProxyConfiguration, create_urllib3_context, get_cert_path
+from botocore.httpsession import ProxyConfiguration, create_urllib3_context, get_cert_path, mask_proxy_url
 from botocore.utils import get_environ_proxies
 
 from resources.aws.errors import proxy_error
@@ -332,7 +332,7 @@ def _connect(connection: _Connection, place: _Place, settings: Settings, url: st
         connection.open(settings.connect_seconds)
     except (OSError, http.client.HTTPException) as error:
         if place.proxy is not None:
-            raise proxy_error(place.proxy, place.host, error) from error
+            raise proxy_error(mask_proxy_url(place.proxy), place.host, error) from error
         if isinstance(error, TimeoutError):
             raise ConnectTimeoutError(endpoint_url=url, error=error) from error
         raise EndpointConnectionError(endpoint_url=url, error=error) from error
