@@ -164,6 +164,7 @@ def metrics(at: datetime) -> list[Record]:
         *measured_instance(at, "i-chatty", network=4_000_000),
         *measured_instance(at, "i-busy", cpu=80),
         *measured_instance(at, "i-old", cpu=80),
+        *measured_instance(at, "i-odd", cpu=80),
         *measured_instance(at, "i-windows", cpu=80),
         *measured_instance(at, "i-young", days=5),
         *measured_instance(at, "i-sparse", samples=36),
@@ -173,6 +174,7 @@ def metrics(at: datetime) -> list[Record]:
         *connections("lonely", 0),
         *connections("sparse", 0, 60),
         *connections("old", 3),
+        *connections("bought", 3),
         *connections("member", 0),
         *invocations("called", 3),
         *invocations("silent", 0),
@@ -226,12 +228,14 @@ INSTANCES = [
     instance("i-unmeasured"),
     instance("i-old", "m4.large"),
     instance("i-windows", "m4.large", PlatformDetails="Windows"),
+    instance("i-odd", "m4.10xlarge"),
 ]
 DATABASES = [
     database("orders"),
     database("lonely"),
     database("sparse"),
     database("old", DBInstanceClass="db.m4.large"),
+    database("bought", DBInstanceClass="db.m3.medium", Engine="sqlserver-se"),
     database("resting", DBInstanceStatus="stopped", StorageType="gp2", MultiAZ=True),
     database("member", DBInstanceClass="db.r6g.large", Engine="aurora-postgresql", DBClusterIdentifier="ledger"),
 ]
@@ -509,12 +513,15 @@ CANDIDATES: dict[tuple[str, str], str | None] = {
     ("i-idle", "idle_instance"): "77.088",
     ("i-old", "old_generation"): "3.65",
     ("i-windows", "old_generation"): None,
+    # The successor has no such size.
+    ("i-odd", "old_generation"): None,
     ("snap-old", "old_snapshot"): "0.44",
     ("snap-measured", "old_snapshot"): "0.11",
     ("resting", "stopped_database"): "27.6",
     ("lonely", "database_without_connections"): "129.87",
     ("member", "database_without_connections"): None,
     ("old", "old_generation"): "16.79",
+    ("bought", "old_generation"): None,
     ("of-nobody", "orphan_database_snapshot"): "9.5",
     ("of-ledger", "orphan_database_snapshot"): None,
     ("b-empty", "empty_bucket"): "0",
@@ -573,6 +580,14 @@ def test_a_basis_names_what_it_was_reckoned_from(seen: Seen) -> None:
     assert "(default price)" in basis("lonely", "database_without_connections")
     assert basis("i-unsized", "stopped_instance") == "not estimated: 1 of its disks are not known"
     assert basis("i-windows", "old_generation").endswith("on-demand Linux instances alone")
+
+
+@pytest.mark.parametrize(
+    ("name", "successor"),
+    [("i-old", "m6i.large"), ("i-odd", "m6i"), ("old", "db.m6g.large"), ("bought", "db.m6i")],
+)
+def test_a_successor_is_one_that_aws_offers(seen: Seen, name: str, successor: str) -> None:
+    assert seen.nights[LATER][name, "old_generation"]["evidence"]["successor"] == successor
 
 
 BY_OUTPOST = "not estimated: it is paid for with its Outpost"

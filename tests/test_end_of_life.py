@@ -129,10 +129,20 @@ def test_a_certificate_ends_with_its_authority_where_rds_renews_it(
     assert (row["state"], row["days_left"], row["version"], row["source"]) == (state, left, name, source)
 
 
-def test_an_old_generation_has_no_date_and_is_not_called_supported(home: House) -> None:
-    old = database("postgres", "17.2", DBInstanceClass="db.m4.xlarge")
+@pytest.mark.parametrize(
+    ("engine", "successor"),
+    [
+        ("postgres", "db.m6g"),
+        ("oracle-ee", "db.m6i"),
+        ("sqlserver-web", "db.m6i"),
+        ("db2-se", "db.m6i"),
+        ("custom-oracle-ee-cdb", "db.m6i"),
+    ],
+)
+def test_an_old_generation_has_no_date_and_is_not_called_supported(home: House, engine: str, successor: str) -> None:
+    old = database(engine, "17.2", DBInstanceClass="db.m4.xlarge")
     row = shown(home, Given("rds_db_instance", [old]), kind="generation")
-    assert (row["state"], row["standard_support_until"], row["successor"]) == ("old generation", None, "db.m6g")
+    assert (row["state"], row["standard_support_until"], row["successor"]) == ("old generation", None, successor)
 
 
 @pytest.mark.parametrize(

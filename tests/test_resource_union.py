@@ -2,13 +2,14 @@
 
 import re
 
+import boto3
 import duckdb
 import pytest
 
 from pipelines.catalogue.registry import listings
 from pipelines.errors import SqlFileError
 from pipelines.models.model import read_models
-from pipelines.models.resource_union import Table, observed_resource
+from pipelines.models.resource_union import ENTRY, Table, observed_resource
 from pipelines.models.sql_files import read_header
 
 COLUMNS = ["arn", "name", "account_id", "region", "tags", "thing_id", "state", "made_at", "zone", "size", "kind"]
@@ -111,3 +112,32 @@ def test_every_type_of_the_catalogue_is_in_the_union() -> None:
     types = {listing.resource_type for listing in listings().values() if listing.resource_type}
     assert set(re.findall(r"'(AWS::\w+::\w+)'", read_models()["stage.observed_resource"].sql)) == types
     assert len(types) >= 18
+
+
+STILL_THERE = {
+    "active",
+    "assessing",
+    "cancelling",
+    "delayed",
+    "payment-pending",
+    "pending",
+    "queued",
+    "scheduled",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("ec2_capacity_block", "CapacityBlockResourceState"),
+        ("ec2_capacity_reservation", "CapacityReservationState"),
+        ("ec2_host_reservation", "ReservationState"),
+        ("ec2_reserved_instance", "ReservedInstanceState"),
+    ],
+)
+def test_a_purchase_that_failed_or_ended_is_no_item_that_is_there(name: str, shape: str) -> None:
+    client = boto3.client("ec2", region_name="us-east-1")
+    states = set(client.meta.service_model.shape_for(shape).enum)
+    model = read_models()[f"aws.{name}"]
+    (gone,) = re.findall(r" gone=(.+?)(?: \w+=|$)", model.header.entries[ENTRY])
+    assert set(gone.split(", ")) == states - STILL_THERE

@@ -166,7 +166,7 @@ def of_snapshots(world: World) -> Iterator[Finding]:
 def of_databases(world: World) -> Iterator[Finding]:
     """Databases that are stopped, that nobody connects to, or of an older generation."""
     activity = {row["arn"]: row["activity"] for row in world.truth["database_activity"]}
-    families = {row["family"]: row["successor"] for row in reference("instance_family") if row["service"] == "rds"}
+    families = {(row["service"], row["family"]): row["successor"] for row in reference("instance_family")}
     storages = {"gp2": "RDS:GP2-Storage", "gp3": "RDS:GP3-Storage", "io1": "RDS:PIOPS-Storage"}
     for account, region, record in listed(world, "rds_db_instance"):
         arn, status, engine = record["DBInstanceArn"], record["DBInstanceStatus"], record["Engine"]
@@ -187,8 +187,9 @@ def of_databases(world: World) -> Iterator[Finding]:
                     arn, "database_without_connections", account, region, verdict, [box, storage] if is_alone else [box]
                 )
         family, _, size = record["DBInstanceClass"].rpartition(".")
-        if family in families:
-            new = Use(arn, "AmazonRDS", f"InstanceUsage:{families[family]}.{size}/{engine}", -MONTH * copies)
+        service = "rds_x86" if engine.startswith(("sqlserver-", "oracle-", "db2-", "custom-")) else "rds"
+        if (service, family) in families:
+            new = Use(arn, "AmazonRDS", f"InstanceUsage:{families[service, family]}.{size}/{engine}", -MONTH * copies)
             yield Finding(
                 arn, "old_generation", account, region, "candidate", [] if status == "stopped" else [box, new]
             )

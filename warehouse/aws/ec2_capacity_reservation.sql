@@ -2,7 +2,8 @@
 -- instances use it or not. Accounts that it is shared with list it as well. It stands here once, under its owner.
 -- key: arn
 -- owner: account_id
--- resource: id=capacity_reservation_id state=state created=created_at zone=availability_zone gone=expired, cancelled, failed
+-- resource: id=capacity_reservation_id state=state created=created_at zone=availability_zone
+--   gone=expired, cancelled, failed, payment-failed, unsupported, unavailable
 --   attributes=instance_type, instance_platform, tenancy, total_instance_count, instance_match_criteria, end_date_type,
 --   ends_at, reservation_type, capacity_reservation_fleet_id, placement_group_arn
 -- arn: Amazon Resource Name.

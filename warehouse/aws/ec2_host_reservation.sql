@@ -1,7 +1,8 @@
 -- One row per reservation of dedicated hosts: a commitment that is paid for whether the hosts are there or not. Those that
 -- ended stay for as long as AWS lists them.
 -- key: arn
--- resource: id=host_reservation_id state=state created=started_at gone=retired, payment-failed attributes=instance_family,
+-- resource: id=host_reservation_id state=state created=started_at
+--   gone=retired, payment-failed, expired, cancelled, failed, unsupported attributes=instance_family,
 --   host_count, host_ids, payment_option, hourly_price, ends_at
 -- arn: Amazon Resource Name, built from account, region and id, since AWS returns none.
 -- account_id: The AWS account that owns it: 12 digits, text because some begin with 0.

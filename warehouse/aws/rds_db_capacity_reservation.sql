@@ -1,6 +1,6 @@
 -- One row per capacity reservation for databases: capacity that is paid for whether databases run on it or not.
 -- key: arn
--- resource: id=db_capacity_reservation_id state=state created=started_at gone=expired, cancelled, failed
+-- resource: id=db_capacity_reservation_id state=state created=started_at gone=expired, cancelled, failed, unsupported
 --   attributes=instance_class, engine, reserved_capacity, available_capacity, ends_at, committed_until
 -- arn: Amazon Resource Name.
 -- account_id: The AWS account that owns it: 12 digits, text because some begin with 0.

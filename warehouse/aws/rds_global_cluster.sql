@@ -61,18 +61,12 @@ from landing(
         TagList STRUCT("Key" VARCHAR, "Value" VARCHAR)[]
     )'
     )
--- Where other regions list it as well, that of its writer has the row.
-where
-    coalesce(
-        nullif(
-            split_part(
-                list_filter(
-                    coalesce(item.GlobalClusterMembers, []), lambda one: one.IsWriter
-                )[1].DBClusterArn,
-                ':',
-                4
-            ),
-            ''
-        ),
-        region
-    ) = region
+-- Where several regions list it, that of its writer has the row; where none of them is its writer's, always the same.
+qualify
+    row_number() over (
+        partition by item.GlobalClusterArn
+        order by
+            cell.is_stale asc,
+            region is distinct from split_part(writer_cluster_arn, ':', 4) asc,
+            region asc
+    ) = 1

@@ -1,8 +1,8 @@
 -- One row per reserved DB instance: a commitment to databases of one class, paid for whether they run or not. Those that
 -- ended stay for as long as AWS lists them.
 -- key: arn
--- resource: id=reserved_db_instance_id state=state created=started_at gone=retired attributes=instance_class, instance_count,
---   engine, is_multi_az, offering_type, ends_at
+-- resource: id=reserved_db_instance_id state=state created=started_at gone=retired, payment-failed
+--   attributes=instance_class, instance_count, engine, is_multi_az, offering_type, ends_at
 -- arn: Amazon Resource Name.
 -- account_id: The AWS account that owns it: 12 digits, text because some begin with 0.
 -- region: AWS region.

@@ -248,7 +248,15 @@ old as (
         database.is_stale
     from aws.rds_db_instance as database
     inner join ref.instance_family as family
-        on family.service = 'rds' and starts_with(database.instance_class, family.family || '.')
+        on
+            starts_with(database.instance_class, family.family || '.')
+            and family.service
+            = case
+                when
+                    regexp_matches(database.engine, '^(custom-)?(sqlserver|oracle|db2)-')
+                    then 'rds_x86'
+                else 'rds'
+            end
 )
 
 select

@@ -344,7 +344,11 @@ select
     family.family is not null as is_flagged,
     to_json({
         'instance_type': instance.instance_type,
-        'successor': family.successor || '.' || instance.size,
+        'successor': family.successor
+        || case
+            when list_contains(string_split(family.absent_sizes, ';'), instance.size) then '' else
+                '.' || instance.size
+        end,
         'state': instance.state,
         'source': family.source
     }) as evidence,

@@ -49,6 +49,10 @@ database as (
         item.*,
         regexp_extract(item.instance_class, '^(.*)\.([^.]+)$', 1) as family,
         regexp_extract(item.instance_class, '^(.*)\.([^.]+)$', 2) as size,
+        case
+            when regexp_matches(item.engine, '^(custom-)?(sqlserver|oracle|db2)-') then 'rds_x86' else 'rds'
+        end
+            as family_service,
         case when item.is_multi_az then 2 else 1 end as copies,
         [
             {
@@ -241,7 +245,11 @@ select
     family.family is not null as is_flagged,
     to_json({
         'instance_class': database.instance_class,
-        'successor': family.successor || '.' || database.size,
+        'successor': family.successor
+        || case
+            when list_contains(string_split(family.absent_sizes, ';'), database.size) then '' else
+                '.' || database.size
+        end,
         'engine': database.engine,
         'engine_version': database.engine_version,
         'status': database.status,
@@ -266,7 +274,9 @@ select
 from database
 inner join ref.decommission_rule as rule
     on rule.rule = 'old_generation' and rule.resource_type = 'AWS::RDS::DBInstance'
-left join ref.instance_family as family on family.service = 'rds' and database.family = family.family
+left join
+    ref.instance_family as family
+    on database.family_service = family.service and database.family = family.family
 
 union all by name
 
