@@ -34,6 +34,7 @@ from pipelines.trust.zero_rule import (
     must_fetch_again,
 )
 from resources.audit.cells import CellState
+from resources.aws.errors import UNREACHED_CODES
 from resources.aws.listing import EmptyPolicy
 from resources.aws.messages import Outcome, TrailEvents
 from resources.check_result import CheckResult
@@ -1222,6 +1223,9 @@ OWN_GRANT = cell(
 OPT_IN = cell("denied", error_code="OptInRequired", error_message="You are not subscribed to this service.")
 EXPIRED = cell("denied", error_code="ExpiredToken", error_message="It has expired.")
 CLOCK = cell("failed", error_code="RequestExpired", error_message="The clock of this machine is wrong.")
+UNREACHED = cell(
+    "failed", error_code="EndpointConnectionError", error_message="Could not connect.", region="af-south-1"
+)
 BROKEN = cell("failed", error_code="Timeout", error_message="It took too long.")
 OF_TOKEN = cell("denied", error_code="AuthFailure", error_message="AWS was not able to validate the credentials")
 REMEDIES = {
@@ -1261,6 +1265,41 @@ REMEDIES = {
 def test_beyond_the_tolerance_the_remedy_is_that_of_what_failed(failed: list[CellState], remedy: set[str]) -> None:
     said = judge([cell(), *failed]).sentence
     assert {word for words, word in REMEDIES.items() if words in said} == remedy
+
+
+LOST = "No account's request reached"
+
+
+@pytest.mark.parametrize(
+    ("cells", "regions", "advice"),
+    [
+        pytest.param([cell(), UNREACHED], (), "af-south-1", id="none of the region is trusted"),
+        pytest.param([cell(), UNREACHED], ("eu-west-1",), "af-south-1", id="others beside the cells are"),
+        pytest.param([cell(region="af-south-1"), UNREACHED], (), "", id="another account's request came through"),
+        pytest.param([cell(), UNREACHED], ("af-south-1",), "", id="one beside the cells"),
+        pytest.param([cell(), BROKEN], (), "", id="it took too long and the region may be reached"),
+        pytest.param(
+            [cell(), *(replace(UNREACHED, error_code=code, region=code) for code in sorted(UNREACHED_CODES))],
+            (),
+            ", ".join(sorted(UNREACHED_CODES)),
+            id="by each of the codes",
+        ),
+    ],
+)
+def test_regions_that_no_request_reached_are_named_with_what_lets_it_through(
+    cells: list[CellState], regions: tuple[str, ...], advice: str
+) -> None:
+    said = listing_check("ec2_instance", cells, TOLERANCE, regions=regions).sentence
+    assert (f"{LOST} {advice}: let the network and HTTPS_PROXY through to it or name the other regions" in said) is (
+        advice != ""
+    )
+    assert (LOST in said) is (advice != "")
+    assert "FIPS" not in said and "`cmdb nightly --only-untrusted`" in said
+
+
+def test_where_the_address_is_of_fips_the_setting_is_named() -> None:
+    of_fips = replace(UNREACHED, error_message='Could not connect to "https://ec2-fips.af-south-1.amazonaws.com/"')
+    assert "unset AWS_USE_FIPS_ENDPOINT" in judge([cell(), of_fips]).sentence
 
 
 def test_the_role_that_is_to_be_granted_is_the_one_that_is_named() -> None:

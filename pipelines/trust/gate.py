@@ -210,6 +210,7 @@ def listing_checks(
             settings.untrusted_tolerance,
             trusted=stands.get(name, nothing).trusted,
             waiting=stands.get(name, nothing).waiting,
+            regions=stands.get(name, nothing).regions,
             is_supplement=name in SUPPLEMENTS,
         )
         for name in listings

@@ -1,6 +1,6 @@
 """The silent-zero rule: whether models may be built from the newest cells of a listing. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -26,7 +26,7 @@ from pipelines.trust.outcomes import (
     WAITING_SKIPS,
 )
 from resources.audit.cells import CellState
-from resources.aws.errors import EXPIRED_CODES, REGION_TOKEN_CODES
+from resources.aws.errors import EXPIRED_CODES, REGION_TOKEN_CODES, UNREACHED_CODES
 from resources.aws.messages import OPTIONAL_GRANT
 from resources.check_result import CheckResult
 
@@ -38,6 +38,7 @@ def listing_check(
     *,
     trusted: int = 0,
     waiting: int = 0,
+    regions: Collection[str] = (),
     is_supplement: bool = False,
 ) -> CheckResult:
     """The silent-zero rule for one listing: whether models may be built from its cells.
@@ -54,20 +55,28 @@ def listing_check(
         is_supplement: whether the listing tells once more what another one tells (`Listing.is_supplement`). Then only a
             response of another account blocks, every other failure warns, and so does a grant that is not given.
         waiting: how many zeros beside `cells` wait for CloudTrail's record of the call.
+        regions: those of the trusted cells beside `cells`.
     """
     if not is_supplement:
-        return _of_cells(listing, cells, tolerance, trusted, waiting)
+        return _of_cells(listing, cells, tolerance, trusted, waiting, regions)
     foreign = [cell for cell in cells if cell.outcome == "wrong_account"]
     if foreign:
-        return _of_cells(listing, foreign, tolerance, trusted, waiting)
+        return _of_cells(listing, foreign, tolerance, trusted, waiting, regions)
     denied = [cell for cell in cells if cell.skip_reason == OPTIONAL_GRANT]
     if denied:
         sentence = f"{_sentence(listing, denied, 'denied')} Their last trusted rows are kept, marked stale."
         return CheckResult(False, sentence + _grant_hint(denied), severity="WARN", at_fault=_rows(denied))
-    return replace(_of_cells(listing, cells, tolerance, trusted, waiting), severity="WARN")
+    return replace(_of_cells(listing, cells, tolerance, trusted, waiting, regions), severity="WARN")
 
 
-def _of_cells(listing: str, cells: Sequence[CellState], tolerance: Decimal, trusted: int, waiting: int) -> CheckResult:
+def _of_cells(
+    listing: str,
+    cells: Sequence[CellState],
+    tolerance: Decimal,
+    trusted: int,
+    waiting: int,
+    regions: Collection[str],
+) -> CheckResult:
     """The silent-zero rule by the cells alone, as of a listing on which others rest."""
     requested = [cell for cell in cells if cell.outcome != "skipped"]
     requested_count = len(requested) + trusted + waiting
@@ -123,10 +132,11 @@ def _of_cells(listing: str, cells: Sequence[CellState], tolerance: Decimal, trus
     counted = _counted([cell for cell in loud if cell.role == "workload"], requested_count)
     judged_count = requested_count + _childless_count(counted, cells)
     if not _are_tolerated(counted, judged_count, tolerance):
+        came_through = {*regions, *(cell.region for cell in cells if cell.is_trusted)}
         return CheckResult(
             False,
             f"{_sentence(listing, counted)} That is {len(counted)} of {judged_count} cells, "
-            f"more than CMDB_UNTRUSTED_TOLERANCE={tolerance} allows.{_remedy(counted)}"
+            f"more than CMDB_UNTRUSTED_TOLERANCE={tolerance} allows.{_remedy(counted, came_through)}"
             f"{_tolerance_hint(counted, judged_count)}",
             at_fault=_rows(counted),
         )
@@ -245,9 +255,14 @@ def _are_tolerated(failed: Sequence[CellState], requested_count: int, tolerance:
     return is_tolerated(len(failed), requested_count, tolerance, is_of_one=is_of_one)
 
 
-def _remedy(failed: Sequence[CellState]) -> str:
-    """What mends the failed cells; nothing where AWS's message says it, as that of a session that has ended does."""
-    hint, first = _hint(failed), failed[0]
+def _remedy(failed: Sequence[CellState], came_through: Collection[str]) -> str:
+    """What mends the failed cells; nothing where AWS's message says it, as that of a session that has ended does.
+
+    Args:
+        came_through: the regions that have a trusted cell of the listing.
+    """
+    unreached = [cell for cell in failed if cell.error_code in UNREACHED_CODES and cell.region not in came_through]
+    hint, first = _hint(failed) + _unreached_hint(unreached), failed[0]
     if hint or first.outcome not in REMEDIES or (first.outcome == "denied" and first.error_code not in BARE_CODES):
         return hint
     return f" {REMEDIES[first.outcome]}".format(role=first.role, profile=f"of account {first.account_id}")
@@ -280,6 +295,18 @@ def _hint(cells: Sequence[CellState]) -> str:
     if any(cell.error_code in EXPIRED_CODES for cell in denied):
         return " `cmdb preflight` says how the profile signs in again; then run `cmdb nightly --only-untrusted`."
     return ""
+
+
+def _unreached_hint(cells: Sequence[CellState]) -> str:
+    """What the operator does about regions to which no request of the listing came through."""
+    if not cells:
+        return ""
+    has_fips = any("fips" in (cell.error_message or "") for cell in cells)
+    fips = ", unset AWS_USE_FIPS_ENDPOINT, since not every region has such endpoints," if has_fips else ""
+    return (
+        f" No account's request reached {_regions(cells)}: let the network and HTTPS_PROXY through to it{fips} or name "
+        "the other regions in CMDB_REGIONS, then run `cmdb nightly --only-untrusted`."
+    )
 
 
 def _regions(cells: Iterable[CellState]) -> str:

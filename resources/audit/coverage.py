@@ -83,11 +83,13 @@ class Standing:
         trusted: number of trusted cells.
         waiting: number of zeros that wait for CloudTrail's record of the call.
         answered_at: when the latest response arrived, or was confirmed later.
+        regions: those that have a trusted cell.
     """
 
     trusted: int = 0
     waiting: int = 0
     answered_at: datetime = NEVER
+    regions: frozenset[str] = frozenset()
 
 
 def newest_trusted_at(connection: "duckdb.DuckDBPyConnection") -> datetime | None:
@@ -105,11 +107,15 @@ def standing(connection: "duckdb.DuckDBPyConnection", listings: Sequence[str]) -
             split_part(listing, ':', 1) as name,
             count(*) filter (is_trusted),
             count(*) filter (not is_trusted and outcome = 'empty_unconfirmed' and error_code is null),
-            max(greatest(ended_at, confirmed_at))
+            max(greatest(ended_at, confirmed_at)),
+            coalesce(list(distinct region) filter (is_trusted), [])
         from audit.coverage
         where list_contains($listings, name)
         group by name
         """,
         {"listings": list(listings)},
     ).fetchall()
-    return {name: Standing(trusted, waiting, answered_at) for name, trusted, waiting, answered_at in rows}
+    return {
+        name: Standing(trusted, waiting, answered_at, frozenset(regions))
+        for name, trusted, waiting, answered_at, regions in rows
+    }

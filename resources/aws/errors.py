@@ -87,6 +87,9 @@ WRONG_REGION_CODES = frozenset(
 )
 """Codes by which S3 reports that a bucket lies in another region; the response is kept, since it names the region."""
 
+UNREACHED_CODES = frozenset({"ConnectTimeoutError", "EndpointConnectionError", "ProxyConnectionError", "TunnelRefused"})
+"""Classes of the errors of requests that never reached AWS."""
+
 UNREADABLE = (
     ResponseParserError,
     ValueError,
