@@ -69,12 +69,14 @@ class Organization:
 
     Attributes:
         members: those of the requested accounts that are members.
+        is_unreached: whether the request never reached AWS.
     """
 
     organization_id: str | None = None
     management_account_id: str | None = None
     members: frozenset[str] = frozenset()
     error_message: str | None = None
+    is_unreached: bool = False
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,10 @@ def _management_is_master(caller: Caller, organization: Organization) -> CheckRe
         return _not_evaluated(
             name,
             organization.error_message or "the organisation was not described",
-            "Grant organizations:DescribeOrganization (`cmdb policy management` prints the policy), "
+            "Let the network and HTTPS_PROXY through to the endpoint of Organizations, and check endpoint_url of "
+            f"profile {caller.profile}."
+            if organization.is_unreached
+            else "Grant organizations:DescribeOrganization (`cmdb policy management` prints the policy), "
             "or point AWS_MANAGEMENT_PROFILE to an account of an organisation.",
         )
     if caller.account_id != organization.management_account_id:

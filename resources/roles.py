@@ -16,7 +16,7 @@ from pydantic import Field, PrivateAttr
 
 from resources.audit.identities import record_callers_where_held
 from resources.aws.client import AwsClient
-from resources.aws.errors import AwsError
+from resources.aws.errors import UNREACHED_CODES, AwsError
 from resources.aws.listing import GLOBAL_REGION, Listing
 from resources.aws.messages import Identity, Request
 from resources.aws.profile_errors import ProfileError
@@ -240,7 +240,10 @@ class Management(AwsRole):
         region = client.sessions.region_of("organizations", GLOBAL_REGION)
         try:
             described = client.call(profile, "organizations", "DescribeOrganization", region)["Organization"]
-        except (AwsError, ProfileError) as error:
+        except AwsError as error:
+            message = f"organizations:DescribeOrganization failed: {error.message.rstrip('.')} ({error.code})"
+            return Organization(error_message=message, is_unreached=error.code in UNREACHED_CODES)
+        except ProfileError as error:
             return Organization(error_message=f"organizations:DescribeOrganization failed: {error}")
         if not {"Id", "MasterAccountId"} <= described.keys():
             return Organization(error_message="organizations:DescribeOrganization returned no ids.")

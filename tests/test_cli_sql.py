@@ -191,6 +191,18 @@ def test_text_that_is_not_utf_8_is_one_sentence(environment: dict[str, str], tmp
         )
 
 
+def test_a_locale_that_is_not_utf_8_is_named_with_its_remedy(environment: dict[str, str]) -> None:
+    locale = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"}
+    for utf_8, code in (("0", 2), ("1", 0)):
+        done = subprocess.run(
+            [sys.executable, "-m", "pipelines.cli.main", "sql", "select length('ü') as c"], cwd=REPOSITORY,
+            env={**os.environ, **environment, **locale, "PYTHONUTF8": utf_8}, capture_output=True, text=True,
+            check=False,
+        )  # fmt: skip
+        assert done.returncode == code, done.stderr
+        assert ("Set PYTHONUTF8=1." in done.stderr) is (code == 2)
+
+
 def test_a_value_that_python_cannot_hold_is_one_sentence_and_a_deep_sum_none(environment: dict[str, str]) -> None:
     far = cmdb_here(environment, "sql", "select interval 100000000 year")
     assert (far.returncode, far.stdout) == (2, "")

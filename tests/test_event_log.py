@@ -23,7 +23,7 @@ from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import Queued
 from nights import REPOSITORY, dagster_home, environment_of
 
 from pipelines import kept_event_log
-from pipelines.cli.dagster_home import DAGSTER_YAML, closed_to_others, prepare_dagster_home
+from pipelines.cli.dagster_home import DAGSTER_YAML, closed_to_others, keeping_records, prepare_dagster_home
 from pipelines.cli.run import run_nightly
 from pipelines.definitions import NIGHTLY
 from pipelines.kept_event_log import KEPT, KeptEventLog, UnfitError, require_fit
@@ -206,6 +206,26 @@ def test_records_that_cannot_be_written_end_the_run_with_a_sentence_and_free_the
             run_nightly({}, Store(database))
     with Store(database).holding("next", "a test"):
         pass
+
+
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "Make room there"),
+        (PermissionError(errno.EACCES, "Permission denied"), "Let this user write there"),
+        (
+            sqlalchemy.exc.OperationalError(
+                "insert", {}, sqlite3.OperationalError("attempt to write a readonly database")
+            ),
+            "Let this user write there",
+        ),
+    ],
+)
+def test_what_keeps_dagster_from_its_records_is_said_with_what_helps(
+    tmp_path: Path, error: Exception, advice: str
+) -> None:
+    with pytest.raises(WarehouseError, match=advice), keeping_records(tmp_path):
+        raise error
 
 
 @pytest.mark.parametrize("rights", [0o755, 0o751, 0o777])

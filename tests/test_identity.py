@@ -278,6 +278,13 @@ def test_an_organisation_that_was_not_described_says_why_and_what_to_grant() -> 
     assert "organizations:DescribeOrganization" in fact.hint
 
 
+def test_an_organisation_that_the_network_keeps_away_is_no_matter_of_grants() -> None:
+    fact = judged(who(), Organization(error_message="It cannot be reached", is_unreached=True))[MANAGEMENT_IS_MASTER]
+    assert fact.blocks
+    assert "HTTPS_PROXY" in fact.hint
+    assert "Grant" not in fact.hint
+
+
 @pytest.mark.parametrize("role", EXPECTABLE)
 def test_an_unexpected_account_is_told_both_accounts_and_both_variables(role: Role) -> None:
     fact = is_expected(role, who(**{role: STRANGER})[role], ORGANIZATION, EXPECTED)

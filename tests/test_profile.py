@@ -492,6 +492,35 @@ def test_a_malformed_config_file(aws: ScriptedAws, make_reach: MakeReach, tmp_pa
         available_profiles()
 
 
+@pytest.mark.parametrize("is_utf_8", [True, False])
+def test_a_file_that_the_locale_cannot_read_is_no_malformed_one(tmp_path: Path, is_utf_8: bool) -> None:
+    config = tmp_path / "config"
+    config.write_text("# für alle\n[profile one]\nregion = eu-central-1\n", "utf-8")
+    code = (
+        "from resources.aws.profiles import AwsConfig, AwsConfigError\n"
+        "try: print(sorted(AwsConfig.now().whole['profiles']))\n"
+        "except AwsConfigError as error: print(error.hint)\n"
+    )
+    locale = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "1" if is_utf_8 else "0"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, "AWS_CONFIG_FILE": str(config), **locale},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert ("one" in done.stdout, "PYTHONUTF8=1" in done.stdout) == (is_utf_8, not is_utf_8)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("AWS_DEFAULTS_MODE", "fast"), ("AWS_REQUEST_CHECKSUM_CALCULATION", "never")]
+)
+def test_a_value_that_botocore_refuses_is_named(
+    aws: ScriptedAws, make_reach: MakeReach, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    error = refused(make_reach(), "one")
+    assert value in error.sentence
+    assert "variable" in error.hint
+
+
 @pytest.fixture
 def open_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder that others may enter, with a config file in it; this process has no rights but those of the others."""

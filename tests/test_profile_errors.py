@@ -8,11 +8,15 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import SSOError, UnauthorizedSSOTokenError
 
-from resources.aws.errors import TunnelRefused
+from resources.aws.errors import CaBundleUnreadable, TunnelRefused
 from resources.aws.profile_errors import EXPLANATIONS, FAILURES, Explanation, explained
 from resources.aws.profiles import AwsConfig
 
-REFUSED = TunnelRefused(proxy_url="http://proxy.test:3128", host="sts.test", error="403 No")
+MADE = {
+    TunnelRefused: TunnelRefused(proxy_url="http://proxy.test:3128", host="sts.test", error="403 No"),
+    CaBundleUnreadable: CaBundleUnreadable(bundle="/ca.pem", error="No such file or directory"),
+}
+"""Exceptions whose sentences name what they were made with."""
 
 
 def never_said(table: Sequence[Explanation]) -> list[Explanation]:
@@ -37,8 +41,7 @@ def test_each_sentence_names_the_profile_and_is_whole(entry: Explanation, tmp_pa
     (tmp_path / "config").write_text("[profile of-{mine}]\nsso_session = x\n[sso-session x]\nsso_region = us-east-1\n")
     config = AwsConfig(tmp_path / "config", tmp_path / "credentials", None)
     for kind in entry.of:
-        # Its sentence names what it was made with.
-        error = REFUSED if kind is type(REFUSED) else kind.__new__(kind)
+        error = MADE.get(kind) or kind.__new__(kind)
         said = explained(error, "of-{mine}", "workload", config)
         assert "of-{mine}" in said.sentence
         assert said.sentence.endswith(".") or said.sentence.endswith(str(error))

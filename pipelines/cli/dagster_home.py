@@ -34,10 +34,11 @@ def keeping_records(home: Path) -> Iterator[None]:
         yield
     except (OSError, DBAPIError) as error:
         reason = error.orig if isinstance(error, DBAPIError) else error.strerror
+        is_closed = isinstance(error, PermissionError) or "readonly" in str(reason)
         raise WarehouseError(
             f"Dagster cannot keep its records in {home}, on whose disk {_free(home)} are free: {reason}. The run was "
-            "broken off, and what is published is whole. Make room there, or set DAGSTER_HOME to another folder, then "
-            "run again."
+            f"broken off, and what is published is whole. {'Let this user write' if is_closed else 'Make room'} there, "
+            "or set DAGSTER_HOME to another folder, then run again."
         ) from error
 
 

@@ -120,7 +120,8 @@ def _given(query: str | None, file: IO[str] | None = None) -> str:
         source = (file or sys.stdin).name
         name = "The query" if query is not None else "Standard input" if source == "<stdin>" else plain(source)
         raise Misused(
-            f"{name} is not UTF-8, as queries have to be. No query ran. Convert it, such as with iconv."
+            f"{name} is not UTF-8, as queries have to be. No query ran. "
+            + ("Convert it, such as with iconv." if sys.getfilesystemencoding() == "utf-8" else "Set PYTHONUTF8=1.")
         ) from error
     return text
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from botocore.exceptions import ProxyConnectionError
+from botocore.exceptions import ProxyConnectionError, SSLError
 from botocore.parsers import ResponseParserError
 
 from resources.aws.messages import Outcome
@@ -134,6 +134,12 @@ class TunnelRefused(ProxyConnectionError):  # type: ignore[misc]  # botocore pub
     """The proxy responds, and refuses the way to one host: others may be allowed."""
 
     fmt = "The proxy {proxy_url} refuses a tunnel to {host}: {error}"
+
+
+class CaBundleUnreadable(SSLError):  # type: ignore[misc]  # botocore publishes no types
+    """The file of the certificates to trust cannot be used: nothing was connected to."""
+
+    fmt = "The CA bundle {bundle} cannot be read: {error}"
 
 
 def proxy_error(proxy: str, host: str, error: Exception) -> Exception:

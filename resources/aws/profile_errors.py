@@ -15,7 +15,10 @@ from botocore.exceptions import (
     CredentialRetrievalError,
     HTTPClientError,
     InfiniteLoopConfigError,
+    InvalidChecksumConfigError,
     InvalidConfigError,
+    InvalidDefaultsMode,
+    InvalidRetryConfigurationError,
     LoginError,
     MissingDependencyException,
     PartialCredentialsError,
@@ -28,7 +31,14 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 
 from resources.aws.clock import SET_THE_CLOCK, clock_error
-from resources.aws.errors import EXPIRED_CODES, UNKNOWN_KEY_CODES, UNREADABLE, TunnelRefused, is_throttle
+from resources.aws.errors import (
+    EXPIRED_CODES,
+    UNKNOWN_KEY_CODES,
+    UNREADABLE,
+    CaBundleUnreadable,
+    TunnelRefused,
+    is_throttle,
+)
 from resources.aws.profiles import AwsConfig, AwsConfigError
 from resources.aws.redaction import without_secrets
 from resources.contract import CONTRACT, Role
@@ -158,6 +168,18 @@ EXPLANATIONS = (
         "Fix it in {config_file}.",
     ),
     Explanation(
+        (InvalidChecksumConfigError, InvalidDefaultsMode, InvalidRetryConfigurationError),
+        "A setting of profile {profile} has no such value: {error}",
+        "failed",
+        "Fix it in {config_file} or in its AWS_… variable.",
+    ),
+    Explanation(
+        (CaBundleUnreadable,),
+        "The CA bundle of profile {profile} cannot be used: {network}.",
+        "failed",
+        "Check ca_bundle of profile {profile}, AWS_CA_BUNDLE and REQUESTS_CA_BUNDLE.",
+    ),
+    Explanation(
         (SSLError,),
         "The TLS certificate of the endpoint of profile {profile} is not trusted.",
         "wrong_endpoint",
@@ -207,6 +229,7 @@ EXPLANATIONS = (
 _NETWORK = {
     "EndpointConnectionError": "nothing responds at the endpoint",
     "ProxyConnectionError": "the proxy does not respond",
+    "CaBundleUnreadable": "{bundle}: {error}",
     "TunnelRefused": "the proxy refuses a tunnel to {host}: {error}",
     "ConnectTimeoutError": "the endpoint did not respond in time",
     "ReadTimeoutError": "the endpoint did not respond in time",

@@ -3,6 +3,7 @@
 import json
 import os
 import stat
+import sys
 from collections.abc import Mapping
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
@@ -141,9 +142,12 @@ class AwsConfig:
             session.set_config_variable("credentials_file", str(self.credentials_file))
             whole: dict[str, Any] = session.full_config
         except (ConfigParseError, OSError) as error:
+            hint = "Fix the file; `aws configure list-profiles` shows where it breaks."
+            cause = getattr(error, "kwargs", {}).get("error")
+            if sys.getfilesystemencoding() != "utf-8" and isinstance(cause, UnicodeDecodeError):
+                hint = "Set PYTHONUTF8=1: the locale is not UTF-8, and the file is more than ASCII."
             raise AwsConfigError(
-                f"The AWS config cannot be read: {self.config_file} or {self.credentials_file} is malformed.",
-                "Fix the file; `aws configure list-profiles` shows where it breaks.",
+                f"The AWS config cannot be read: {self.config_file} or {self.credentials_file} is malformed.", hint
             ) from error
         return whole
 

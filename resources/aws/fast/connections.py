@@ -31,7 +31,7 @@ from botocore.exceptions import (
 from botocore.httpsession import ProxyConfiguration, create_urllib3_context, get_cert_path, mask_proxy_url
 from botocore.utils import get_environ_proxies
 
-from resources.aws.errors import proxy_error
+from resources.aws.errors import CaBundleUnreadable, proxy_error
 from resources.aws.fast.http_response import HttpResponse, UnclearEnd, read_response
 from resources.aws.fast.request_ids import RequestIds, UnclearResponse
 
@@ -314,7 +314,7 @@ class Connections:
             try:
                 context = self._context(settings.verify)
             except OSError as error:
-                raise SSLError(endpoint_url=url, error=error) from error
+                raise CaBundleUnreadable(bundle=get_cert_path(settings.verify), error=error.strerror) from error
         connection = _Connection(place)
         try:
             _connect(connection, place, settings, url)
