@@ -21,7 +21,7 @@ PLACE = f"s3://{EXPORT}"
 
 
 def run(simulator: Simulator, database: Path) -> RunSummary:
-    environment = night_environment(simulator, database, CMDB_DATA_EXPORT=PLACE, CMDB_COST_MONTHS="2")
+    environment = night_environment(simulator, database, CMDB_DATA_EXPORT=PLACE, CMDB_COST_MONTHS="4")
     return run_night(environment, database)
 
 
