@@ -2,7 +2,7 @@
 
 **Changes** of `Simulator.change`: `deliver_export` delivers months to `s3://BUCKET/FOLDER` and returns that place:
 
-- `months`: such as `2026-10`; `table`: `CUR 2.0` or `FOCUS 1.2`; `delivery`: `overwrite` or `create new`.
+- `months`: such as `2026-10`; `table`: one of `TABLES`; `delivery`: `overwrite` or `create new`.
 - `region`: where the bucket lies.
 - `fault`: what is wrong with the delivery, one of `FAULTS`.
 
@@ -42,7 +42,8 @@ FAULTS = {
     "columns": "the export's query leaves the resources out",
 }
 
-TABLES = ("CUR 2.0", "FOCUS 1.2")
+TABLES = {"CUR 2.0": "BILLING_PERIOD", "FOCUS 1.2": "billing_period", "FOCUS 1.0": "billing_period"}
+"""What the folder of a month begins with, by table."""
 FOLDER = "billing/hourly-by-resource"
 ELSEWHERE = "999999999999"
 
@@ -181,15 +182,18 @@ class DataExport:
 
     def _change_delete_export(self, month: str) -> dict[str, Any]:
         """Nothing of a month is there any more."""
-        self._objects = {name: found for name, found in self._objects.items() if f"BILLING_PERIOD={month}/" not in name}
+        self._objects = {
+            name: found for name, found in self._objects.items() if f"_PERIOD={month}/" not in name.upper()
+        }
         return {"month": month}
 
     def _deliver(self, month: str, table: str, delivery: str, fault: str) -> None:
         self._deliveries += 1
-        now = dt.datetime.now(dt.UTC).replace(microsecond=0) - dt.timedelta(minutes=5)
+        now = dt.datetime.now(dt.UTC).replace(microsecond=0) - dt.timedelta(minutes=5, seconds=-self._deliveries)
         execution = digest("execution", self._world.seed, month, self._deliveries)[:32]
         name = FOLDER.rpartition("/")[2]
-        below = f"{FOLDER}/data/BILLING_PERIOD={month}/"
+        period = f"{TABLES[table]}={month}"
+        below = f"{FOLDER}/data/{period}/"
         if delivery == "create new":
             below += f"{now:%Y-%m-%dT%H:%M:%S.000Z}-{execution}/"
         files = {
@@ -208,9 +212,7 @@ class DataExport:
             "dataFiles": [f"s3://{self.bucket}/{key}" for key in files],
             "columns": [],
         }
-        self._objects[f"{FOLDER}/metadata/BILLING_PERIOD={month}/{name}-Manifest.json"] = Stored(
-            json.dumps(manifest).encode(), now
-        )
+        self._objects[f"{FOLDER}/metadata/{period}/{name}-Manifest.json"] = Stored(json.dumps(manifest).encode(), now)
 
     def _files(self, month: str, table: str, fault: str) -> Iterator[bytes]:
         """The month's lines in two files."""
@@ -299,7 +301,7 @@ def _row(
         "SubAccountId": account,
         "ChargeCategory": "Usage" if kind.endswith("Usage") else "Tax" if kind == "Tax" else "Purchase",
         "x_ServiceCode": service,
-        "x_UsageType": usage_type,
+        "SkuMeter" if table == "FOCUS 1.2" else "x_UsageType": usage_type,
         "x_Operation": operation,
         "ResourceId": resource or None,
         "BilledCost": cost,

@@ -134,7 +134,9 @@ def home(billed: Store, tmp_path: Path) -> Iterator[House]:
 # ------------------------------------------------------------------------------------------------ what is delivered
 
 
-@pytest.mark.parametrize(("table", "metric"), [("CUR 2.0", "unblended_cost"), ("FOCUS 1.2", "billed_cost")])
+@pytest.mark.parametrize(
+    ("table", "metric"), [("CUR 2.0", "unblended_cost"), ("FOCUS 1.2", "billed_cost"), ("FOCUS 1.0", "billed_cost")]
+)
 def test_a_closed_month_of_each_table_is_the_bill_by_resource_to_the_cent(
     table: str, metric: str, home: House, small: Simulator
 ) -> None:
@@ -147,6 +149,7 @@ def test_a_closed_month_of_each_table_is_the_bill_by_resource_to_the_cent(
         of_account[row["account_id"]] = of_account.get(row["account_id"], Decimal()) + Decimal(row["cost"])
     assert of_account.keys() == truth.keys()
     assert all(abs(of_account[account] - cost) < CENT / 2 for account, cost in truth.items())
+    assert {row["export_format"] for row in told} == {table}
     # Two lines of twelve hours are one row.
     assert {row["line_count"] % 2 for row in told} == {0}
     assert {(row["run_id"], row["listing"], row["is_stale"]) for row in told} == {
@@ -161,6 +164,14 @@ def test_a_closed_month_of_each_table_is_the_bill_by_resource_to_the_cent(
     assert abs(sum(Decimal(row["cost"]) for row in rows) - sum(truth.values())) < CENT
     assert len({row["resource_id"] for row in rows}) > 3
     assert cells(home, "night-1")[CLOSED]["execution"]
+
+
+def test_of_two_tables_under_one_name_the_newer_delivery_counts(home: House, small: Simulator) -> None:
+    deliver(small, CLOSED, table="FOCUS 1.2")
+    assert night(home, "night-1").passed
+    deliver(small, CLOSED)
+    assert night(home, "night-2").passed
+    assert {row["export_format"] for row in lines(home)} == {"CUR 2.0"}
 
 
 def test_an_open_month_is_unknown_with_its_reason_and_not_among_the_costs_by_resource(

@@ -55,6 +55,54 @@ def test_fees_of_reservations_are_purchases_of_their_service(home: House) -> Non
     }
 
 
+@pytest.mark.parametrize(
+    ("usage_type", "service"),
+    [
+        ("USE1-HeavyUsage:dynamodb.read", "Amazon DynamoDB"),
+        ("HeavyUsage:ds2.xlarge", "Amazon Redshift"),
+        ("HeavyUsage:ra3.xlplus", "Amazon Redshift"),
+        ("EU-HeavyUsage:r5.large.search", "Amazon OpenSearch Service"),
+        ("HeavyUsage:cache.t3.medium", "Amazon ElastiCache"),
+        ("USW2-HeavyUsage:u-6tb1.metal", COMPUTE),
+        ("HeavyUsage:nobody.knows.it", None),
+    ],
+)
+def test_a_fee_is_taken_out_of_the_service_that_is_reserved(home: House, usage_type: str, service: str | None) -> None:
+    billed(
+        home,
+        [
+            *((FIRST, "service", ACCOUNT, name, "10") for name in {COMPUTE, service or RDS}),
+            (FIRST, "usage_type", ACCOUNT, usage_type, "4"),
+            (FIRST, "record_type", ACCOUNT, "RIFee", "4"),
+        ],
+    )
+    found = {name: amount for (_, name, category, _), amount in charges(home).items() if category == "Purchase"}
+    assert found == ({service: 4} if service else {})
+
+
+def test_what_is_billed_is_after_discounts_where_aws_gives_it_so(home: House) -> None:
+    billed(home, [(FIRST, "service", ACCOUNT, COMPUTE, "10"), (FIRST, "service", OTHER, COMPUTE, "7")])
+    with home.store.transaction() as connection:
+        connection.execute("update cost.daily set net_unblended_cost = 8, billed_cost = null where unblended_cost = 10")
+    found = {account: amount for (account, *_), amount in charges(home).items()}
+    assert found == {ACCOUNT: 8, OTHER: 7}
+
+
+@pytest.mark.parametrize(
+    "service",
+    [
+        "AWS Support (Enterprise On-Ramp)",
+        "AWS Premium Support",
+        "AWS Business Support+",
+        "AWS Enterprise Support+",
+        "AWS Unified Operations",
+    ],
+)
+def test_support_is_a_purchase_by_each_of_its_names(home: House, service: str) -> None:
+    billed(home, [(FIRST, "service", ACCOUNT, service, "9")])
+    assert charges(home) == {(ACCOUNT, service, "Purchase", "Recurring"): 9}
+
+
 def test_savings_plans_and_support_are_purchases_by_their_name(home: House) -> None:
     billed(
         home,

@@ -70,8 +70,11 @@ class _Export:
         if isinstance(listed, Response):
             self._freeze_as(listed)
             return
+        # An export that was made anew from another table may leave an earlier manifest of the month: the newest counts.
         found = {
-            month: one for one in listed if (month := export_files.manifest_month(self._place.folder, one.stored.key))
+            month: one
+            for one in sorted(listed, key=lambda one: one.written_at)
+            if (month := export_files.manifest_month(self._place.folder, one.stored.key))
         }
         if not found:
             message = (
@@ -244,7 +247,7 @@ class _Export:
             files = Path(name)
             document = self._download(request, manifest, files / "manifest.json").read_bytes()
             named = export_files.read_manifest(document, self._place.bucket, self._place.folder, month)
-            held = self._listed(f"data/BILLING_PERIOD={month}/")
+            held = self._listed(named.within)
             if isinstance(held, Response):
                 raise _ListingFailed(held)
             by_key = {one.stored.key: one for one in held}

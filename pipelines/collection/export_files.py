@@ -1,7 +1,7 @@
 """The files of a delivery of AWS Data Exports: what its manifest names, what a bucket holds, and what is in them.
 
 AWS writes `FOLDER/metadata/BILLING_PERIOD=YYYY-MM/EXPORT-Manifest.json` once all files of a month are delivered, below
-`FOLDER/data/BILLING_PERIOD=YYYY-MM/`. With "overwrite" it replaces the files there, with "create new" it adds a folder
+`FOLDER/data/BILLING_PERIOD=YYYY-MM/`; of FOCUS the folders are `billing_period=YYYY-MM`, and S3 tells them apart. With "overwrite" it replaces the files there, with "create new" it adds a folder
 of each delivery; the manifest names the files of the newest one in both. Nothing here sends a request.
 """
 
@@ -31,7 +31,7 @@ ROWS_AT_ONCE = 10_000
 EXPORT_MEMORY = 512 << 20
 """DuckDB's memory limit while it sums up a month, in bytes. A month of a large organisation is spilled."""
 
-_MANIFEST = re.compile(r"metadata/BILLING_PERIOD=(\d{4}-(?:0[1-9]|1[0-2]))/[^/]+-Manifest\.json")
+_MANIFEST = re.compile(r"metadata/(?i:billing_period)=(\d{4}-(?:0[1-9]|1[0-2]))/[^/]+-Manifest\.json")
 
 
 @dataclass(frozen=True)
@@ -91,14 +91,16 @@ FOCUS_1_2 = Format(
         "account_id": "SubAccountId",
         "charge_type": "ChargeCategory",
         "service_code": "x_ServiceCode",
-        "usage_type": "x_UsageType",
+        "usage_type": "SkuMeter",
         "operation": "x_Operation",
         "resource_id": "ResourceId",
         "cost": "BilledCost",
     },
 )
 
-FORMATS = (CUR_2, FOCUS_1_2)
+FOCUS_1_0 = Format("FOCUS 1.0", "BilledCost", {**FOCUS_1_2.columns, "usage_type": "x_UsageType"})
+
+FORMATS = (CUR_2, FOCUS_1_2, FOCUS_1_0)
 
 
 def manifest_month(folder: str, key: str) -> str | None:
@@ -114,10 +116,12 @@ class Manifest:
     Attributes:
         execution_id: AWS's id of the delivery; empty where it has none.
         files: keys of the delivery's files, in the export's bucket.
+        within: the folder of the month's data, with / at its end, below that of the export.
     """
 
     execution_id: str
     files: tuple[str, ...]
+    within: str
 
 
 def read_manifest(content: bytes, bucket: str, folder: str, month: str) -> Manifest:
@@ -134,15 +138,18 @@ def read_manifest(content: bytes, bucket: str, folder: str, month: str) -> Manif
         raise Failed("failed", UNREADABLE, f"The manifest of {month} is no manifest of AWS Data Exports.") from error
     if not isinstance(names, list) or not files:
         raise Failed("failed", NOT_WHOLE, f"The manifest of {month} names no file.")
-    within = f"{folder}/data/BILLING_PERIOD={month}/"
+    below = re.match(rf"{re.escape(folder)}/(data/(?i:billing_period)={month}/)", files[0])
+    within = below[1] if below else f"data/BILLING_PERIOD={month}/"
     for name in files:
-        if not name.startswith(within) or ".." in name.split("/"):
-            raise Failed("failed", UNREADABLE, f"The manifest of {month} names {name}, which is not below {within}.")
+        if not name.startswith(f"{folder}/{within}") or ".." in name.split("/"):
+            raise Failed(
+                "failed", UNREADABLE, f"The manifest of {month} names {name}, which is not below {folder}/{within}."
+            )
         if not name.endswith(".parquet"):
             raise Failed("failed", UNREADABLE, f"{name} is no Parquet file. Let the export deliver Parquet.")
     if len({*files}) < len(files):
         raise Failed("failed", UNREADABLE, f"The manifest of {month} names a file twice.")
-    return Manifest(str(document.get("executionId") or ""), files)
+    return Manifest(str(document.get("executionId") or ""), files, within)
 
 
 def delivered(manifest: Listed, files: Sequence[str], held: Mapping[str, Listed], month: str) -> list[Listed]:

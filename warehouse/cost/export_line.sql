@@ -12,10 +12,10 @@
 -- operation: The operation that was charged, such as RunInstances; empty without one.
 -- resource_id: The resource as billing names it: an id or an ARN; NoResourceId for what belongs to none.
 -- cost: What was charged, by the metric and in the currency beside it.
--- metric: The metric of Cost Explorer that cost is: UnblendedCost of an export of CUR 2.0, BilledCost of one of FOCUS 1.2.
+-- metric: The metric of Cost Explorer that cost is: UnblendedCost of an export of CUR 2.0, BilledCost of one of FOCUS.
 -- currency: Billing currency, ISO 4217.
 -- line_count: Lines of the export that the row sums up: they differ in hour, rate or description.
--- export_format: CUR 2.0 or FOCUS 1.2.
+-- export_format: CUR 2.0, FOCUS 1.2 or FOCUS 1.0.
 select
     (parameter || '-01')::date as "month",
     item.usage_date,

@@ -3,7 +3,7 @@
 -- both.
 -- materialized: view
 -- key: ChargePeriodStart, SubAccountId, ServiceName, ChargeCategory, ChargeFrequency
--- "BilledCost": What is invoiced, in the billing currency: AWS's BilledCost where it is granted, else the unblended cost.
+-- "BilledCost": What is invoiced, in the billing currency: AWS's BilledCost where it is granted, else the unblended cost, after discounts where AWS gives it so.
 -- "BillingAccountId": The payer, 12 digits.
 -- "BillingAccountName": Name of the payer.
 -- "BillingCurrency": Currency of every cost in the row, ISO 4217.
@@ -38,7 +38,7 @@ with service_cost as (
         dimension_value as service,
         currency,
         unblended_cost,
-        coalesce(billed_cost, unblended_cost) as billed_cost,
+        coalesce(billed_cost, net_unblended_cost, unblended_cost) as billed_cost,
         coalesce(contracted_cost, unblended_cost) as contracted_cost,
         coalesce(net_amortized_cost, amortized_cost) as effective_cost,
         coalesce(list_cost, unblended_cost) as list_cost
@@ -46,7 +46,7 @@ with service_cost as (
     where slice = 'service'
 ),
 
--- Fees of reservations are usage types of the service that is reserved.
+-- Fees of reservations are usage types of the service that is reserved. Of what is not known here, the fee stays in its service.
 reservation as (
     select
         usage_date,
@@ -54,13 +54,14 @@ reservation as (
         case
             when contains(dimension_value, 'HeavyUsage:db.') then 'Amazon Relational Database Service'
             when contains(dimension_value, 'HeavyUsage:cache.') then 'Amazon ElastiCache'
-            when contains(dimension_value, 'HeavyUsage:dc') or contains(dimension_value, 'HeavyUsage:ra')
-                then 'Amazon Redshift'
+            when contains(dimension_value, 'HeavyUsage:dynamodb.') then 'Amazon DynamoDB'
+            when regexp_matches(dimension_value, 'HeavyUsage:(dc|ds|ra)[0-9]') then 'Amazon Redshift'
             when ends_with(dimension_value, '.search') then 'Amazon OpenSearch Service'
-            else 'Amazon Elastic Compute Cloud - Compute'
+            when regexp_matches(dimension_value, 'HeavyUsage:[^.]+[.][^.]+$')
+                then 'Amazon Elastic Compute Cloud - Compute'
         end as service,
         sum(unblended_cost) as unblended_cost,
-        sum(coalesce(billed_cost, unblended_cost)) as billed_cost,
+        sum(coalesce(billed_cost, net_unblended_cost, unblended_cost)) as billed_cost,
         sum(coalesce(contracted_cost, unblended_cost)) as contracted_cost,
         0::decimal(28, 10) as effective_cost,
         sum(coalesce(list_cost, unblended_cost)) as list_cost
@@ -121,7 +122,11 @@ bought as (
     from service_cost
     where
         unblended_cost >= 0
-        and (starts_with(service, 'Savings Plans for ') or starts_with(service, 'AWS Support'))
+        and (
+            starts_with(service, 'Savings Plans for ')
+            or starts_with(service, 'AWS Support')
+            or service in (select named.service from ref.service_action as named where named.charge = 'support')
+        )
 ),
 
 shared as (
