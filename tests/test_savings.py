@@ -153,6 +153,36 @@ def test_a_region_is_capped_by_its_own_usage(home: House) -> None:
     assert Decimal(savings(home)["snap-1"]["identified"]) == 0
 
 
+def elsewhere(region: str, snapshots: list[Record]) -> list[Given]:
+    """What a region of these names holds: snapshots alone."""
+    empty = [Given(name, (), "empty_verified", region=region) for name in ("ec2_volume", "ec2_instance", "ec2_image")]
+    held = Given("ec2_snapshot", snapshots, None if snapshots else "empty_verified", region=region)
+    return [*empty, held]
+
+
+@pytest.mark.parametrize(
+    ("region", "code"), [("ap-southeast-6", "APS8"), ("ap-southeast-7", "APS9"), ("ap-east-2", "APE2")]
+)
+def test_a_young_region_is_capped_by_its_own_bill(home: House, region: str, code: str) -> None:
+    found = elsewhere(region, [snapshot("snap-0", VolumeSize=1000)])
+    night(home, FIRST_NIGHT, {f"{code}-EBS:SnapshotUsage": [("2026-01-01", "0.55")]}, more=found)
+    row = savings(home)["snap-0"]
+    assert abs(Decimal(row["capped_saving"]) - Decimal("0.55") * MONTH) < Decimal("0.001")
+
+
+def test_a_region_without_a_code_has_no_cap(home: House) -> None:
+    spent = {"XXN1-EBS:SnapshotUsage": [("2026-01-01", "0.55"), ("2026-11-24", "0")]}
+    region = "xx-north-1"
+    night(home, FIRST_NIGHT, spent, more=elsewhere(region, [snapshot("snap-0", VolumeSize=1000)]))
+    row = savings(home)["snap-0"]
+    assert row["capped_saving"] is None and row["limited_by"] == "list price"
+    assert row["identified"] == row["list_saving"] and Decimal(row["identified"]) > 0
+    night(home, after(1), spent, more=elsewhere(region, []))
+    night(home, after(12), spent, more=elsewhere(region, []))
+    row = savings(home)["snap-0"]
+    assert (row["realised"], row["unknown_reason"]) == (None, "ref.region_code does not have its region")
+
+
 def test_an_account_that_the_bill_by_usage_type_does_not_hold_keeps_its_list_price(home: House) -> None:
     night(home, FIRST_NIGHT, {}, snapshots=[snapshot("snap-1", VolumeSize=1000)])
     row = savings(home)["snap-1"]

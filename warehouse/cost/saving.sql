@@ -13,12 +13,12 @@
 -- owner: Whom to ask; NULL where neither the resource nor its account has an owner.
 -- identified: Saving a month of what was a candidate on the last night of the month, in the currency beside it: list_saving, less what measured_saving and capped_saving take from it. 0 where another rule counts it, NULL where it cannot be reckoned or was no candidate.
 -- accepted: The same of what somebody accepted to keep, in the currency beside it; NULL where nobody did.
--- realised: Saving a month of what went or was changed in the month, at its last known rate, as far as the account's bill for its usage types fell, in the currency beside it; NULL where nothing did, where it is listed again, or where the bill does not show the week after yet.
+-- realised: Saving a month of what went or was changed in the month, at its last known rate, as far as the account's bill for its usage types fell, in the currency beside it; NULL where nothing did, where it is listed again, where ref.region_code does not have its region, or where the bill does not show the week after yet.
 -- currency: Currency of the amounts, ISO 4217; NULL without one.
 -- basis: Where the rate comes from: as AWS measured it, or list price × size; or why there is none.
 -- list_saving: What is identified or accepted, by list price × size alone, in the currency beside it.
 -- measured_saving: The same at what AWS measured of the resources, in the currency beside it: 0 where a reservation or a plan covers them, NULL where AWS did not measure them all.
--- capped_saving: list_saving, cut so that all findings together claim no more of a usage type than the account pays for it, in the currency beside it; NULL where the bill by usage type does not hold the account.
+-- capped_saving: list_saving, cut so that all findings together claim no more of a usage type than the account pays for it, in the currency beside it; NULL where the bill by usage type does not hold the account, or ref.region_code does not have the region.
 -- limited_by: Which of them decides: list price, measured or bill; NULL of what is realised alone.
 -- unknown_reason: Why it is not known what was realised of what is gone or changed; NULL where it is known, or nothing is.
 -- reporting_identified: identified in the reporting currency, by the newest rate of that night; NULL where there is no rate.

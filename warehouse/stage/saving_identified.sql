@@ -7,7 +7,7 @@
 -- rule: Rule of ref.decommission_rule.
 -- list_saving: By list price × size, counted once, in the currency beside it.
 -- measured_saving: The same at what AWS measured of its resources in the last 14 complete days, in the currency beside it; NULL where AWS did not measure one of them.
--- capped_saving: list_saving, cut so that all findings of the account together claim no more of a usage type than the account pays for it; NULL where the bill by usage type does not hold the account.
+-- capped_saving: list_saving, cut so that all findings of the account together claim no more of a usage type than the account pays for it; NULL where the bill by usage type does not hold the account, or ref.region_code does not have the region.
 -- saving: What is left of list_saving after both, in the currency beside it.
 -- limited_by: list price, measured or bill: which of the three decides.
 with through as (
@@ -154,6 +154,8 @@ cap as (
         claimed."usage",
         case
             when coalesce(any_value(billed_account.currency), '') <> any_value(claimed.currency) then null
+            -- The bill of a region without a code is counted under another one.
+            when claimed.region not in (select code.region from ref.region_code as code) then null
             when sum(claimed.amount) > coalesce(any_value(paid.amount), 0)
                 then
                     trunc(

@@ -8,7 +8,7 @@
 -- rule: Rule of ref.decommission_rule.
 -- account_id: The AWS account that owned it, 12 digits.
 -- owner: Whom to ask; NULL where nobody is named.
--- realised: In the currency beside it; NULL where it had no rate, is listed again, or the bill does not show the weeks yet.
+-- realised: In the currency beside it; NULL where it had no rate, is listed again, ref.region_code does not have its region, or the bill does not show the weeks yet.
 -- currency: ISO 4217; NULL without a rate.
 -- basis: Where the rate comes from and what the bill shows.
 -- unknown_reason: Why it is not known; NULL where it is.
@@ -41,7 +41,9 @@ resolved as (
         signal.saved_usage,
         signal.estimated_monthly_saving,
         bill.first_date <= signal.last_flagged_date - 7
-        and signal.resolved_date + 7 <= bill.last_date as is_shown
+        and signal.resolved_date + 7 <= bill.last_date as is_shown,
+        -- The bill of a region without a code is counted under another one.
+        signal.region not in (select code.region from ref.region_code as code) as is_uncoded
     from cmdb.decommission_signal as signal
     cross join bill
     where signal.resolution in ('gone', 'changed')
@@ -266,6 +268,7 @@ told as (
             when coalesce(reckoned.gross, 0) = 0 and back.arn is not null then null
             -- Nothing of it had a price, or it is counted under another rule.
             when coalesce(reckoned.gross, 0) = 0 then 0
+            when resolved.is_uncoded then null
             when resolved.is_shown then reckoned.amount
         end::decimal(28, 10) as realised,
         coalesce(
@@ -276,6 +279,7 @@ told as (
                 resolved.estimated_monthly_saving is null
                 or resolved.saved_usage is null
                 or coalesce(reckoned.gross, 0) = 0
+                or coalesce(resolved.is_uncoded, false)
                 or not coalesce(resolved.is_shown, false)
                 then ''
             when reckoned.is_cut then '; capped at what the bill of its usage types fell by'
@@ -286,6 +290,7 @@ told as (
             when resolved.saved_usage is null then 'its usage types were not kept'
             when coalesce(reckoned.gross, 0) = 0 and back.arn is not null then 'it is listed again'
             when coalesce(reckoned.gross, 0) = 0 then null
+            when resolved.is_uncoded then 'ref.region_code does not have its region'
             when not coalesce(resolved.is_shown, false)
                 then 'the bill by usage type does not hold the weeks before and after'
         end as unknown_reason
