@@ -67,6 +67,50 @@ def test_a_budget_that_is_spent_evenly_is_on_pace_on_every_day_of_the_month(home
     )
 
 
+VIEW = f"arn:aws:billing::{PAYER}:billingview/"
+UNHEALTHY = {"HealthStatus": {"Status": "UNHEALTHY", "StatusReason": "BILLING_VIEW_NO_ACCESS"}}
+HEALTHY = {"HealthStatus": {"Status": "HEALTHY"}}
+
+
+@pytest.mark.parametrize(
+    ("spent", "forecast", "health", "verdict"),
+    [
+        ("200", "900", UNHEALTHY, None),
+        ("200", "900", HEALTHY, "green"),
+        ("200", "900", {}, "green"),
+        ("200", "3900", UNHEALTHY, "amber"),
+        ("3200", "3900", UNHEALTHY, "red"),
+    ],
+)
+def test_a_budget_that_aws_does_not_count_is_not_green(
+    home: House, spent: str, forecast: str, health: dict[str, Any], verdict: str | None
+) -> None:
+    asked = "2026-11-24T14:00:00Z"
+    billed(home, service("2026-11-01", "2026-11-23", "100"), asked=asked)
+    listed_budgets(home, "night", asked, aws_budget("team", "MONTHLY", "3000", spent, forecast) | health)
+    found = standing(home)["team"]
+    assert found["verdict"] == verdict
+    reason = "AWS does not count the budget: BILLING_VIEW_NO_ACCESS" if health is UNHEALTHY else None
+    assert found["unknown_reason"] == reason
+
+
+def test_only_healthy_budgets_of_the_primary_view_are_held_against_the_bill(home: House) -> None:
+    asked = "2026-11-24T14:00:00Z"
+    billed(home, [("2026-11-10", "record_type", ACCOUNT, "Usage", "2300")], asked=asked)
+    more = {
+        "plain": {},
+        "primary": HEALTHY | {"BillingViewArn": f"{VIEW}primary"},
+        "custom": HEALTHY | {"BillingViewArn": f"{VIEW}custom-1"},
+        "unhealthy": UNHEALTHY,
+    }
+    whole = {"CostTypes": {"IncludeTax": True}}
+    budgets = [aws_budget(name, "MONTHLY", "3000", "200") | whole | own for name, own in more.items()]
+    listed_budgets(home, "night", asked, *budgets)
+    home.build("cost.reconciliation")
+    rows = home.rows("select scope from cost.reconciliation where rule = 'budgets_count_what_the_bill_says'")
+    assert {row["scope"].split(" ")[1] for row in rows} == {"plain", "primary"}
+
+
 def test_on_the_first_of_its_period_a_budget_has_no_pace_and_no_green(home: House) -> None:
     asked = "2026-11-01T14:00:00Z"
     billed(home, service("2026-10-01", "2026-10-31", "100"), asked=asked)

@@ -189,6 +189,16 @@ allocation_adds_up_to_the_bill as (
     where starts_with(bill.slice, 'tag:')
 ),
 
+-- What AWS cannot count, or counts in a custom billing view, is not the whole bill.
+counted_otherwise as (
+    select
+        account_id,
+        budget_name,
+        collected_at
+    from stage.budget
+    where health_status = 'UNHEALTHY' or not ends_with(billing_view_arn, ':billingview/primary')
+),
+
 -- Of AWS's budgets those that are about the whole bill of a month, and whose cost types can be told by record types.
 whole_bill_budget as (
     select
@@ -207,6 +217,7 @@ whole_bill_budget as (
             lambda left_out: left_out is not null
         ) as left_out
     from cost.budget
+    anti join counted_otherwise using (account_id, budget_name, collected_at)
     where
         budget_type = 'COST'
         and time_unit = 'MONTHLY'

@@ -238,6 +238,8 @@ budget_row as (
         budget.counted_date as last_complete_date,
         budget.elapsed_days,
         case
+            when budget.health_status = 'UNHEALTHY'
+                then 'AWS does not count the budget: ' || coalesce(budget.health_reason, 'no reason given')
             when budget.limit_amount is null then 'AWS gives no limit'
             when budget.aws_forecast_amount is null and budget.run_rate_amount is null
                 then 'AWS forecasts nothing, and no pace is known'

@@ -16,6 +16,8 @@
 -- aws_forecast_amount: What AWS expects at the period's end, in budget_currency; NULL where it forecasts nothing.
 -- run_rate_amount: actual_amount at the pace of elapsed_days to the period's end; NULL before the first day has passed, and for a period without an end.
 -- spend_rate: Rate by which actual_amount is shown: the average of the bill's rates in the period, each day weighed by what it cost; that of the last complete day where the bill does not hold the whole period, or a day has no rate.
+-- health_status: HEALTHY, or UNHEALTHY where AWS cannot count it; NULL where AWS does not report it.
+-- health_reason: Why it is UNHEALTHY; NULL where AWS gives no reason.
 -- is_stale: True where the newest response about budgets is not trusted.
 -- fetched_at: When AWS gave it, UTC.
 with payer as (
@@ -29,11 +31,13 @@ with payer as (
 listed as (
     select
         budget.*,
+        newest.health_status,
+        newest.health_reason,
         case budget.time_unit when 'MONTHLY' then 1 when 'QUARTERLY' then 3 when 'ANNUALLY' then 12 end
             as month_count,
         datediff('month', budget.period_start, budget.as_of_date) as months_since
     from cost.budget as budget
-    semi join stage.budget as newest
+    inner join stage.budget as newest
         on
             budget.account_id = newest.account_id
             and budget.budget_name = newest.budget_name
@@ -131,6 +135,8 @@ select
             paced.actual_amount * paced.period_days / paced.elapsed_days
     end::decimal(28, 10) as run_rate_amount,
     coalesce(period_rate.rate, rate.day_rate) as spend_rate,
+    paced.health_status,
+    paced.health_reason,
     paced.is_stale,
     paced.collected_at as fetched_at
 from paced

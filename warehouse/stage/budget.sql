@@ -14,6 +14,9 @@
 -- cost_types: What AWS counts (tax, credits, refunds, amortised or not), JSON; NULL where the budget has the newer metrics.
 -- metrics: The newer word for what AWS counts, JSON list such as ["NetUnblendedCost"]; NULL where it has cost_types.
 -- filters: What it is about, JSON: an expression, or the older lists of values by dimension; NULL for everything.
+-- health_status: HEALTHY, or UNHEALTHY where AWS cannot count it; NULL where AWS does not report it.
+-- health_reason: Why it is UNHEALTHY, such as BILLING_VIEW_NO_ACCESS; NULL where AWS gives no reason.
+-- billing_view_arn: The billing view that it counts in; NULL where AWS does not name one: the primary.
 -- updated_at: When somebody last changed the budget, UTC. AWS does not say when it last counted.
 select
     account_id,
@@ -30,6 +33,9 @@ select
     item.CostTypes as cost_types,
     item.Metrics as metrics,
     coalesce(item.FilterExpression, nullif(item.CostFilters::varchar, '{}')::json) as filters,
+    item.HealthStatus.Status as health_status,
+    item.HealthStatus.StatusReason as health_reason,
+    item.BillingViewArn as billing_view_arn,
     item.LastUpdatedTime as updated_at,
     cell.*
 from landing(
@@ -49,6 +55,8 @@ from landing(
             Metrics JSON,
             CostFilters JSON,
             FilterExpression JSON,
+            HealthStatus STRUCT(Status VARCHAR, StatusReason VARCHAR),
+            BillingViewArn VARCHAR,
             LastUpdatedTime TIMESTAMPTZ
     )'
     )
