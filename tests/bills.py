@@ -35,6 +35,7 @@ SEEDS = {
     "ref.anomaly_threshold": (
         "slice varchar, min_score decimal(18, 2), money_floor decimal(28, 10), relative_floor decimal(18, 4)"
     ),
+    "ref.tag_key": "tag_key varchar, resource_column varchar, is_cut_by_service boolean, description varchar",
 }
 
 

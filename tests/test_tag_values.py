@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bills import ACCOUNT, SPOT, billed, seed
+from bills import ACCOUNT, PAYER, SPOT, billed, seed
 from given import Given, House, house, migrations_before
 from test_decommission import instance
 
@@ -134,3 +134,19 @@ def test_a_warehouse_of_an_older_release_keeps_its_cut_by_service(tmp_path: Path
         home.build("cost.tag_service_daily")
         (row,) = home.rows("select written_value, tag_value, unblended_cost from cost.tag_service_daily")
     assert (row["written_value"], row["tag_value"], Decimal(row["unblended_cost"])) == ("v", "v", 1)
+
+
+@pytest.mark.parametrize(
+    ("key", "kind", "status"),
+    [
+        ("aws:createdBy", "AWSGenerated", "active"),
+        ("bc:project", "UserDefined", "active"),
+        ("bc:project", "AWSGenerated", "not_listed"),
+    ],
+)
+def test_the_status_of_a_key_is_that_of_its_own_kind(home: House, key: str, kind: str, status: str) -> None:
+    seed(home, "ref.tag_key", [(key,)])
+    listed = {"TagKey": key, "Type": kind, "Status": "Active", "LastUpdatedDate": "2024-05-01T00:00:00Z"}
+    home.night("night-1", [Given("cost_allocation_tag", [listed], account_id=PAYER)])
+    home.build("cost.tag_key_status")
+    assert [row["status"] for row in home.rows("from cost.tag_key_status")] == [status]

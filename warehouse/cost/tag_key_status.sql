@@ -44,7 +44,10 @@ judged as (
     from ref.tag_key as own
     cross join answer
     left join stage.cost_allocation_tag as listed
-        on own.tag_key = listed.tag_key and listed.tag_type = 'UserDefined'
+        on
+            own.tag_key = listed.tag_key
+            -- Nobody but AWS may write a key that begins with aws:.
+            and listed.tag_type = if(starts_with(own.tag_key, 'aws:'), 'AWSGenerated', 'UserDefined')
     left join billed on own.tag_key = billed.tag_key
 )
 
