@@ -324,6 +324,7 @@ class Budgets:
         spend = {"ActualSpend": {"Amount": decimal(actual), "Unit": budget.unit}}
         if forecast is not None:
             spend["ForecastedSpend"] = {"Amount": decimal(forecast), "Unit": budget.unit}
+        updated_at = dt.datetime.combine(self.as_of, dt.time(9, 41, 7), dt.UTC)
         shown: Output = {
             "BudgetName": budget.name,
             "BudgetType": budget.budget_type,
@@ -331,8 +332,9 @@ class Budgets:
             "BudgetLimit": {"Amount": budget.limit, "Unit": budget.unit},
             "CalculatedSpend": spend,
             "TimePeriod": {"Start": FIRST_START, "End": LAST_END},
-            "LastUpdatedTime": dt.datetime.combine(self.as_of, dt.time(9, 41, 7), dt.UTC),
-            "HealthStatus": {"Status": "HEALTHY"},
+            "LastUpdatedTime": updated_at,
+            "BillingViewArn": f"arn:aws:billing::{owner}:billingview/primary",
+            "HealthStatus": {"Status": "HEALTHY", "LastUpdatedTime": updated_at},
         }
         if budget.expression:
             shown["Metrics"] = [budget.metric]
@@ -413,7 +415,7 @@ class Budgets:
             call, "Amounts", periods, lambda period: self._amounts(owner, budget, *period), default=None
         )
         shown = self._shown(owner, budget, with_expression=False)
-        names = ("BudgetName", "BudgetType", "CostFilters", "CostTypes", "TimeUnit", "Metrics")
+        names = ("BudgetName", "BudgetType", "CostFilters", "CostTypes", "TimeUnit", "Metrics", "BillingViewArn")
         history = {name: shown[name] for name in names if name in shown}
         answer: Output = {"BudgetPerformanceHistory": {**history, "BudgetedAndActualAmountsList": page["Amounts"]}}
         return answer | ({"NextToken": page["NextToken"]} if "NextToken" in page else {})

@@ -511,6 +511,8 @@ def test_budgets_follow_from_the_ledger(bill: Simulator, year: list[Record]) -> 
         assert Decimal(spend["ActualSpend"]["Amount"]) == Decimal(expected["actual"])
         assert spend.get("ForecastedSpend", {}).get("Amount") == expected["forecast"]
         assert budgets[name]["LastUpdatedTime"].date() == TODAY - dt.timedelta(days=1)
+        assert budgets[name]["HealthStatus"].keys() == {"Status", "LastUpdatedTime"}
+        assert budgets[name]["BillingViewArn"].endswith(":billingview/primary")
         period = [row for row in rows if expected["period_start"] <= row["usage_date"] < expected["as_of"]]
         if expected["unit"] == "PERCENTAGE":
             # Rounded down, as the decimals of the bill are.
