@@ -96,6 +96,7 @@ WARNINGS = {
     ("ref/account_default", "account_defaults_are_of_the_organisation"),
     ("landing/ec2_region", "account_coverage"),
     ("cmdb/finding_spend_without_inventory", "spend_is_inventoried"),
+    ("cost/daily", "credits_are_not_positive"),
     ("cost/explained_spend", "every_billed_service_is_known"),
     ("cost/export_reconciliation", "exported_months_are_the_bill"),
     ("cost/exchange_rate", "rates_are_published_and_recent"),

@@ -1,6 +1,7 @@
--- Credits and refunds take money off the bill: none is above zero.
+-- Credits and refunds take money off the bill: none is above zero, but where AWS takes one back.
 -- about: cost.daily
--- refetch: cost_daily
+-- severity: warn
+-- refetch: nothing
 select
     usage_date,
     account_id,
