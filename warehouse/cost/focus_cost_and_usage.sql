@@ -125,7 +125,10 @@ bought as (
         and (
             starts_with(service, 'Savings Plans for ')
             or starts_with(service, 'AWS Support')
-            or service in (select named.service from ref.service_action as named where named.charge = 'support')
+            or service in (
+                select named.service from ref.service_action as named
+                where named.charge = 'support'
+            )
         )
 ),
 
