@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import re
 import socket
 import ssl
 import time
@@ -24,6 +25,7 @@ from listeners import Listener
 
 from bench import certificate
 from bench.stage import staged
+from resources.aws.errors import CaBundleUnreadable
 from resources.aws.fast import connections, http_response
 from resources.aws.fast.connections import Connections, Settings
 from resources.aws.fast.request_ids import RequestIds, UnclearResponse
@@ -335,7 +337,7 @@ def test_certificates_that_cannot_be_read_are_said_where_a_request_fails(kind: s
     elif kind != "missing":
         bundle.write_text("" if kind == "empty" else "garbage")
     ours = Ours(verify=str(bundle))
-    with pytest.raises(SSLError, match=r"127\.0\.0\.1"):
+    with pytest.raises(CaBundleUnreadable, match=re.escape(str(bundle))):
         own_way(ours, "https://127.0.0.1:1/")
 
 

@@ -1,7 +1,7 @@
 """The files of a delivery of AWS Data Exports: what its manifest names, what a bucket holds, and what is in them.
 
 AWS writes `FOLDER/metadata/BILLING_PERIOD=YYYY-MM/EXPORT-Manifest.json` once all files of a month are delivered, below
-`FOLDER/data/BILLING_PERIOD=YYYY-MM/`. Of FOCUS the folders are `billing_period=YYYY-MM`, and S3 tells them apart. With
+`FOLDER/data/BILLING_PERIOD=YYYY-MM/`. Some exports have `billing_period=YYYY-MM` instead, which S3 tells apart. With
 "overwrite" it replaces the files there, with "create new" it adds a folder of each delivery; the manifest names the
 files of the newest one in both. Nothing here sends a request.
 """

@@ -130,16 +130,19 @@ def of_instances(world: World) -> Iterator[Finding]:
         disks = [volumes[one["Ebs"]["VolumeId"]] for one in record["BlockDeviceMappings"]]
         uses = [use for place, disk in disks if not disk.get("MultiAttachEnabled") for use in volume_uses(place, disk)]
         box = Use(arn, "AmazonEC2", f"BoxUsage:{record['InstanceType']}", MONTH)
+        # Dedicated hardware has other prices.
+        is_priced = record["Placement"]["Tenancy"] == "default"
         if state == "stopped" and _age(world, record["LaunchTime"]) >= int(_rule("stopped_instance")["min_days"]):
             yield Finding(arn, "stopped_instance", account, region, "candidate", uses)
         if state == "running" and _age(world, record["LaunchTime"]) >= int(_rule("idle_instance")["min_days"]):
             verdict = {"idle": "candidate", "none": "unknown"}.get(activity[name])
             if verdict:
-                yield Finding(arn, "idle_instance", account, region, verdict, [*uses, box])
+                yield Finding(arn, "idle_instance", account, region, verdict, [*uses, box] if is_priced else None)
         family, _, size = record["InstanceType"].partition(".")
         if family in families:
             new = Use(arn, "AmazonEC2", f"BoxUsage:{families[family]}.{size}", -MONTH)
-            yield Finding(arn, "old_generation", account, region, "candidate", [box, new] if state == "running" else [])
+            change = [box, new] if state == "running" else []
+            yield Finding(arn, "old_generation", account, region, "candidate", change if is_priced else None)
 
 
 def of_snapshots(world: World) -> Iterator[Finding]:
