@@ -144,15 +144,16 @@ def _management_is_master(caller: Caller, organization: Organization) -> CheckRe
     if caller.account_id is None:
         return _not_evaluated(name, "the management profile did not respond")
     if organization.management_account_id is None:
-        return _not_evaluated(
-            name,
-            organization.error_message or "the organisation was not described",
-            "Let the network and HTTPS_PROXY through to the endpoint of Organizations, and check endpoint_url of "
-            f"profile {caller.profile}."
-            if organization.is_unreached
-            else "Grant organizations:DescribeOrganization (`cmdb policy management` prints the policy), "
-            "or point AWS_MANAGEMENT_PROFILE to an account of an organisation.",
+        hint = (
+            "Grant organizations:DescribeOrganization (`cmdb policy management` prints the policy), "
+            "or point AWS_MANAGEMENT_PROFILE to an account of an organisation."
         )
+        if organization.is_unreached:
+            hint = (
+                "Let the network and HTTPS_PROXY through to the endpoint of Organizations, and check endpoint_url of "
+                f"profile {caller.profile}."
+            )
+        return _not_evaluated(name, organization.error_message or "the organisation was not described", hint)
     if caller.account_id != organization.management_account_id:
         return CheckResult(
             False,

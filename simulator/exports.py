@@ -189,7 +189,8 @@ class DataExport:
 
     def _deliver(self, month: str, table: str, delivery: str, fault: str) -> None:
         self._deliveries += 1
-        now = dt.datetime.now(dt.UTC).replace(microsecond=0) - dt.timedelta(minutes=5, seconds=-self._deliveries)
+        # S3 reports whole seconds: each delivery has one of its own, so that the newest can be recognised.
+        now = dt.datetime.now(dt.UTC).replace(microsecond=0) + dt.timedelta(minutes=-5, seconds=self._deliveries)
         execution = digest("execution", self._world.seed, month, self._deliveries)[:32]
         name = FOLDER.rpartition("/")[2]
         period = f"{TABLES[table]}={month}"

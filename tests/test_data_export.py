@@ -143,16 +143,16 @@ def test_a_closed_month_of_each_table_is_the_bill_by_resource_to_the_cent(
     deliver(small, CLOSED, table=table, delivery="create new" if table == "FOCUS 1.2" else "overwrite")
     assert night(home, "night-1").passed
     truth = ledger(small, CLOSED, metric)
-    told = lines(home)
+    stored = lines(home)
     of_account: dict[str, Decimal] = {}
-    for row in told:
+    for row in stored:
         of_account[row["account_id"]] = of_account.get(row["account_id"], Decimal()) + Decimal(row["cost"])
     assert of_account.keys() == truth.keys()
     assert all(abs(of_account[account] - cost) < CENT / 2 for account, cost in truth.items())
-    assert {row["export_format"] for row in told} == {table}
+    assert {row["export_format"] for row in stored} == {table}
     # Two lines of twelve hours are one row.
-    assert {row["line_count"] % 2 for row in told} == {0}
-    assert {(row["run_id"], row["listing"], row["is_stale"]) for row in told} == {
+    assert {row["line_count"] % 2 for row in stored} == {0}
+    assert {(row["run_id"], row["listing"], row["is_stale"]) for row in stored} == {
         ("night-1", f"cost_export:{CLOSED}", False)
     }
     found = verdicts(home, CLOSED)

@@ -493,7 +493,7 @@ def test_a_malformed_config_file(aws: ScriptedAws, make_reach: MakeReach, tmp_pa
 
 
 @pytest.mark.parametrize("is_utf_8", [True, False])
-def test_a_file_that_the_locale_cannot_read_is_no_malformed_one(tmp_path: Path, is_utf_8: bool) -> None:
+def test_a_file_that_the_locale_cannot_read_is_refused_with_what_helps(tmp_path: Path, is_utf_8: bool) -> None:
     config = tmp_path / "config"
     config.write_text("# für alle\n[profile one]\nregion = eu-central-1\n", "utf-8")
     code = (

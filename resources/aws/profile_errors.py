@@ -236,7 +236,7 @@ _NETWORK = {
     "ConnectionClosedError": "the connection was closed",
     "UnclearResponse": "what came back may belong to another request",
 }
-"""Of exceptions of the network, what happened. A text may name what the exception was made with."""
+"""Of exceptions on the way to AWS, what happened. A text may name what the exception was made with."""
 
 
 def explained(error: BaseException, profile: str, role: Role, config: AwsConfig) -> ProfileError:
