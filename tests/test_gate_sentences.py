@@ -27,7 +27,7 @@ from pipelines.settings import Settings
 from pipelines.trust import gate
 from resources.audit.cells import NewestCell
 from resources.audit.checks import record_preflight
-from resources.audit.coverage import coverage
+from resources.audit.coverage import Standing, by_listing, standing
 from resources.audit.identities import record_callers
 from resources.audit.step_plans import Arrival, LandedRecords, begin_plans, record_arrival
 from resources.aws.profiles import AwsConfigError
@@ -385,13 +385,13 @@ def test_a_gate_requests_once_and_holds_what_is_not_trusted(
     warehouse.night(RUN, [Given("ec2_volume", [{"VolumeId": "vol-1"}])])
     asked: list[list[str]] = []
 
-    def watched(connection: Any, names: Sequence[str], **options: Any) -> list[NewestCell]:
+    def watched(connection: Any, names: Sequence[str]) -> dict[str, Standing]:
         asked.append(list(names))
-        found = coverage(connection, names, **options)
-        assert [cell.listing for cell in found] == ["s3_bucket"] * ("s3_bucket" in names)
+        found = standing(connection, names)
+        assert {cell.listing for stands in found.values() for cell in stands.others} == {"s3_bucket"}
         return found
 
-    monkeypatch.setattr(gate, "coverage", watched)
+    monkeypatch.setattr(gate, "standing", watched)
     with warehouse.store.read() as connection:
         found = gate.listing_checks(connection, ["ec2_instance", "ec2_volume", "s3_bucket"], SETTINGS)
     assert asked == [["ec2_instance", "ec2_volume", "s3_bucket"]]
@@ -405,7 +405,7 @@ def test_a_gate_requests_once_and_holds_what_is_not_trusted(
 def test_cells_are_kept_by_their_listing_whatever_its_parameter() -> None:
     cell = NewestCell("billing", "000000000001", "aws-global", "", "found", True, RUN, FIRST_NIGHT, record_count=3)
     names = ["cost_daily:2026-10", "cost_daily:2026-11:service", "budget"]
-    found = gate.by_listing([replace(cell, listing=name) for name in names])
+    found = by_listing([replace(cell, listing=name) for name in names])
     assert {name: [cell.listing for cell in cells] for name, cells in found.items()} == {
         "cost_daily": names[:2],
         "budget": names[2:],

@@ -14,10 +14,9 @@ from scripted_aws import Call, Reply, ScriptedAws, as_json, json_error, scripted
 
 from pipelines.catalogue.registry import listings
 from pipelines.settings import read_settings
-from pipelines.trust.gate import by_listing
 from pipelines.trust.listing_rule import listing_check
 from pipelines.trust.publish_rules import freshness_check
-from resources.audit.coverage import coverage
+from resources.audit.coverage import by_listing, coverage
 from resources.aws.client import AwsClient
 from resources.aws.errors import Failed
 from resources.aws.listing import Each, Listing

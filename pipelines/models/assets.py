@@ -330,7 +330,7 @@ def _contents(connection: "duckdb.DuckDBPyConnection", model: Model, rows: int |
         found = connection.execute(f"select count(*) from {model.quoted}").fetchone() if counted else None
         rows = found[0] if found else None
     return _Contents(
-        columns_of(connection, model.quoted),
+        columns_of(connection, model),
         rows,
         cost_metadata(connection, model.relation, model.sources, datetime.now(UTC)) if model.schema == "cost" else {},
         sketches.spend(connection) if model.relation == "cost.daily" else None,

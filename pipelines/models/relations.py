@@ -6,33 +6,36 @@ from pipelines.models.model import Model
 from resources.store.sql import identifier, literal
 
 
-def columns_of(connection: duckdb.DuckDBPyConnection, relation: str) -> list[tuple[str, str]]:
-    """Names and types of the columns of a relation, in order."""
-    return [(row[0], row[1]) for row in connection.execute(f"describe {relation}").fetchall()]
+def columns_of(connection: duckdb.DuckDBPyConnection, model: Model) -> list[tuple[str, str]]:
+    """Names and types of the columns of the relation of a model, in order."""
+    return [(name, kind) for name, kind, _ in _columns(connection, "current_database()", model.schema, model.name)]
+
+
+def temporary_columns(connection: duckdb.DuckDBPyConnection, name: str) -> list[tuple[str, str]]:
+    """Names and types of the columns of a temporary table or view, in order."""
+    return [(column, kind) for column, kind, _ in _columns(connection, "'temp'", "main", name)]
+
+
+def _columns(
+    connection: duckdb.DuckDBPyConnection, database: str, schema: str, name: str
+) -> list[tuple[str, str, str | None]]:
+    """Name, type and comment of each column, as the relation was made: to describe a view plans its query again."""
+    return connection.execute(
+        "select column_name, data_type, comment from duckdb_columns() "
+        f"where database_name = {database} and schema_name = $schema and table_name = $name order by column_index",
+        {"schema": schema, "name": name},
+    ).fetchall()
 
 
 def comment_on(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
     """Describe the relation of a model and its columns, as their comments."""
     kind = "view" if model.materialized == "view" else "table"
     connection.execute(f"comment on {kind} {model.quoted} is {literal(model.header.description)}")
-    standing = _column_comments(connection, model)
-    for name, comment in standing.items():
+    standing = _columns(connection, "current_database()", model.schema, model.name)
+    for name, _, comment in standing:
         # It spares writing what stands, in tables that are not made anew.
         if name in model.columns and comment != model.columns[name]:
             connection.execute(f"comment on column {model.quoted}.{identifier(name)} is {literal(model.columns[name])}")
-
-
-def _column_comments(connection: duckdb.DuckDBPyConnection, model: Model) -> dict[str, str | None]:
-    """The columns of a relation and what each is commented with."""
-    if model.materialized in ("view", "full", "full_from_previous"):  # made anew
-        return {name: None for name, _ in columns_of(connection, model.quoted)}
-    return dict(
-        connection.execute(
-            "select column_name, comment from duckdb_columns() "
-            "where database_name = current_database() and schema_name = $schema and table_name = $name",
-            {"schema": model.schema, "name": model.name},
-        ).fetchall()
-    )
 
 
 def drop_other_kind(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
@@ -40,13 +43,11 @@ def drop_other_kind(connection: duckdb.DuckDBPyConnection, model: Model) -> None
 
     DuckDB replaces neither by the other.
     """
+    other = "table" if model.materialized == "view" else "view"
     standing = connection.execute(
-        """
-        select table_type
-        from information_schema.tables
-        where table_catalog = current_database() and table_schema = $schema and table_name = $name
-        """,
+        f"select 1 from duckdb_{other}s() "
+        f"where database_name = current_database() and schema_name = $schema and {other}_name = $name",
         {"schema": model.schema, "name": model.name},
     ).fetchone()
-    if standing is not None and (standing[0] == "VIEW") != (model.materialized == "view"):
-        connection.execute(f"drop {'view' if standing[0] == 'VIEW' else 'table'} {model.quoted}")
+    if standing is not None:
+        connection.execute(f"drop {other} {model.quoted}")

@@ -25,9 +25,9 @@ from pipelines.publishing.copying import Overtaken, PublishedCopy
 from pipelines.publishing.naming import left_warning, name_warning
 from pipelines.settings import Settings
 from pipelines.trust import ages, publish_rules
-from pipelines.trust.gate import GATE_TAG, by_listing, open_gate, refuse, refusing
+from pipelines.trust.gate import GATE_TAG, open_gate, refuse, refusing
 from resources.audit import paid_requests
-from resources.audit.coverage import coverage, standing
+from resources.audit.coverage import by_listing, coverage, standing
 from resources.audit.runs import builds, finish_run, known_runs, settle_run
 from resources.objects.errors import ObjectStoreError
 from resources.objects.object_store import ObjectStore

@@ -19,11 +19,11 @@ from pipelines.plain_text import plain
 from pipelines.reference import ReferenceFileError
 from pipelines.settings import Settings
 from pipelines.trust import listing_rule, preflight_rules
-from resources.audit.cells import NewestCell
 from resources.audit.checks import newest_preflight
-from resources.audit.coverage import Standing, coverage, standing
+from resources.audit.coverage import Standing, standing, trusted_regions
 from resources.audit.identities import identities_checked_at
 from resources.audit.step_plans import unfinished
+from resources.aws.errors import UNREACHED_CODES
 from resources.aws.profiles import AwsConfigError
 from resources.aws.workers import ProcessEnded
 from resources.check_result import CheckResult, Severity
@@ -200,29 +200,24 @@ def listing_checks(
     connection: "duckdb.DuckDBPyConnection", listings: Sequence[str], settings: Settings
 ) -> dict[str, CheckResult]:
     """The silent-zero rule's check result for each listing, from the newest cells."""
-    cells = by_listing(coverage(connection, listings, without_quiet=True))
     stands = standing(connection, listings)
+    unreached = [
+        name for name, found in stands.items() if any(cell.error_code in UNREACHED_CODES for cell in found.others)
+    ]
+    regions = trusted_regions(connection, unreached) if unreached else {}
     nothing = Standing()
     return {
         name: listing_rule.listing_check(
             name,
-            cells.get(name, []),
+            stands.get(name, nothing).others,
             settings.untrusted_tolerance,
             trusted=stands.get(name, nothing).trusted,
             waiting=stands.get(name, nothing).waiting,
-            regions=stands.get(name, nothing).regions,
+            regions=regions.get(name, ()),
             is_supplement=name in SUPPLEMENTS,
         )
         for name in listings
     }
-
-
-def by_listing(cells: Iterable[NewestCell]) -> dict[str, list[NewestCell]]:
-    """Cells grouped by listing name, without the listing's parameter."""
-    found: dict[str, list[NewestCell]] = {}
-    for cell in cells:
-        found.setdefault(cell.name, []).append(cell)
-    return found
 
 
 def _severity(text: str) -> Severity:

@@ -19,8 +19,9 @@ def literal(text: Path | str) -> str:
 
 def exists(connection: "duckdb.DuckDBPyConnection", schema: str, name: str) -> bool:
     """Whether a table or view of this name exists."""
+    # By its columns: the information schema takes four times as long, and some hundreds of steps look here.
     found = connection.execute(
-        "select 1 from information_schema.tables where table_schema = $schema and table_name = $name",
+        "select 1 from duckdb_columns() where schema_name = $schema and table_name = $name limit 1",
         {"schema": schema, "name": name},
     )
     return found.fetchone() is not None
