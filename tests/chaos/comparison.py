@@ -93,8 +93,8 @@ def unblocked(found: Believed, lies: Sequence[Lie]) -> list[str]:
 # ------------------------------------------------------------------------------------------------ the rows
 
 
-def compared(database: Path, known: Known, lie: Lie, frozen: Sequence[Sequence[str]], account: str) -> list[str]:
-    """What is otherwise in a published dataset than the fate of a lie about an account demands."""
+def compared(database: Path, known: Known, lie: Lie) -> list[str]:
+    """What is otherwise in a published dataset than the fate of a lie demands."""
     found = tables(database, known.before, known.runs)
     yesterday, tonight = known.yesterday, known.tonight
     verdicts: list[str] = []
@@ -109,17 +109,22 @@ def compared(database: Path, known: Known, lie: Lie, frozen: Sequence[Sequence[s
         other = difference(*({name: of[name] for name in of if name not in open_ones} for of in (found, tonight)))
         return [*wrong, *verdicts, *filter(None, [other]), *invented(found, tonight, open_ones)]
     if lie.fate == "missing":
-        return [*_nothing_retired(found, known), *elsewhere(found, tonight, [account])]
+        return [*_nothing_retired(found, known), *elsewhere(found, tonight, lie.cut)]
+    wrong = untrusted(database, lie.frozen, late=lie.late)
+    if lie.cut:
+        wrong += _nothing_retired(found, known)
+        found, yesterday, tonight = (without_accounts(of, lie.cut) for of in (found, yesterday, tonight))
     may_differ = (*RESTING_ON_MORE, *lie.differs, *lie.stale, *(may_be_open(found) if lie.late else ()))
     # Of what is lied about some cells are not requested each night, and others are skipped since their parents are.
-    accounts = {place[1] for place in frozen}
+    accounts = {place[1] for place in lie.frozen}
     stopped = [
         (cell, account, region)
         for cell, account, region, outcome in untrusted_cells(database)
-        if _is_frozen(frozen, cell.partition(":")[0], account, region) or (outcome == "skipped" and account in accounts)
+        if _is_frozen(lie.frozen, cell.partition(":")[0], account, region)
+        or (outcome == "skipped" and account in accounts)
     ]
     return [
-        *untrusted(database, frozen, late=lie.late),
+        *wrong,
         *verdicts,
         *all_stale(found, yesterday, lie.stale),
         *frozen_rows(found, yesterday, tonight, stopped, may_differ),
@@ -131,6 +136,18 @@ def _is_frozen(frozen: Sequence[Sequence[str]], listing: str, account: str, regi
         fnmatchcase(listing, place[0]) and fnmatchcase(account, place[1]) and fnmatchcase(region, place[2])
         for place in frozen
     )
+
+
+def without_accounts(published: Tables, accounts: Sequence[str]) -> Tables:
+    """The tables without what is said of some accounts' resources; what the organisation has and pays stays."""
+
+    def is_of_one(row: Row) -> bool:
+        return any(isinstance(value, str) and account in value for value in row for account in accounts)
+
+    return {
+        name: (columns, [row for row in rows if not is_of_one(row)] if name.startswith(("aws.", "cmdb.")) else rows)
+        for name, (columns, rows) in published.items()
+    }
 
 
 SAYING_WHAT_WAITS = {

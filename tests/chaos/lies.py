@@ -81,6 +81,7 @@ class Lie:
         lookalike: what Organizations answers to somebody else's account: `silent-zero` or `access-denied`.
         late: CloudTrail shows a call only after the night; `cmdb confirm` looks it up again when it does.
         stale: tables that have yesterday's rows, each marked stale.
+        cut: accounts of which a list ends too early.
         mends: the next night, to which nobody lies, has to publish tonight's truth.
         forgets: tables of which that night lacks rows, since what they compare with is gone.
         what: a name where those of the lies do not tell it.
@@ -103,6 +104,7 @@ class Lie:
     forgets: tuple[str, ...] = ()
     late: bool = False
     stale: tuple[str, ...] = ()
+    cut: tuple[str, ...] = ()
     what: str = ""
     differs: tuple[str, ...] = ()
     sends_only: tuple[str, ...] = ()
@@ -260,7 +262,7 @@ ALONE: tuple[Lie, ...] = (
     zero("no_buckets", "s3_bucket", "in account {account}"),
     # Half a list.
     Lie(("empty_page",), "survived"),
-    Lie(("truncated",), "missing", mends=True),
+    Lie(("truncated",), "missing", cut=("{account}",), mends=True),
     Lie(
         ("truncated_accounts",),
         "refused",

@@ -23,7 +23,7 @@ SIGN_IN = ("sts", "sso")
 
 
 def must_come_of(lies: Sequence[Lie], ground: Ground, database: Path, known: Known | None) -> None:
-    """Tell lies of one fate, or of some that freeze cells and some that are survived, in one run.
+    """Tell lies of one fate in one run, or some that freeze cells and some that are survived or hide records.
 
     Args:
         lies: of settings and delays that agree.
@@ -39,7 +39,7 @@ def must_come_of(lies: Sequence[Lie], ground: Ground, database: Path, known: Kno
     ground.simulator.configure(org_mode=lies[0].lookalike)
     if late:
         ground.simulator.configure(trail_passes=False, trail_delay_seconds=list(DELAY_SECONDS))
-    lies, account = told_by(ground.simulator, lies)
+    lies = told_by(ground.simulator, lies)
     whole = together(lies)
     confirmed: Ended | None = None
     try:
@@ -52,7 +52,7 @@ def must_come_of(lies: Sequence[Lie], ground: Ground, database: Path, known: Kno
         elif night.code != 0:
             wrong.append("it was refused")
         else:
-            wrong += apart(lambda: compared(database, known, whole, whole.frozen, account), ground.scratch)
+            wrong += apart(lambda: compared(database, known, whole), ground.scratch)
             if late:
                 was, first = fingerprint(database), served_run(database)
                 seen = apart(lambda: believed(database), ground.scratch)
@@ -95,8 +95,8 @@ with collection as (
 # ------------------------------------------------------------------------------------------------ telling
 
 
-def told_by(simulator: Simulator, lies: Sequence[Lie]) -> tuple[list[Lie], str]:
-    """Begin lies; returns each with the accounts, regions and numbers in its texts, and the account of the first."""
+def told_by(simulator: Simulator, lies: Sequence[Lie]) -> list[Lie]:
+    """Begin lies; returns each with the accounts, regions and numbers in its texts."""
     truth = simulator.truth()
     reachable, regions = truth["reachable"], truth["regions"]
     asked = len(reachable) + 1
@@ -109,7 +109,7 @@ def told_by(simulator: Simulator, lies: Sequence[Lie]) -> tuple[list[Lie], str]:
         "workload_cells": str((asked - 1) * len(regions)),
     }
     targets = {**truth["central"], "workload": reachable[0], **{str(n): one for n, one in enumerate(reachable)}}
-    filled, account = [], ""
+    filled = []
     for lie in reversed(lies):
         account = ""
         for name in reversed(lie.told):
@@ -118,7 +118,7 @@ def told_by(simulator: Simulator, lies: Sequence[Lie]) -> tuple[list[Lie], str]:
             account = simulator.lie(name, **target)["account_id"]
         other = next(one for one in reachable if one != account)
         filled.append(with_words(lie, {**known, "account": account, "other": other}))
-    return filled[::-1], account
+    return filled[::-1]
 
 
 def named(lies: Sequence[Lie]) -> str:
@@ -135,6 +135,7 @@ def with_words(lie: Lie, words: Mapping[str, str]) -> Lie:
     return replace(
         lie,
         says=tuple(map(put_in, lie.says)),
+        cut=tuple(map(put_in, lie.cut)),
         frozen=tuple((listing, put_in(account), put_in(region)) for listing, account, region in lie.frozen),
         settings={name: put_in(text) for name, text in lie.settings.items()},
     )
@@ -155,7 +156,9 @@ def together(lies: Sequence[Lie]) -> Lie:
     if (
         any(len(values) > 1 for values in settings.values())
         or len({(lie.lookalike, lie.late) for lie in lies}) > 1
-        or not (len(fates) == 1 or fates == {"survived", "frozen"})
+        or not (
+            len(fates) == 1 or (len(fates) == 2 and "frozen" in fates and fates <= {"survived", "missing", "frozen"})
+        )
         or any(lie.sends_only or lie.never_sends for lie in lies)
     ):
         raise ValueError(f"these cannot be told in one run: {', '.join(lie.name for lie in lies)}")
@@ -175,6 +178,7 @@ def together(lies: Sequence[Lie]) -> Lie:
         lookalike=lies[0].lookalike,
         late=lies[0].late,
         stale=tuple(name for lie in lies for name in lie.stale),
+        cut=tuple(account for lie in lies for account in lie.cut),
         differs=tuple(name for lie in lies for name in lie.differs),
         prepare=prepare,
     )
