@@ -27,7 +27,7 @@ from pipelines.settings import Settings
 from pipelines.trust import gate
 from resources.audit.cells import NewestCell
 from resources.audit.checks import record_preflight
-from resources.audit.coverage import Standing, by_listing, standing
+from resources.audit.coverage import Standing, by_listing, coverage, standing
 from resources.audit.identities import record_callers
 from resources.audit.step_plans import Arrival, LandedRecords, begin_plans, record_arrival
 from resources.aws.profiles import AwsConfigError
@@ -385,16 +385,21 @@ def test_a_gate_requests_once_and_holds_what_is_not_trusted(
     warehouse.night(RUN, [Given("ec2_volume", [{"VolumeId": "vol-1"}])])
     asked: list[list[str]] = []
 
-    def watched(connection: Any, names: Sequence[str]) -> dict[str, Standing]:
+    def summed(connection: Any, names: Sequence[str]) -> dict[str, Standing]:
         asked.append(list(names))
-        found = standing(connection, names)
-        assert {cell.listing for stands in found.values() for cell in stands.others} == {"s3_bucket"}
+        return standing(connection, names)
+
+    def watched(connection: Any, names: Sequence[str], **options: Any) -> list[NewestCell]:
+        asked.append(list(names))
+        found = coverage(connection, names, **options)
+        assert [cell.listing for cell in found] == ["s3_bucket"]
         return found
 
-    monkeypatch.setattr(gate, "standing", watched)
+    monkeypatch.setattr(gate, "standing", summed)
+    monkeypatch.setattr(gate, "coverage", watched)
     with warehouse.store.read() as connection:
         found = gate.listing_checks(connection, ["ec2_instance", "ec2_volume", "s3_bucket"], SETTINGS)
-    assert asked == [["ec2_instance", "ec2_volume", "s3_bucket"]]
+    assert asked == [["ec2_instance", "ec2_volume", "s3_bucket"], ["s3_bucket"]]
     assert {name: verdict.passed for name, verdict in found.items()} == {
         "ec2_instance": True,
         "ec2_volume": True,

@@ -20,7 +20,7 @@ from pipelines.reference import ReferenceFileError
 from pipelines.settings import Settings
 from pipelines.trust import listing_rule, preflight_rules
 from resources.audit.checks import newest_preflight
-from resources.audit.coverage import Standing, standing, trusted_regions
+from resources.audit.coverage import Standing, by_listing, coverage, standing, trusted_regions
 from resources.audit.identities import identities_checked_at
 from resources.audit.step_plans import unfinished
 from resources.aws.errors import UNREACHED_CODES
@@ -201,15 +201,16 @@ def listing_checks(
 ) -> dict[str, CheckResult]:
     """The silent-zero rule's check result for each listing, from the newest cells."""
     stands = standing(connection, listings)
-    unreached = [
-        name for name, found in stands.items() if any(cell.error_code in UNREACHED_CODES for cell in found.others)
-    ]
+    loud = [name for name, found in stands.items() if found.others]
+    cells = by_listing(coverage(connection, loud, without_quiet=True)) if loud else {}
+    # For one sentence about what came through elsewhere.
+    unreached = [name for name in loud if any(cell.error_code in UNREACHED_CODES for cell in cells[name])]
     regions = trusted_regions(connection, unreached) if unreached else {}
     nothing = Standing()
     return {
         name: listing_rule.listing_check(
             name,
-            stands.get(name, nothing).others,
+            cells.get(name, []),
             settings.untrusted_tolerance,
             trusted=stands.get(name, nothing).trusted,
             waiting=stands.get(name, nothing).waiting,
