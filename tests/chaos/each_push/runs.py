@@ -37,19 +37,14 @@ def refused(*names: str) -> Run:
     return tuple(of(name, "refused") for name in names)
 
 
-BEFORE_ANYTHING = tuple(
-    refused(name)
-    for name in (
-        "same_account_twice",
-        "misrouted_management",
-        "misrouted_operations",
-        "misrouted_billing",
-        "expired_management",
-        "expired_operations",
-        "expired",
-    )
+BEFORE_ANYTHING = (
+    refused("same_account_twice"),
+    # One that is misrouted in each: they all lead to the same account, which is another fault.
+    refused("misrouted_management", "expired_operations"),
+    refused("misrouted_operations", "expired"),
+    refused("misrouted_billing", "expired_management"),
 )
-"""Refused by the pre-flight."""
+"""Refused by the pre-flight, which judges each role by a rule of its own."""
 
 WITHOUT_ACCOUNTS = tuple(
     refused(name)
@@ -82,18 +77,26 @@ REFUSED: tuple[Run, ...] = (
         of("down_workload", "refused", about=1),
         of("hidden_denial", "refused", about=2),
     ),
-    refused("denied_region", "bill_without_account"),
+    (
+        *refused("denied_region", "bill_without_account"),
+        of(
+            "expired_midway_operations",
+            "refused",
+            doubts=(("tagged_resource", "denied"), ("*", "denied"), ("*", WAITS)),
+        ),
+    ),
     refused("silent_zero"),
     refused("misrouted_midway_workload", "no_trail_workload"),
     refused("denied_everywhere_workload", "no_trail"),
     (
+        # With it nothing is requested in the regions of any account.
+        *refused("expired_workload"),
         of("expired_midway_billing", "refused", doubts=(("cost_*", "denied"), ("budget*", "denied"))),
-        of("expired_midway_operations", "refused", doubts=(("tagged_resource", "denied"), ("*", WAITS))),
-        of("expired_midway_workload", "refused", about=1),
     ),
-    # With it nothing is requested in the regions of any account.
-    refused("expired_workload"),
-    (of("foreign_record", "refused", about=2, doubts=(("*", "wrong_account"),)),),
+    (
+        of("expired_midway_workload", "refused", about=1),
+        of("foreign_record", "refused", about=2, doubts=(("*", "wrong_account"),)),
+    ),
 )
 """Runs of which nothing is published."""
 
