@@ -77,14 +77,7 @@ REFUSED: tuple[Run, ...] = (
         of("down_workload", "refused", about=1),
         of("hidden_denial", "refused", about=2),
     ),
-    (
-        *refused("denied_region", "bill_without_account"),
-        of(
-            "expired_midway_operations",
-            "refused",
-            doubts=(("tagged_resource", "denied"), ("*", "denied"), ("*", WAITS)),
-        ),
-    ),
+    refused("denied_region", "bill_without_account"),
     refused("silent_zero"),
     refused("misrouted_midway_workload", "no_trail_workload"),
     refused("denied_everywhere_workload", "no_trail"),
@@ -94,9 +87,10 @@ REFUSED: tuple[Run, ...] = (
         of("expired_midway_billing", "refused", doubts=(("cost_*", "denied"), ("budget*", "denied"))),
     ),
     (
+        of("expired_midway_operations", "refused", doubts=(("tagged_resource", "denied"), ("*", WAITS))),
         of("expired_midway_workload", "refused", about=1),
-        of("foreign_record", "refused", about=2, doubts=(("*", "wrong_account"),)),
     ),
+    (of("foreign_record", "refused", about=2, doubts=(("*", "wrong_account"),)),),
 )
 """Runs of which nothing is published."""
 
