@@ -156,7 +156,7 @@ def together(lies: Sequence[Lie]) -> Lie:
     if (
         any(len(values) > 1 for values in settings.values())
         or len({(lie.lookalike, lie.late) for lie in lies}) > 1
-        or not (len(fates) == 1 or fates in ({"survived", "frozen"}, {"missing", "frozen"}))
+        or not (len(fates) == 1 or fates <= {"survived", "missing", "frozen"})
         or any(lie.sends_only or lie.never_sends for lie in lies)
     ):
         raise ValueError(f"these cannot be told in one run: {', '.join(lie.name for lie in lies)}")
