@@ -90,14 +90,20 @@ PAGES: Mapping[str, str] = {
 """Documentation pages of the assets that come from neither a SQL file nor a listing."""
 
 
-def with_metadata(spec: dg.AssetSpec, models: Mapping[str, Model], docs_url: str) -> dg.AssetSpec:
+def with_metadata(
+    spec: dg.AssetSpec, models: Mapping[str, Model], lineage: Mapping[str, Mapping[str, Any]], docs_url: str
+) -> dg.AssetSpec:
     """The spec with owner, freshness policy (months have none), documentation page, code version, place of its SQL.
+
+    Of a model also where its columns come from. With each run's results Dagster would store that anew and read it again
+    for every step that rests on the model.
 
     A view is a virtual asset in Dagster: it is as fresh as its sources, and downstream assets look through it.
 
     Args:
         spec: the asset's spec.
         models: the models by `schema.name`.
+        lineage: metadata of where the columns of each come from (`lineage_metadata`).
         docs_url: base URL under which people read the repository's files, such as a web page of its host. If it is
             empty, the metadata holds the page's path.
     """
@@ -112,7 +118,7 @@ def with_metadata(spec: dg.AssetSpec, models: Mapping[str, Model], docs_url: str
         metadata["dagster/column_schema"] = LINE
     model = models.get(".".join(spec.key.path))
     if model is not None:
-        metadata[SOURCE] = source_of(model, docs_url)
+        metadata |= {SOURCE: source_of(model, docs_url), **lineage[model.relation]}
     return spec.replace_attributes(
         code_version=code_version() if model is None else fingerprint(model),
         is_virtual=model is not None and model.materialized == "view",

@@ -20,7 +20,8 @@ from pipelines.lost_interrupts import send_again
 from pipelines.models.assets import asset_key, daily_months_asset, model_assets
 from pipelines.models.checks import read_checks
 from pipelines.models.model import read_models
-from pipelines.models.query_facts import forget_trees, lineage_of, record_rules_of
+from pipelines.models.model_metadata import lineage_metadata
+from pipelines.models.query_facts import forget_trees, record_rules_of
 from pipelines.preflight_assets import PREFLIGHT_KEY, caller_identity
 from pipelines.publishing.assets import published_asset, published_copy
 from pipelines.report.assets import report
@@ -59,7 +60,7 @@ def build_defs(environment: Mapping[str, str], problem: str = "") -> dg.Definiti
         settings = Settings(problem=str(error))
     models = read_models()
     sql_checks = read_checks(relations=models)
-    record_rules, lineage = record_rules_of(models), lineage_of(models)
+    record_rules, lineage = record_rules_of(models), lineage_metadata(models)
     forget_trees()
     months = partitions(settings, datetime.now(UTC).date())
     nightly = dg.define_asset_job(
@@ -88,14 +89,14 @@ def build_defs(environment: Mapping[str, str], problem: str = "") -> dg.Definiti
     can_run = bool(settings.management_profile and settings.operations_profile and settings.billing_profile)
     return dg.Definitions(
         assets=dg.map_asset_specs(
-            lambda spec: with_metadata(spec, models, settings.docs_url),
+            lambda spec: with_metadata(spec, models, lineage, settings.docs_url),
             [
                 caller_identity,
                 zero_confirmation,
                 *collection_assets(record_rules),
                 bill_month_asset(record_rules, months),
                 daily_months_asset(models, sql_checks, months),
-                *model_assets(models, sql_checks, lineage),
+                *model_assets(models, sql_checks),
                 published_asset(models, sql_checks),
                 *copies,
                 report,

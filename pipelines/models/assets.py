@@ -23,10 +23,8 @@ from pipelines.dagster_metadata import cells_table
 from pipelines.models import checks
 from pipelines.models.build import build, prepare
 from pipelines.models.model import Model
-from pipelines.models.model_metadata import cost_metadata, lineage_metadata, month_metadata
-from pipelines.models.query_facts import ColumnLineage
+from pipelines.models.model_metadata import cost_metadata, month_metadata
 from pipelines.models.relations import columns_of
-from pipelines.models.sources import Sources
 from pipelines.plain_text import as_markdown
 from pipelines.settings import Settings
 from pipelines.trust import ages
@@ -72,11 +70,7 @@ def check_result(result: checks.SqlResult, asset: dg.AssetKey) -> dg.AssetCheckR
 
 
 def model_asset(
-    model: Model,
-    models: Mapping[str, Model],
-    on_it: Sequence[checks.SqlCheck],
-    load: Load,
-    lineage: ColumnLineage,
+    model: Model, models: Mapping[str, Model], on_it: Sequence[checks.SqlCheck], load: Load
 ) -> dg.AssetsDefinition:
     """The step that builds a model and its logs, and runs its checks."""
     logs = _logs_of(model, models)
@@ -140,7 +134,7 @@ def model_asset(
                 continue
             yield dg.MaterializeResult(
                 asset_key=asset_key(built),
-                metadata=_metadata(built, contents[built.relation], lineage.of(built.relation)),
+                metadata=_metadata(built, contents[built.relation]),
                 check_results=seen if built is model else [],
             )
         stop_where_blocked(model.relation, _broken(results))
@@ -338,20 +332,16 @@ def _contents(connection: "duckdb.DuckDBPyConnection", model: Model, rows: int |
     )
 
 
-def _metadata(model: Model, contents: _Contents, lineage: Mapping[str, Sources]) -> dict[str, Any]:
-    shown: dict[str, Any] = (
-        contents.money
-        | {
-            "dagster/column_schema": dg.TableSchema(
-                [
-                    dg.TableColumn(name, kind, description=as_markdown(model.columns.get(name, "")))
-                    for name, kind in contents.columns
-                ]
-            ),
-            "dagster/relation_identifier": model.relation,
-        }
-        | lineage_metadata({name: lineage[name] for name, _ in contents.columns if lineage.get(name)})
-    )
+def _metadata(model: Model, contents: _Contents) -> dict[str, Any]:
+    shown: dict[str, Any] = contents.money | {
+        "dagster/column_schema": dg.TableSchema(
+            [
+                dg.TableColumn(name, kind, description=as_markdown(model.columns.get(name, "")))
+                for name, kind in contents.columns
+            ]
+        ),
+        "dagster/relation_identifier": model.relation,
+    }
     if contents.rows is not None:
         shown["dagster/row_count"] = contents.rows
     picture = contents.picture
@@ -368,13 +358,11 @@ def _metadata(model: Model, contents: _Contents, lineage: Mapping[str, Sources])
     return shown
 
 
-def model_assets(
-    models: Mapping[str, Model], sql_checks: Sequence[checks.SqlCheck], lineage: ColumnLineage
-) -> list[dg.AssetsDefinition]:
+def model_assets(models: Mapping[str, Model], sql_checks: Sequence[checks.SqlCheck]) -> list[dg.AssetsDefinition]:
     """Every SQL file as an asset; a log belongs to the step of the table that it logs."""
     load = Load()
     return [
-        model_asset(model, models, [check for check in sql_checks if check.on == model.relation], load, lineage)
+        model_asset(model, models, [check for check in sql_checks if check.on == model.relation], load)
         for model in models.values()
         if model.materialized != "log"
     ]

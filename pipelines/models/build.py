@@ -385,10 +385,10 @@ def _ensure_table(connection: duckdb.DuckDBPyConnection, model: Model, source: s
     Raises:
         ModelError: a column has another type than the table's: that is a migration's business.
     """
-    if not exists(connection, model.schema, model.name):
+    have = dict(columns_of(connection, model))
+    if not have:
         connection.execute(f"create table {model.quoted} as select * from {source} limit 0")
         return
-    have = dict(columns_of(connection, model))
     for name, kind in temporary_columns(connection, source):
         if name not in have:
             connection.execute(f"alter table {model.quoted} add column {identifier(name)} {kind}")

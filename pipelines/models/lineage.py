@@ -37,12 +37,12 @@ class Lineage:
         if relation not in self._given:
             model = self._models[relation]
             # A table that remembers reads itself: then it has the columns that are documented.
-            self._given[relation] = dict.fromkeys(model.columns, NONE)
+            self._given[relation] = dict.fromkeys(model.documented, NONE)
             scope = build_scope(parsed(model.sql))
             if scope is not None:
                 found = _Query(self).columns(scope)
                 # `cell.*` is no table: what a collected row carries of its cell is documented with every such model.
-                self._given[relation] = (dict.fromkeys(model.columns, NONE) if model.listings else {}) | found
+                self._given[relation] = (dict.fromkeys(model.documented, NONE) if model.listings else {}) | found
         return self._given[relation]
 
     def columns(self, table: exp.Expression) -> dict[str, Source]:

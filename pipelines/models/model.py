@@ -176,6 +176,11 @@ class Model:
         named = {name: text for name, text in self.header.entries.items() if name not in reserved}
         return {**CELL_COLUMNS, **(RECORD_COLUMN if self.keeps_records else {}), **named}
 
+    @property
+    def documented(self) -> list[str]:
+        """Names of the columns that its file documents; of what is collected also those that a row has of its cell."""
+        return [name for name in self.columns if self.listings or name in self.header.entries]
+
 
 _WORKED_OUT: dict[object, tuple[tuple[tuple[str, str], ...], object]] = {}
 

@@ -3,12 +3,15 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from pipelines.collection.cost_slices import REQUEST_PRICE_USD
-from pipelines.models.sources import Sources, as_text
+from pipelines.models.model import Model, once
+from pipelines.models.query_facts import lineage_of
+from pipelines.models.sources import as_text
 
 if TYPE_CHECKING:
     import duckdb
@@ -132,19 +135,29 @@ def month_metadata(connection: "duckdb.DuckDBPyConnection", months: Collection[s
     return shown
 
 
-def lineage_metadata(lineage: Mapping[str, Sources]) -> dict[str, Any]:
-    """Which columns each column comes from: for Dagster's own page of lineage, and as a table that people read."""
-    if not lineage:
-        return {}
-    return {
-        "dagster/column_lineage": dg.TableColumnLineage(
-            {
-                name: [dg.TableColumnDep(dg.AssetKey(source.asset), source.column) for source in sorted(sources)]
-                for name, sources in lineage.items()
+def lineage_metadata(models: Mapping[str, Model]) -> Mapping[str, Mapping[str, Any]]:
+    """Which columns the columns of each model come from, by relation: as Dagster knows it, and as a table to be read.
+
+    Nothing of a model of which no column comes from any, such as one that is read from a file.
+    """
+    return once(_lineage_metadata, models)
+
+
+def _lineage_metadata(models: Mapping[str, Model]) -> dict[str, dict[str, Any]]:
+    lineage, key = lineage_of(models), cache(dg.AssetKey)
+    shown: dict[str, dict[str, Any]] = {relation: {} for relation in models}
+    for relation in models:
+        known = {column: sorted(sources) for column, sources in lineage.of(relation).items() if sources}
+        if known:
+            deps = {
+                column: [dg.TableColumnDep(key(source.asset), source.column) for source in sources]
+                for column, sources in known.items()
             }
-        ),
-        "columns_come_from": dg.MetadataValue.table(
-            [dg.TableRecord({"column": name, "from": as_text(sources)}) for name, sources in lineage.items()],
-            schema=dg.TableSchema([dg.TableColumn("column"), dg.TableColumn("from")]),
-        ),
-    }
+            shown[relation] = {
+                "dagster/column_lineage": dg.TableColumnLineage(deps),
+                "columns_come_from": dg.MetadataValue.table(
+                    [dg.TableRecord({"column": column, "from": as_text(sources)}) for column, sources in known.items()],
+                    schema=dg.TableSchema([dg.TableColumn("column"), dg.TableColumn("from")]),
+                ),
+            }
+    return shown
