@@ -11,8 +11,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-import botocore.session
 import pytest
+from botocore_models import service_model
 from every_operation import every_operation, is_let_through, signing_names
 
 from pipelines.catalogue.registry import listings
@@ -615,7 +615,7 @@ def test_every_optional_grant_has_a_caller() -> None:
     asked: dict[str, set[str]] = {role: set() for role in ROLES}
     for listing in listings().values():
         service, _, operation = listing.call.partition(":")
-        signing = botocore.session.get_session().get_service_model(service).signing_name
+        signing = service_model(service).signing_name
         for role in listing.roles:
             asked[role].add(iam_action(signing, operation))
     # What finds the objects of the export, and is landed nowhere.

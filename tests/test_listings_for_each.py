@@ -9,6 +9,7 @@ from typing import Any
 
 import central
 import pytest
+from botocore_models import operation_model
 from given import FIRST_NIGHT, Given, House, hours, house
 from scripted_aws import Call, Reply, ScriptedAws, as_json, json_error, scripted, static, write_profiles
 
@@ -333,9 +334,7 @@ def test_an_organisation_without_a_resource_policy_says_so_and_an_earlier_one_go
 
 
 def model_of(operation: str) -> Any:
-    import botocore.session
-
-    return botocore.session.Session().get_service_model("organizations").operation_model(operation)
+    return operation_model("organizations", operation)
 
 
 @pytest.mark.parametrize("page", [{}, {"Policy": None}, {"Policy": []}, {"Policy": [{"Content": "{}"}]}])

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import botocore.session
 import pytest
 from botocore.model import Shape
+from botocore_models import operation_model
 
 from pipelines.catalogue.registry import listings
 from resources.aws.listing import Listing
 from resources.aws.paging import TOKEN_FIELDS
 
 
-@functools.cache
 def input_shape(service: str, operation: str) -> Any:
-    return botocore.session.Session().get_service_model(service).operation_model(operation).input_shape
+    return operation_model(service, operation).input_shape
 
 
 def out_of_bounds(shape: Shape, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -49,8 +48,7 @@ def test_every_listing_whose_response_has_a_token_reads_the_pages_that_follow() 
     session = botocore.session.Session()
     unread = []
     for listing in listings().values():
-        model = session.get_service_model(listing.service)
-        shape = model.operation_model(listing.operation).output_shape
+        shape = operation_model(listing.service, listing.operation).output_shape
         known = session.get_component("data_loader").load_service_model(listing.service, "paginators-1")["pagination"]
         has_pages = listing.token is not None or listing.operation in known or listing.first_page_only
         if shape is not None and set(TOKEN_FIELDS) & set(shape.members) and not has_pages:

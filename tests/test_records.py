@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import botocore.session
 import pytest
+from botocore_models import operation_model
 from given import Given, House, run_checks
 from nights import cmdb_here, copy_of, query, run_night
 from scripted_aws import Call, Reply, as_json, reservations, scripted, static, write_profiles, xml
@@ -51,7 +51,7 @@ Record = dict[str, Any]
 @pytest.mark.parametrize("listing", CATALOGUE.values(), ids=lambda listing: listing.name)
 def test_every_listing_says_what_reports_its_records_apart_or_why_nothing_does(listing: Listing) -> None:
     assert bool(listing.key) != bool(listing.no_key), "write key=, or no_key= and the reason"
-    model = botocore.session.Session().get_service_model(listing.service).operation_model(listing.operation)
+    model = operation_model(listing.service, listing.operation)
     if model.has_streaming_output:
         # Its records are made of the lines of a file, of which AWS's model says nothing.
         assert all(set(listing.key) <= set(table.columns) for table in FORMATS)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore_models import operation_model
 from nights import copy_of, query
 from steps import RUN, age, asked
 
@@ -229,17 +230,11 @@ def test_what_was_trusted_too_long_ago_is_requested_again_too(
 # ------------------------------------------------------------------------------------------------- records
 
 
-def model_of(service: str, operation: str) -> Any:
-    import botocore.session
-
-    return botocore.session.Session().get_service_model(service).operation_model(operation)
-
-
 def taken(
     listing: Listing, page: dict[str, Any], parameters: dict[str, Any] | None = None, account: str = "000000000001"
 ) -> list[dict[str, Any]]:
     kept: list[dict[str, Any]] = []
-    model = model_of(listing.service, listing.operation)
+    model = operation_model(listing.service, listing.operation)
     Pages(listing, account, kept.append).take(page, model, parameters or {})
     return kept
 

@@ -81,9 +81,9 @@ def yesterday(ground: Ground) -> Yesterday:
 
 
 @pytest.fixture(scope="session")
-def known(ground: Ground, yesterday: Yesterday) -> Known:
-    """The truthful runs of yesterday and tonight."""
-    return made_once("small-tonight", lambda shared: second_night(ground, shared, yesterday))
+def known(ground: Ground, yesterday: Yesterday, tmp_path_factory: pytest.TempPathFactory) -> Known:
+    """The truthful runs of yesterday and tonight; one file compares with them, and so one worker."""
+    return second_night(ground, tmp_path_factory.mktemp("small-tonight"), yesterday)
 
 
 @pytest.fixture
