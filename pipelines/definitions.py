@@ -192,7 +192,7 @@ class Executed:
 def execute(job: dg.JobDefinition, tags: Mapping[str, str]) -> Executed:
     """Run a job in this process, against the instance of `DAGSTER_HOME`, so that the UI shows the run.
 
-    `JobDefinition.execute_in_process` keeps every event until the end, with the columns and the lineage of each table.
+    `JobDefinition.execute_in_process` keeps every event until the end, with the columns of each table.
     """
     with dg.DagsterInstance.get() as instance:
         run = instance.create_run_for_job(

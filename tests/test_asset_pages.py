@@ -313,6 +313,7 @@ def made(sql: str) -> dict[str, str]:
             self.schema, self.name, self.sql = "org", name, sql
             self.documented = columns.split()
             self.listings = listings
+            self.uses = {f"org.{name}"} if f"org.{name}" in sql else set()
 
     models: Any = {
         "org.a": Given(
@@ -337,6 +338,7 @@ def made(sql: str) -> dict[str, str]:
             "select x, y from org.a union all by name select one as y from org.b",
             {"x": "org.a.x", "y": "org.a.y, org.b.one"},
         ),
+        ("select x from org.a union all by name select before.* from org.c as before", {"x": "org.a.x, org.c.x"}),
         ("select x from org.a join org.b using (x)", {"x": "org.a.x, org.b.x"}),
         ("select a.x from org.a as a join org.b as b on a.x = b.one", {"x": "org.a.x"}),
         ("select (select max(b.one) from org.b as b where b.x = a.x) as most from org.a as a", {"most": "org.b.one"}),

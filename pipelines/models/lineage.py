@@ -36,13 +36,16 @@ class Lineage:
         """
         if relation not in self._given:
             model = self._models[relation]
-            # A table that remembers reads itself: then it has the columns that are documented.
-            self._given[relation] = dict.fromkeys(model.documented, NONE)
+            documented = dict.fromkeys(model.documented, NONE)
             scope = build_scope(parsed(model.sql))
+            # A table that remembers reads itself: it has what is documented, and what the rest of its query gives.
+            self._given[relation] = documented
             if scope is not None:
+                if relation in model.uses:
+                    self._given[relation] = dict.fromkeys(_Query(self).columns(scope), NONE) | documented
                 found = _Query(self).columns(scope)
                 # `cell.*` is no table: what a collected row carries of its cell is documented with every such model.
-                self._given[relation] = (dict.fromkeys(model.documented, NONE) if model.listings else {}) | found
+                self._given[relation] = (documented if model.listings else {}) | found
         return self._given[relation]
 
     def columns(self, table: exp.Expression) -> dict[str, Source]:
