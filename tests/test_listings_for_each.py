@@ -333,15 +333,11 @@ def test_an_organisation_without_a_resource_policy_says_so_and_an_earlier_one_go
     assert home.rows("select * from org.delegation_policy") == []
 
 
-def model_of(operation: str) -> Any:
-    return operation_model("organizations", operation)
-
-
 @pytest.mark.parametrize("page", [{}, {"Policy": None}, {"Policy": []}, {"Policy": [{"Content": "{}"}]}])
 def test_a_structure_that_is_missing_is_no_response(page: dict[str, Any]) -> None:
     pages = Pages(CONTENT, ACCOUNT, [].append)
     with pytest.raises(Failed) as failed:
-        pages.take(page, model_of("DescribePolicy"), {})
+        pages.take(page, operation_model("organizations", "DescribePolicy"), {})
     assert (failed.value.outcome, failed.value.code, pages.found) == ("failed", "UnreadableAnswer", 0)
 
 
@@ -351,11 +347,11 @@ def test_a_structure_is_one_record_and_names_its_owner_within(owner: str, outcom
     record = {"PolicySummary": {"Arn": arn("p-1", owner)}, "Content": "{}"}
     pages = Pages(CONTENT, ACCOUNT, kept.append)
     if outcome is None:
-        pages.take({"Policy": record}, model_of("DescribePolicy"), {})
+        pages.take({"Policy": record}, operation_model("organizations", "DescribePolicy"), {})
         assert kept == [record]
     else:
         with pytest.raises(Failed) as failed:
-            pages.take({"Policy": record}, model_of("DescribePolicy"), {})
+            pages.take({"Policy": record}, operation_model("organizations", "DescribePolicy"), {})
         assert failed.value.outcome == outcome
 
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import random
-from functools import cache
 from typing import Any
 from xml.sax.saxutils import escape
 
 import pytest
-from botocore.loaders import Loader
-from botocore.model import ServiceModel
 from botocore.parsers import ResponseParserError, create_parser
+from botocore_models import service_model
 
 from pipelines.catalogue import registry as catalogue
 from resources.aws.fast.parsers import FastParsers
@@ -22,14 +20,9 @@ from resources.aws.responses import ROOTS, ForeignResponse
 PROTOCOLS = ("ec2", "query")
 
 
-@cache
-def service(name: str) -> Any:
-    return ServiceModel(Loader().load_service_model(name, "service-2"), name)
-
-
 def listings() -> list[Listing]:
     calls = {listing.call: listing for listing in catalogue.listings().values()}
-    return [listing for listing in calls.values() if service(listing.service).resolved_protocol in PROTOCOLS]
+    return [listing for listing in calls.values() if service_model(listing.service).resolved_protocol in PROTOCOLS]
 
 
 class Writer:
@@ -83,7 +76,7 @@ class Writer:
 
 
 def answer(listing: Listing, writer: Writer) -> bytes:
-    model = service(listing.service)
+    model = service_model(listing.service)
     shape = model.operation_model(listing.operation).output_shape
     inner = writer.content(shape, 0)
     if "resultWrapper" in shape.serialization:
@@ -115,7 +108,7 @@ SETTINGS: dict[str, Any] = {"timestamp_parser": str.upper, "blob_parser": str}
 @WAYS
 @pytest.mark.parametrize("listing", listings(), ids=lambda listing: listing.call)
 def test_what_comes_of_a_response_is_what_botocore_makes_of_it(parsers: Any, listing: Listing) -> None:
-    model = service(listing.service)
+    model = service_model(listing.service)
     shape = model.operation_model(listing.operation).output_shape
     theirs = create_parser(model.resolved_protocol)
     theirs.__init__(timestamp_parser=str.upper, blob_parser=str)
@@ -150,7 +143,7 @@ def test_what_comes_of_a_response_is_what_botocore_makes_of_it(parsers: Any, lis
     ],
 )  # fmt: skip
 def test_errors_and_nonsense_are_what_they_are_for_botocore(parsers: Any, body: bytes, status: int) -> None:
-    shape = service("ec2").operation_model("DescribeVpcs").output_shape
+    shape = service_model("ec2").operation_model("DescribeVpcs").output_shape
     for protocol in PROTOCOLS:
         expected = read(create_parser(protocol), body, shape, status)
         assert read(parsers().create_parser(protocol), body, shape, status) == expected
@@ -183,7 +176,7 @@ S3_LIST = b"<ListAllMyBucketsResult><Buckets/></ListAllMyBucketsResult>"
     ],
 )
 def test_what_is_no_response_is_said_to_be_none(parsers: Any, name: str, operation: str, body: bytes, how: str) -> None:
-    model = service(name)
+    model = service_model(name)
     context = {"operation_name": operation}
     said = {"headers": {}, "status_code": 200, "body": body, "context": context}
     parser = parsers(**SETTINGS).create_parser(model.resolved_protocol)
@@ -194,7 +187,7 @@ def test_what_is_no_response_is_said_to_be_none(parsers: Any, name: str, operati
 
 @WAYS
 def test_a_response_of_rest_with_xml_is_what_botocore_makes_of_it(parsers: Any) -> None:
-    shape = service("s3").operation_model("ListBuckets").output_shape
+    shape = service_model("s3").operation_model("ListBuckets").output_shape
     body = S3_LIST.replace(
         b"<Buckets/>", b"<Buckets><Bucket><Name>b</Name></Bucket></Buckets><Owner><ID>o</ID></Owner>"
     )
@@ -208,13 +201,14 @@ def test_every_root_of_rest_with_xml_is_known() -> None:
     asked = {
         listing.operation
         for listing in catalogue.listings().values()
-        if is_rest_xml(listing) and not service(listing.service).operation_model(listing.operation).has_streaming_output
+        if is_rest_xml(listing)
+        and not service_model(listing.service).operation_model(listing.operation).has_streaming_output
     }
     assert asked == set(ROOTS)
 
 
 def is_rest_xml(listing: Listing) -> bool:
-    return bool(service(listing.service).resolved_protocol == "rest-xml")
+    return bool(service_model(listing.service).resolved_protocol == "rest-xml")
 
 
 @WAYS
@@ -229,7 +223,7 @@ def is_rest_xml(listing: Listing) -> bool:
 def test_a_bucket_without_tags_has_none_whether_or_not_the_empty_list_is_sent(
     parsers: Any, body: bytes, tags: list[object] | None
 ) -> None:
-    model = service("s3control")
+    model = service_model("s3control")
     said = {"headers": {}, "status_code": 200, "body": body, "context": {"operation_name": "ListTagsForResource"}}
     parsed = (
         parsers(**SETTINGS)
