@@ -17,12 +17,12 @@ import botocore.httpsession
 import botocore.parsers
 import pytest
 from botocore.loaders import Loader
+from botocore_models import service_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scripted_aws import INSTANCES, Call, Reply, ScriptedAws, reservations, scripted, static, write_profiles
 from test_json_answers import model as json_model
 from test_json_answers import operations as json_operations
-from test_xml_answers import service as xml_service
 
 from resources.aws import fast
 from resources.aws.client import AwsClient
@@ -213,7 +213,7 @@ XML_PIECES = (
 @given(st.lists(st.sampled_from(XML_PIECES), max_size=12), st.sampled_from([200, 400, 503]))
 def test_xml_of_any_content_is_the_same_on_both_ways(pieces: list[bytes], status: int) -> None:
     body = b"<DescribeVpcsResponse>" + b"".join(pieces) + b"</DescribeVpcsResponse>"
-    output = xml_service("ec2").operation_model("DescribeVpcs").output_shape
+    output = service_model("ec2").operation_model("DescribeVpcs").output_shape
     response = {"headers": {}, "status_code": status, "body": body, "context": {"operation_name": "DescribeVpcs"}}
     fast, strict = read_both_ways("ec2", response, output)
     assert fast == strict
