@@ -20,6 +20,7 @@ import pytest
 import test_json_answers
 import test_xml_answers
 from botocore.parsers import create_parser
+from botocore_models import service_model
 from given import FIRST_NIGHT, HOSTILE, MANAGEMENT, WORKLOAD, Given, House, hours, house
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
@@ -171,7 +172,7 @@ class JsonNames(test_json_answers.Writer):
 @examples(15, 400)
 @given(st.sampled_from(test_xml_answers.listings()), st.integers(0, 2**32), st.lists(XML_TEXT, min_size=1, max_size=8))
 def test_any_text_in_xml_is_read_as_botocore_reads_it(listing: Any, seed: int, texts: list[str]) -> None:
-    model = test_xml_answers.service(listing.service)
+    model = service_model(listing.service)
     shape = model.operation_model(listing.operation).output_shape
     body = test_xml_answers.answer(listing, XmlNames(seed, texts))
     theirs = create_parser(model.resolved_protocol)
@@ -214,7 +215,7 @@ def test_tags_that_come_in_xml_or_json_are_what_was_sent(pairs: list[tuple[str, 
         f"<item><key>{in_xml(key, how)}</key><value>{in_xml(value, how)}</value></item>" for key, value in pairs
     )
     body = f"<DescribeVpcsResponse><vpcSet><item><tagSet>{items}</tagSet></item></vpcSet></DescribeVpcsResponse>"
-    shape = test_xml_answers.service("ec2").operation_model("DescribeVpcs").output_shape
+    shape = service_model("ec2").operation_model("DescribeVpcs").output_shape
     (vpc,) = test_xml_answers.read(FastParsers().create_parser("ec2"), body.encode(), shape)["Vpcs"]
     assert vpc["Tags"] == sent
 
