@@ -22,7 +22,7 @@ lint:
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/lint-imports --no-logo
-	.venv/bin/sqlfluff lint --disable-progress-bar --processes 0 warehouse pipelines/report/queries pipelines/differences/queries pipelines/explorer/queries
+	.venv/bin/sqruff --config .sqruff lint warehouse pipelines/report/queries pipelines/differences/queries pipelines/explorer/queries
 
 types:
 	.venv/bin/mypy

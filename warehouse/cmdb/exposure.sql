@@ -61,7 +61,7 @@ judged as (
                 way.is_whole
                 and list_filter(
                     way.unknown_path,
-                    lambda part: part.reason <> 'led_through_a_middlebox' -- noqa: RF01
+                    lambda part: part.reason <> 'led_through_a_middlebox'
                 ) = []
                 and coalesce(came.is_certain, false)
                 then 'exposed'

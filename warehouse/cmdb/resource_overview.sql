@@ -121,7 +121,7 @@ unlisted as (
             place.kind = judged_type.kind
             and list_filter(
                 place.listings,
-                lambda listing: listing = 'ec2_region' or starts_with(listing, judged_type.prefix) -- noqa: RF01
+                lambda listing: listing = 'ec2_region' or starts_with(listing, judged_type.prefix)
             ) <> []
     where place.entry = ''
     group by judged_type.resource_type, place.account_id, place.region

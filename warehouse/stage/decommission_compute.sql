@@ -193,7 +193,7 @@ select
                     'quantity': -case when volume.size_gb >= 334 then 125 else 0 end::decimal(18, 4)
                 }
             ],
-            lambda part: part.quantity <> 0 -- noqa: RF01
+            lambda part: part.quantity <> 0
         )
     ) as parts,
     volume.price_gap as size_gap

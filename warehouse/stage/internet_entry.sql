@@ -303,9 +303,9 @@ unknown as (
         entry,
         subnet_id,
         -- What a list leads to a gateway alone does not hide that the gateway is detached.
-        bool_or(part.listing = 'ec2_route_table' and part.reason <> 'prefix_list') -- noqa: RF01
+        bool_or(part.listing = 'ec2_route_table' and part.reason <> 'prefix_list')
             as is_route_unknown,
-        bool_or(part.listing = 'ec2_network_acl') as is_acl_unknown, -- noqa: RF01
+        bool_or(part.listing = 'ec2_network_acl') as is_acl_unknown,
         coalesce(list(distinct part order by part) filter (where not is_of_rules), []) as path,
         coalesce(list(distinct part order by part) filter (where is_of_rules), []) as rules
     from explained

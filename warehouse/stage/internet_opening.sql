@@ -317,7 +317,7 @@ judged_stretch as (
             when counted.is_own then 4
             else 3
         end as audience_rank,
-        list_filter(counted.rules, lambda one: list_contains(counted.cidrs, one.cidr)) as rules -- noqa: RF01
+        list_filter(counted.rules, lambda one: list_contains(counted.cidrs, one.cidr)) as rules
     from counted
     inner join public on counted.family = public.family
 ),
