@@ -7,9 +7,15 @@ from botocore.model import OperationModel, ServiceModel
 
 
 @functools.cache
+def _session() -> botocore.session.Session:
+    """One for all, whose loader finds out once which services there are."""
+    return botocore.session.Session()
+
+
+@functools.cache
 def service_model(service: str) -> ServiceModel:
     """The model of a service by botocore's name of it."""
-    return botocore.session.Session().get_service_model(service)
+    return _session().get_service_model(service)
 
 
 def operation_model(service: str, operation: str) -> OperationModel:

@@ -50,6 +50,21 @@ def test_what_some_role_may_request_is_there_whole_and_nothing_else_is(service: 
         assert [error.name for error in ours.error_shapes] == [error.name for error in theirs.error_shapes]
 
 
+def test_which_services_there_are_is_found_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[str] = []
+    find = Loader._potential_locations
+
+    def counted(loader: Any, name: str | None = None, *args: Any, **options: Any) -> Any:
+        found.extend(["services"] if name is None else [])
+        return find(loader, name, *args, **options)
+
+    monkeypatch.setattr(Loader, "_potential_locations", counted)
+    loader = ContractLoader(OnceLoader())
+    for service in ("sts", "budgets", "s3"):
+        loader.load_service_model(service, "service-2")
+    assert found == ["services"]
+
+
 def test_everything_else_is_read_as_botocore_reads_it() -> None:
     loader = ContractLoader(Loader())
     assert loader.load_data("endpoints") == Loader().load_data("endpoints")

@@ -45,6 +45,21 @@ class OnceLoader(Loader):  # type: ignore[misc]  # botocore publishes no types
             return super().load_service_model(service_name, type_name, api_version)
 
 
+class _Reader(Loader):  # type: ignore[misc]  # botocore publishes no types
+    """A loader for one model, so that the whole model is not cached; which services there are, another one has cached.
+
+    To find that out it would look into each of 400 folders.
+    """
+
+    def __init__(self, whole: Any) -> None:
+        super().__init__(extra_search_paths=list(whole.search_paths))
+        self._whole = whole
+
+    def list_available_services(self, type_name: str) -> Any:
+        """The names of all services."""
+        return self._whole.list_available_services(type_name)
+
+
 class ContractLoader:
     """A botocore loader whose service models contain only the operations that some role may send.
 
@@ -72,9 +87,7 @@ class ContractLoader:
         key = (service_name, api_version)
         with self._lock:
             if key not in self._models:
-                # A separate loader, so that the whole model is not cached.
-                reader = Loader(extra_search_paths=list(self._whole.search_paths))
-                model = reader.load_service_model(service_name, type_name, api_version)
+                model = _Reader(self._whole).load_service_model(service_name, type_name, api_version)
                 self._operations[service_name] = frozenset(model["operations"])
                 self._models[key] = _without_documentation(model)
             return self._models[key]
