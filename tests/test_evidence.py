@@ -590,6 +590,18 @@ def test_how_the_newest_cells_of_a_listing_stand(audit: duckdb.DuckDBPyConnectio
     renew_coverage(audit)
     assert standing(audit, ["ec2"]) == {"ec2": Standing(2, 1, AT + 3 * HOUR, 2)}
     assert trusted_regions(audit, ["ec2"]) == {"ec2": {CELL.region, "y"}}
+    # A skipped cell counts beside others for the reasons alone that were given, and where there are no others.
+    skips = [
+        replace(CELL, listing=name, region=region, outcome="skipped", skip_reason=reason, is_trusted=False)
+        for name, region, reason in (("s3_bucket", "r", "a"), ("s3_bucket", "s", "b"), ("left", "r", "a"))
+    ]
+    land(audit, tmp_path, *skips)
+    for reasons, others in (([], 0), (["a"], 1), (["a", "b"], 2)):
+        found = standing(audit, ["s3_bucket", "left"], reasons)
+        assert [(name, found[name].trusted, found[name].others) for name in sorted(found)] == [
+            ("left", 0, 1),
+            ("s3_bucket", 1, others),
+        ]
     # What the gate takes of a listing that was never requested.
     assert Standing() == Standing(0, 0, datetime(1, 1, 1, tzinfo=UTC), 0)
 

@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -24,7 +24,8 @@ from pipelines.catalogue.registry import SUPPLEMENTS
 from pipelines.errors import LandingError, SqlFileError
 from pipelines.reference import ReferenceFileError
 from pipelines.settings import Settings
-from pipelines.trust import gate
+from pipelines.trust import gate, outcomes
+from pipelines.trust.outcomes import NO_LONGER_REQUESTED, PARENTS_UNKNOWN
 from resources.audit.cells import NewestCell
 from resources.audit.checks import record_preflight
 from resources.audit.coverage import Standing, by_listing, coverage, standing
@@ -385,9 +386,9 @@ def test_a_gate_requests_once_and_holds_what_is_not_trusted(
     warehouse.night(RUN, [Given("ec2_volume", [{"VolumeId": "vol-1"}])])
     asked: list[list[str]] = []
 
-    def summed(connection: Any, names: Sequence[str]) -> dict[str, Standing]:
+    def summed(connection: Any, names: Sequence[str], reasons: Iterable[str]) -> dict[str, Standing]:
         asked.append(list(names))
-        return standing(connection, names)
+        return standing(connection, names, reasons)
 
     def watched(connection: Any, names: Sequence[str], **options: Any) -> list[NewestCell]:
         asked.append(list(names))
@@ -405,6 +406,44 @@ def test_a_gate_requests_once_and_holds_what_is_not_trusted(
         "ec2_volume": True,
         "s3_bucket": False,
     }
+
+
+EVERY_REASON = sorted({PARENTS_UNKNOWN, NO_LONGER_REQUESTED, *outcomes.DECIDED, *outcomes.UNREACHED, *outcomes.NOT_YET})
+
+
+@pytest.mark.parametrize("reason", EVERY_REASON)
+def test_a_verdict_is_the_same_whether_all_skipped_cells_are_read_or_those_alone_that_count(
+    warehouse: House, monkeypatch: pytest.MonkeyPatch, reason: str
+) -> None:
+    supplement = "explorer_resource"
+    assert supplement in SUPPLEMENTS
+    skipped = {"outcome": "skipped", "skip_reason": reason, "account_id": "222222222222"}
+    names = ["ec2_instance", "ec2_internet_gateway", "ec2_vpc", supplement]
+    warehouse.night(
+        RUN,
+        [
+            *(Given(name, **skipped) for name in names),
+            Given("ec2_instance", [{"InstanceId": "i-1"}]),
+            Given("ec2_vpc", outcome="empty_unconfirmed"),
+            Given(supplement, outcome="empty_verified"),
+        ],
+    )
+    with warehouse.store.read() as connection:
+        found = gate.listing_checks(connection, names, SETTINGS)
+        monkeypatch.setattr(gate, "JUDGED_SKIPS", EVERY_REASON)
+        assert found == gate.listing_checks(connection, names, SETTINGS)
+
+
+def test_skipped_cells_are_read_where_they_count(warehouse: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    suspended = Given("ec2_instance", outcome="skipped", skip_reason="account_suspended", account_id="222222222222")
+    warehouse.night(
+        RUN, [Given("ec2_instance", [{"InstanceId": "i-1"}]), suspended, replace(suspended, listing="ec2_subnet")]
+    )
+    read: list[str] = []
+    monkeypatch.setattr(gate, "coverage", lambda c, names, **how: read.extend(names) or coverage(c, names, **how))
+    with warehouse.store.read() as connection:
+        gate.listing_checks(connection, ["ec2_instance", "ec2_subnet"], SETTINGS)
+    assert read == ["ec2_subnet"]
 
 
 def test_cells_are_kept_by_their_listing_whatever_its_parameter() -> None:

@@ -19,6 +19,7 @@ from pipelines.plain_text import plain
 from pipelines.reference import ReferenceFileError
 from pipelines.settings import Settings
 from pipelines.trust import listing_rule, preflight_rules
+from pipelines.trust.outcomes import JUDGED_SKIPS
 from resources.audit.checks import newest_preflight
 from resources.audit.coverage import Standing, by_listing, coverage, standing, trusted_regions
 from resources.audit.identities import identities_checked_at
@@ -200,7 +201,7 @@ def listing_checks(
     connection: "duckdb.DuckDBPyConnection", listings: Sequence[str], settings: Settings
 ) -> dict[str, CheckResult]:
     """The silent-zero rule's check result for each listing, from the newest cells."""
-    stands = standing(connection, listings)
+    stands = standing(connection, listings, JUDGED_SKIPS)
     loud = [name for name, found in stands.items() if found.others]
     cells = by_listing(coverage(connection, loud, without_quiet=True)) if loud else {}
     # For one sentence about what came through elsewhere.

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from resources.aws.messages import DENIED_BY_POLICY, Outcome
+from resources.aws.messages import DENIED_BY_POLICY, OPTIONAL_GRANT, Outcome
 
 TRUSTED: frozenset[Outcome] = frozenset({"found", "empty_verified"})
 """Outcomes whose records, or whose absence of records, are trusted."""
@@ -44,7 +44,7 @@ CONCLUSIVE_SKIPS = frozenset(
         "no_resource_policy",
         NOT_OFFERED,
         "not_requested",
-        "optional_grant_not_given",
+        OPTIONAL_GRANT,
         "parent_gone",
         "policy_type_not_enabled",
     }
@@ -85,6 +85,9 @@ TOO_MANY_PAGES = "more_pages_than_the_limit"
 
 NOT_YET = frozenset({FOR_LATER, NO_COST_DATA, TOO_MANY_PAGES})
 """Skip reasons of cells that the operator waits for, or makes room for: they are unknown until then."""
+
+JUDGED_SKIPS = NOT_YET | {OPTIONAL_GRANT}
+"""Skip reasons that count for the silent-zero rule even where other cells of the listing were requested."""
 
 DECIDED = CONCLUSIVE_SKIPS | WAITING_SKIPS | CLOSED
 """Skip reasons by which nothing is left to the operator: AWS or somebody decided them, or CloudTrail will."""

@@ -91,7 +91,8 @@ class Standing:
         trusted: number of trusted cells.
         waiting: number of zeros that wait for CloudTrail's record of the call.
         answered_at: when the latest response arrived, or was confirmed later.
-        others: number of cells that are neither trusted nor wait: those that `coverage` returns `without_quiet`.
+        others: number of cells that are neither trusted nor wait. Skipped ones count where no cell was requested, and
+            else for the reasons alone that were given. Where there are any, `coverage` returns `without_quiet` all.
     """
 
     trusted: int = 0
@@ -107,8 +108,14 @@ def newest_trusted_at(connection: "duckdb.DuckDBPyConnection") -> datetime | Non
     return newest
 
 
-def standing(connection: "duckdb.DuckDBPyConnection", listings: Sequence[str]) -> dict[str, Standing]:
-    """The standing of each listing that was ever requested, by its name without a parameter."""
+def standing(
+    connection: "duckdb.DuckDBPyConnection", listings: Sequence[str], skip_reasons: Iterable[str] = ()
+) -> dict[str, Standing]:
+    """The standing of each listing that was ever requested, by its name without a parameter.
+
+    Args:
+        skip_reasons: of the skipped cells those that are counted although other cells were requested.
+    """
     rows = connection.execute(
         """
         select
@@ -116,14 +123,19 @@ def standing(connection: "duckdb.DuckDBPyConnection", listings: Sequence[str]) -
             count(*) filter (is_trusted) as trusted,
             count(*) filter (not is_trusted and outcome = 'empty_unconfirmed' and error_code is null) as waiting,
             max(greatest(ended_at, confirmed_at)),
-            count(*) - trusted - waiting
+            count(*) filter (
+                not is_trusted and outcome = 'skipped' and not list_contains($skip_reasons, skip_reason)
+            ) as quiet,
+            count(*) - trusted - waiting - case when trusted + waiting > 0 then quiet else 0 end
         from audit.coverage
         where list_contains($listings, name)
         group by name
         """,
-        {"listings": list(listings)},
+        {"listings": list(listings), "skip_reasons": list(skip_reasons)},
     ).fetchall()
-    return {name: Standing(*found) for name, *found in rows}
+    return {
+        name: Standing(trusted, waiting, answered_at, others) for name, trusted, waiting, answered_at, _, others in rows
+    }
 
 
 def trusted_regions(connection: "duckdb.DuckDBPyConnection", listings: Sequence[str]) -> dict[str, set[str]]:
